@@ -1,0 +1,33 @@
+"""What can go wrong at the edges, translated once, at the adapter.
+
+ResilienceError
+├── Retry            the call may have had its effect or not; the queue brings the message again
+├── NameInUse        a job of this name exists; adjudicate
+├── CreateRefused    SageMaker refused the request for a reason that a rule can classify
+└── SettingsMissing  the function cannot start
+"""
+
+
+class ResilienceError(Exception):
+    """All errors of our own."""
+
+
+class Retry(ResilienceError):  # noqa: N818 — it says what is to be done
+    """Nothing is known about the effect; take the message up again later."""
+
+
+class NameInUse(ResilienceError):  # noqa: N818 — the service calls it ResourceInUse
+    """A job of this name exists already."""
+
+
+class CreateRefused(ResilienceError):  # noqa: N818 — a refusal is an answer
+    """CreateTrainingJob refused; `code` and `text` are the service's."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.text = text
+
+
+class SettingsMissing(ResilienceError):  # noqa: N818 — it says what is wrong
+    """A setting is missing or malformed; the message names it."""

@@ -1,0 +1,171 @@
+"""The successor's CreateTrainingJob request, composed from what Describe shows. Pure.
+
+Every member that both operations share is carried, by the service model itself, so that a member
+that SageMaker adds is carried the day the shipped boto3 knows it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from resilience import tags
+from resilience.decisions import CheckpointRequest, Reason, Successor
+
+# Members that are not carried, each with its reason.
+DROPPED = {
+    "DebugRuleConfigurations": "starts paid processing jobs; tag resilience:debug-rules=keep",
+    "ProfilerRuleConfigurations": "starts paid processing jobs; tag resilience:debug-rules=keep",
+}
+# Members that Describe shows and that a clone would not honour: refused, not lost.
+REFUSED = ("ModelPackageConfig", "ServerlessJobConfig", "SessionChainingConfig")
+# Members inside ResourceConfig that Describe adds and Create rejects.
+_ECHOED_ONLY = ("SelectedInstanceType", "SelectedInstanceCount")
+_RULES = frozenset(DROPPED)
+_KEEP_RULES = "keep"
+_MOST_TAGS = 50
+_VERDICT_TAGS = 5  # what the judged successor will need in its turn
+_MOST_ENTRIES = 100
+_LONGEST = {"Environment": 512, "HyperParameters": 2500}
+_LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
+
+Request = dict[str, object]
+
+
+class Shape(Protocol):
+    """The little that is needed of a botocore shape."""
+
+    type_name: str
+    members: Mapping[str, "Shape"]
+    member: "Shape"
+
+
+def compose(
+    described: Mapping[str, object],
+    parent_tags: Mapping[str, str],
+    successor: Successor,
+    wandb: CheckpointRequest,
+    run: str | None,
+    shape: Shape,
+) -> Request:
+    """Compose the request; `shape` is the input of CreateTrainingJob in the client's own model."""
+    keep_rules = parent_tags.get(tags.DEBUG_RULES) == _KEEP_RULES
+    carried = {
+        name: pruned
+        for name, member in shape.members.items()
+        if name in described and (keep_rules or name not in _RULES)
+        if not _is_nothing(pruned := _prune(described[name], member))
+    }
+    request = carried | {
+        "TrainingJobName": successor.name,
+        "Environment": _environment(described, successor, wandb, run),
+        "Tags": [
+            {"Key": key, "Value": value}
+            for key, value in sorted(tags.of_successor(parent_tags, successor).items())
+        ],
+    }
+    _drop_what_create_rejects(request)
+    _rename_in_hyperparameters(request, successor.name)
+    return request
+
+
+def obstacles(
+    described: Mapping[str, object], allowed_images: tuple[str, ...], allowed_roles: tuple[str, ...]
+) -> tuple[tuple[Reason, str], ...]:
+    """What forbids a faithful successor of this job, each with the name of the culprit."""
+    algorithm = described.get("AlgorithmSpecification")
+    image = algorithm.get("TrainingImage") if isinstance(algorithm, dict) else None
+    found = [(Reason.NOT_CLONABLE, member) for member in REFUSED if described.get(member)]
+    if image is not None and not any(fnmatchcase(str(image), glob) for glob in allowed_images):
+        found.append((Reason.IMAGE_NOT_ALLOWED, "AlgorithmSpecification.TrainingImage"))
+    if allowed_roles and described.get("RoleArn") not in allowed_roles:
+        found.append((Reason.ROLE_NOT_ALLOWED, "RoleArn"))
+    return tuple(found)
+
+
+def limit_reached(request: Mapping[str, object]) -> str | None:
+    """Name the first limit of CreateTrainingJob that the request breaks; botocore checks none."""
+    return next(_limits(request), None)
+
+
+def _limits(request: Mapping[str, object]) -> Iterator[str]:
+    pairs = request.get("Tags")
+    count = len(pairs) if isinstance(pairs, list) else 0
+    if count + _VERDICT_TAGS > _MOST_TAGS:
+        yield f"tags: {count} and {_VERDICT_TAGS} of the next verdict are over {_MOST_TAGS}"
+    for pair in pairs if isinstance(pairs, list) else ():
+        if len(pair["Key"]) > _LONGEST_TAG_KEY or len(pair["Value"]) > _LONGEST_TAG_VALUE:
+            yield f"tag value over {_LONGEST_TAG_VALUE} characters"
+    for member, longest in _LONGEST.items():
+        entries = request.get(member)
+        if not isinstance(entries, dict):
+            continue
+        if len(entries) > _MOST_ENTRIES:
+            yield f"{member}: {len(entries)} entries are over {_MOST_ENTRIES}"
+        if any(len(str(value)) > longest for value in entries.values()):
+            yield f"{member}: a value is over {longest} characters"
+
+
+def _environment(
+    described: Mapping[str, object],
+    successor: Successor,
+    wandb: CheckpointRequest,
+    run: str | None,
+) -> dict[str, str]:
+    own = described.get("Environment")
+    inherited = {
+        key: value
+        for key, value in (own.items() if isinstance(own, dict) else ())
+        if not key.startswith("RESILIENCE_")
+    }
+    added = {
+        "WANDB_RESUME": "allow",
+        "RESILIENCE_ROOT": successor.root,
+        "RESILIENCE_ATTEMPT": str(successor.attempt),
+    }
+    if run is not None:
+        added["WANDB_RUN_ID"] = run
+    if successor.checkpoint is not None:
+        path = f"{wandb.entity}/{wandb.project}/{wandb.collection}"
+        added["RESILIENCE_CHECKPOINT"] = f"{path}:{successor.checkpoint.version}"
+        added["RESILIENCE_CHECKPOINT_DIGEST"] = successor.checkpoint.digest
+        added["RESILIENCE_CHECKPOINT_STEP"] = tags.step_word(successor.checkpoint.step)
+    if successor.rejected:
+        added["RESILIENCE_REJECTED"] = " ".join(successor.rejected)
+    return inherited | added
+
+
+def _prune(value: object, shape: Shape) -> object:
+    """Drop what Describe shows as empty and Create rejects; a user's own map is left as it is."""
+    if shape.type_name == "structure" and isinstance(value, dict):
+        pruned = {
+            name: _prune(inner, shape.members[name])
+            for name, inner in value.items()
+            if name in shape.members
+        }
+        return {name: inner for name, inner in pruned.items() if not _is_nothing(inner)}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_prune(inner, shape.member) for inner in value]
+    return value
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or value in ("", {}, [])
+
+
+def _drop_what_create_rejects(request: Request) -> None:
+    stopping, resources = request.get("StoppingCondition"), request.get("ResourceConfig")
+    if isinstance(stopping, dict) and not request.get("EnableManagedSpotTraining"):
+        stopping.pop("MaxWaitTimeInSeconds", None)
+    if isinstance(resources, dict):
+        for name in _ECHOED_ONLY:
+            resources.pop(name, None)
+        if resources.get("KeepAlivePeriodInSeconds") == 0:
+            del resources["KeepAlivePeriodInSeconds"]
+
+
+def _rename_in_hyperparameters(request: Request, name: str) -> None:
+    """Version 2 of the SageMaker SDK keeps the job's own name, JSON-quoted, in a hyperparameter."""
+    parameters = request.get("HyperParameters")
+    if isinstance(parameters, dict) and "sagemaker_job_name" in parameters:
+        request["HyperParameters"] = {**parameters, "sagemaker_job_name": json.dumps(name)}
