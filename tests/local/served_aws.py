@@ -1,0 +1,122 @@
+"""A MiniStack with this project's runtime and event path, in a process of its own."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+ACCOUNT = "000000000000"
+REGION = "eu-west-1"
+# Served only to these tests: what no client can do on AWS either, such as an event of aws.sagemaker.
+EMIT = "/_tests/emit"
+
+
+@dataclass(frozen=True)
+class ServedAws:
+    endpoint: str
+    process: "subprocess.Popen[bytes]"
+
+    def client(self, service: str, **credentials: str) -> Any:
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", **credentials}
+        return self.session().client(service, endpoint_url=self.endpoint, **keys)
+
+    def session(self) -> Any:
+        return boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+        )
+
+    def emit(self, detail: Mapping[str, Any], source: str = "aws.sagemaker") -> None:
+        body = json.dumps({"source": source, "detail": detail}).encode()
+        request = urllib.request.Request(self.endpoint + EMIT, data=body, method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+
+
+@contextlib.contextmanager
+def served_aws() -> Iterator[ServedAws]:
+    port = _free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true",
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "ERROR"),
+        # Nothing of the host may reach a function: this is what a test looks for there.
+        "HOST_SECRET": "of-the-host",
+    }
+    command = [sys.executable, "-m", "tests.local.served_aws"]
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            endpoint = f"http://127.0.0.1:{port}"
+            _wait_until_ready(endpoint, process)
+            yield ServedAws(endpoint, process)
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_ready(endpoint: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5).close()
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError("the local AWS did not start")
+
+
+def _serve() -> None:
+    from ministack import app  # noqa: PLC0415 - only the server's process has it
+
+    from local.aws import event_path  # noqa: PLC0415 - the same
+
+    event_path.install()
+    _serve_emissions(app)
+    sys.argv = sys.argv[:1]
+    app.main()
+
+
+def _serve_emissions(app: Any) -> None:
+    from ministack.core.responses import (  # noqa: PLC0415 - only the server's process has it
+        _request_account_id,
+        _request_region,
+    )
+    from ministack.services import eventbridge  # noqa: PLC0415 - the same
+
+    original = app.app
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope.get("path") != EMIT:
+            await original(scope, receive, send)
+            return
+        asked = json.loads((await receive())["body"])
+        _request_account_id.set(ACCOUNT)
+        _request_region.set(REGION)
+        entry = {
+            "Source": asked["source"],
+            "DetailType": "SageMaker Training Job State Change",
+            "Detail": json.dumps(asked["detail"]),
+        }
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app.app = application
+
+
+if __name__ == "__main__":
+    _serve()
