@@ -1,0 +1,33 @@
+"""Training that a resilience controller can bring back: the training half of docs/contract.md."""
+
+from resilient_training.artifacts import RunCheckpoints
+from resilient_training.checkpoints import CheckpointArtifacts, CheckpointNotCommittedError
+from resilient_training.ending import Ending, GracefulStop
+from resilient_training.history import OneHistory
+from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from, run_id_for
+from resilient_training.resume import ResumePoint, fit, resume_point
+from resilient_training.sampler import ResumableSampler, position_of
+from resilient_training.seeds import StepSeeds
+from resilient_training.tags import JobTags, tag_writer_for
+
+__all__ = [
+    "CheckpointArtifacts",
+    "CheckpointLoadError",
+    "CheckpointNotCommittedError",
+    "Ending",
+    "GracefulStop",
+    "Job",
+    "JobTags",
+    "OneHistory",
+    "ResumableSampler",
+    "ResumePoint",
+    "RunCheckpoints",
+    "StepSeeds",
+    "fit",
+    "folder_from",
+    "job_from",
+    "position_of",
+    "resume_point",
+    "run_id_for",
+    "tag_writer_for",
+]

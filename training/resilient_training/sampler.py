@@ -1,0 +1,69 @@
+"""The order of the data, as a pure function of the seed and of the place in the training."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.utils.data import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lightning.pytorch import Trainer
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a training is: `batches` of epoch `epoch` have been trained on."""
+
+    epoch: int
+    batches: int
+
+
+def position_of(trainer: Trainer) -> Position:
+    """Read the position from the trainer's loops, which its checkpoints restore.
+
+    A checkpoint made at the last batch of an epoch counts every batch as ready although the next
+    epoch is what comes; skipping them all would train an empty epoch.
+    """
+    epochs = trainer.fit_loop.epoch_progress.current
+    batches = trainer.fit_loop.epoch_loop.batch_progress
+    if epochs.processed >= epochs.started:
+        return Position(epochs.processed, 0)
+    if batches.is_last_batch:
+        return Position(epochs.processed + 1, 0)
+    return Position(epochs.processed, batches.current.ready)
+
+
+def seed_for(*key: int) -> int:
+    """Mix whole numbers into one seed; neighbouring keys give unrelated seeds."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+class ResumableSampler(Sampler[int]):
+    """Shuffles anew in each epoch, and starts after the batches that a checkpoint has seen.
+
+    Its length is that of the whole epoch, also after a resume: Lightning counts the skipped
+    batches as done.
+    """
+
+    def __init__(
+        self, size: int, *, batch_size: int, seed: int, position: Callable[[], Position]
+    ) -> None:
+        self.size = size
+        self.batch_size = batch_size
+        self.seed = seed
+        self.position = position
+
+    def __iter__(self) -> Iterator[int]:
+        at = self.position()
+        generator = torch.Generator().manual_seed(seed_for(self.seed, at.epoch))
+        order: list[int] = torch.randperm(self.size, generator=generator).tolist()
+        return iter(order[at.batches * self.batch_size :])
+
+    def __len__(self) -> int:
+        return self.size
