@@ -1,23 +1,22 @@
-"""How a job ended, read into one failure class: pure, total, linear in the text."""
+"""How a job ended, read into one failure class: pure, total, and linear in the text."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from resilience.failure_rules import RULES, FailureClass
+from resilience.failure_text import found, words_of
 
-__all__ = ["Classification", "End", "FailureClass", "classify"]
-
-_LONGEST_TEXT = 4096
-_LONGEST_GAP = 120
-_CHECKPOINT_LOAD = re.compile(
-    r"(?:algorithmerror:\s*)?checkpointloaderror:\s*\S{1,200}:", re.IGNORECASE
-)
+__all__ = ["Classification", "End", "FailureClass", "classify", "classify_text"]
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended, all of it observed from DescribeTrainingJob and ListTags."""
+    """How a job ended, all of it observed from DescribeTrainingJob and ListTags.
+
+    `transition_messages` are SecondaryStatusTransitions[].StatusMessage, oldest first;
+    `completed_mark` is the tag resilience:completed: yes True, no False, absent None.
+    """
 
     status: str
     secondary_status: str
@@ -28,16 +27,28 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """`failure_class` is None where nothing failed; `rule` is a stable name."""
+    """`failure_class` is None where the job ended well; `rule`, a stable name, decided."""
 
     failure_class: FailureClass | None
     rule: str
     checkpoint_load_error: bool = False
 
 
+_COMPLETED = Classification(None, "completed")
+_UNFINISHED = Classification(FailureClass.INCOMPLETE, "completed_unfinished")
+_UNKNOWN = Classification(FailureClass.UNKNOWN, "unknown")
+_CHECKPOINT_LOAD_ERROR = Classification(
+    FailureClass.DATA, "checkpoint_load_error", checkpoint_load_error=True
+)
+
+# Stopped/Stopped means StopTrainingJob: a limit or a lost spot instance says so instead.
 _BY_STATUS = {
     ("Stopped", "MaxRuntimeExceeded"): Classification(FailureClass.TIMEOUT, "max_runtime_exceeded"),
+    ("Failed", "MaxRuntimeExceeded"): Classification(FailureClass.TIMEOUT, "max_runtime_exceeded"),
     ("Stopped", "MaxWaitTimeExceeded"): Classification(
+        FailureClass.INTERRUPTED, "max_wait_time_exceeded"
+    ),
+    ("Failed", "MaxWaitTimeExceeded"): Classification(
         FailureClass.INTERRUPTED, "max_wait_time_exceeded"
     ),
     ("Stopped", "Interrupted"): Classification(FailureClass.INTERRUPTED, "interrupted"),
@@ -45,56 +56,48 @@ _BY_STATUS = {
     ("Stopped", "Stopped"): Classification(FailureClass.STOPPED_BY_USER, "stopped"),
 }
 
+# The training side writes this line (docs/contract.md). It counts only where it leads the text:
+# quoted further down it is somebody's log.
+_LEADING_CHECKPOINT_LOAD_ERROR = re.compile(
+    r"\s*(?:AlgorithmError:\s*)?"
+    r'(?:ExecuteUserScriptError:\s*ExitCode\s+\d{1,3}\s+ErrorMessage\s+"\s*)?'
+    r"CheckpointLoadError:\s*\S{1,200}:(?:\s|$)",
+    re.IGNORECASE,
+)
+
+# Trouble before this point was overcome: the job trained after it.
+_PROGRESS = ("training in progress", "training image download completed")
+
 
 def classify(end: End) -> Classification:
     if end.status == "Completed":
-        return _completed(end.completed_mark)
-    return _BY_STATUS.get((end.status, end.secondary_status)) or _by_text(end)
+        return _UNFINISHED if end.completed_mark is False else _COMPLETED
+    return _BY_STATUS.get((end.status, end.secondary_status)) or _by_texts(end)
 
 
-def _completed(mark: bool | None) -> Classification:  # noqa: FBT001
-    if mark is False:
-        return Classification(FailureClass.INCOMPLETE, "completed_unfinished")
-    return Classification(None, "completed")
+def classify_text(text: str) -> Classification:
+    """Classifies a FailureReason, or the text of an exception of CreateTrainingJob."""
+    if _LEADING_CHECKPOINT_LOAD_ERROR.match(text):
+        return _CHECKPOINT_LOAD_ERROR
+    words = words_of(text)
+    for rule in RULES:
+        if any(found(phrase, words) for phrase in rule.phrases):
+            return Classification(rule.failure_class, rule.name)
+    return _UNKNOWN
 
 
-def _by_text(end: End) -> Classification:
-    reason = end.failure_reason or ""
-    if _CHECKPOINT_LOAD.match(reason.strip()):
-        return Classification(
-            FailureClass.DATA, "checkpoint_load_error", checkpoint_load_error=True
-        )
-    for text in (reason, *reversed(end.transition_messages)):
-        words = _words(text)
-        for rule in RULES:
-            if any(_found(phrase, words) for phrase in rule.phrases):
-                return Classification(rule.failure_class, rule.name)
-    return Classification(FailureClass.UNKNOWN, "unknown")
+def _by_texts(end: End) -> Classification:
+    by_reason = classify_text(end.failure_reason or "")
+    if by_reason is not _UNKNOWN:
+        return by_reason
+    return next(
+        (c for c in map(classify_text, _last_messages(end.transition_messages)) if c != _UNKNOWN),
+        _UNKNOWN,
+    )
 
 
-def _words(text: str) -> str:
-    return f" {re.sub(r'[^a-z0-9]+', ' ', text[:_LONGEST_TEXT].lower()).strip()} "
-
-
-@cache
-def _parts(phrase: str) -> tuple[str, ...]:
-    return tuple(_words(part) for part in phrase.split("*"))
-
-
-def _found(phrase: str, words: str) -> bool:
-    first, *rest = _parts(phrase)
-    at = words.find(first)
-    while at >= 0:
-        if _continues(rest, words, at + len(first)):
-            return True
-        at = words.find(first, at + 1)
-    return False
-
-
-def _continues(parts: list[str], words: str, end: int) -> bool:
-    for part in parts:
-        at = words.find(part, end - 1, end + _LONGEST_GAP)
-        if at < 0:
-            return False
-        end = at + len(part)
-    return True
+def _last_messages(messages: tuple[str, ...]) -> Iterator[str]:
+    for message in reversed(messages):
+        if message.lower().startswith(_PROGRESS):
+            return
+        yield message
