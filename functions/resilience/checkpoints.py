@@ -17,11 +17,11 @@ class Choice:
     alias_missing: bool = False
 
 
-def lineage_run(
-    told: str | None, collection: str, checkpoints: Iterable[Checkpoint]
-) -> str | None:
-    """Whose versions count: the run that was told; else the one `model-<run id>` names, if it made
-    any; else the maker of the newest version.
+def lineage_run(told: str | None, collection: str, checkpoints: Iterable[Checkpoint]) -> str | None:
+    """Find whose versions count.
+
+    That is the run that was told; else the one that `model-<run id>` names, if it made any; else
+    the maker of the newest version.
     """
     if told is not None:
         return told
@@ -69,9 +69,11 @@ def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
     if alias not in _NEWEST:
         named = [c for c in ranked if alias in (*c.aliases, c.version)]
         usable = [c for c in named if _fault(c, facts.run, barred) is None]
-        faults = tuple((c.version, str(_fault(c, facts.run, barred))) for c in named if c not in usable)
+        faults = tuple(
+            (c.version, str(_fault(c, facts.run, barred))) for c in named if c not in usable
+        )
         return Choice(usable[0] if usable else None, faults, alias_missing=not usable)
-    passed_over = []
+    passed_over: list[tuple[str, str]] = []
     for checkpoint in ranked:
         fault = _fault(checkpoint, facts.run, barred)
         if fault is None:

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     # RELAUNCH
     RESUMED_FROM_CHECKPOINT = "resumed_from_checkpoint"
     WALKED_BACK = "walked_back"
+    ALREADY_RELAUNCHED = "already_relaunched"
     RESTARTED_FROM_BEGINNING = "restarted_from_beginning"
     # WAIT
     CAPACITY_UNAVAILABLE = "capacity_unavailable"
@@ -76,6 +77,14 @@ class Mode(StrEnum):
     ACT = "act"
     OBSERVE = "observe"
     OFF = "off"
+
+
+class Succession(StrEnum):
+    """What is known of a job that bears the successor's name."""
+
+    UNKNOWN = "unknown"
+    OURS = "ours"
+    FOREIGN = "foreign"
 
 
 class Lookup(StrEnum):
@@ -198,6 +207,8 @@ class Facts:
     checkpoints: tuple[Checkpoint, ...]
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
+    succession: Succession = Succession.UNKNOWN
+    refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

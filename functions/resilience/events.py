@@ -9,8 +9,13 @@ from resilience import tags
 from resilience.decisions import Reason
 
 DETAIL_TYPE = "SageMaker Training Job State Change"
-CHECK_DETAIL_TYPE = "Resilience Training Job Check"  # ours: from the sweep and from a WAIT's schedule
-_SOURCES = {DETAIL_TYPE: ("aws.sagemaker",), CHECK_DETAIL_TYPE: ("resilience.sweep", "resilience.wait")}
+CHECK_DETAIL_TYPE = (
+    "Resilience Training Job Check"  # ours: from the sweep and from a WAIT's schedule
+)
+_SOURCES = {
+    DETAIL_TYPE: ("aws.sagemaker",),
+    CHECK_DETAIL_TYPE: ("resilience.sweep", "resilience.wait"),
+}
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):training-job/(?P<name>.+)"
@@ -40,7 +45,6 @@ class Malformed:
     """Nobody can act on this; a person must look at it."""
 
     detail: str
-
 
 
 def parse(body: str, *, account: str, region: str) -> Hint | NotForUs | Malformed:

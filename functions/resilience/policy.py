@@ -6,6 +6,7 @@ from typing import assert_never
 
 from resilience import checkpoints, tags
 from resilience.decisions import (
+    Checkpoint,
     Decision,
     Facts,
     Judged,
@@ -15,6 +16,7 @@ from resilience.decisions import (
     Mode,
     Progress,
     Reason,
+    Succession,
     Successor,
     Verdict,
     Waiting,
@@ -30,7 +32,12 @@ _NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})
 # Ends after which the lineage may start over when it has no checkpoint yet: nothing of its own
 # doing ended it.
 _MAY_RESTART = frozenset(
-    {FailureClass.INFRASTRUCTURE, FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.INTERRUPTED}
+    {
+        FailureClass.INFRASTRUCTURE,
+        FailureClass.CAPACITY,
+        FailureClass.QUOTA,
+        FailureClass.INTERRUPTED,
+    }
 )
 _CONFIRMED_ONCE = frozenset({FailureClass.USER_CODE, FailureClass.DATA, FailureClass.UNKNOWN})
 _HOPELESS = {
@@ -80,34 +87,16 @@ def decide(facts: Facts) -> Decision:
             facts=facts,
         )
     case = _measure(facts, facts.lineage, facts.failure_class)
-    return _stop(case) or _wait(case) or _relaunch(case)
+    return _settled(case) or _stop(case) or _wait(case) or _relaunch(case)
 
 
-def after_rejection(decision: Decision, failure_class: FailureClass, rule: str) -> Decision:
-    """Decide anew when CreateTrainingJob refused the successor, by the class of its refusal."""
-    facts = decision.facts
-    lineage = facts.lineage
-    if lineage is None or failure_class not in {*_NEVER_TRAINED, FailureClass.INFRASTRUCTURE}:
-        return replace(
-            decision, verdict=Verdict.STOP, reason=Reason.REQUEST_REJECTED, rule=rule, successor=None
-        )
-    reason = {
-        FailureClass.CAPACITY: Reason.CAPACITY_UNAVAILABLE,
-        FailureClass.QUOTA: Reason.QUOTA_REACHED,
-    }.get(failure_class, Reason.THROTTLED)
-    case = _measure(facts, lineage, failure_class)
-    return _wait_for(case, reason, rule)
-
-
-def name_taken(decision: Decision) -> Decision:
-    """Stop: a job that is not ours has the successor's name."""
-    return replace(
-        decision,
-        verdict=Verdict.STOP,
-        reason=Reason.NAME_TAKEN,
-        rule="adjudication",
-        detail=decision.successor.name if decision.successor else "",
-        successor=None,
+def needs_checkpoints(facts: Facts) -> bool:
+    """Whether the decision can depend on what W&B answers; if not, it is not asked."""
+    return (
+        _ignore(facts) is None
+        and facts.failure_class is not None
+        and facts.failure_class not in _HOPELESS
+        and not facts.obstacles
     )
 
 
@@ -165,6 +154,38 @@ def _counted(ledger: Ledger, failure_class: FailureClass, progress: Progress) ->
         without_progress=ledger.without_progress + 1,
         at_checkpoint=ledger.at_checkpoint + 1,
     )
+
+
+def _settled(case: _Case) -> Decision | None:
+    """What an earlier try, or another's job, or the service's refusal has settled already."""
+    name = tags.successor_name(case.lineage.root, case.lineage.attempt + 1)
+    match case.facts.succession:
+        case Succession.FOREIGN:
+            return case.verdict(Verdict.STOP, Reason.NAME_TAKEN, "adjudication", name)
+        case Succession.OURS:
+            decision = case.verdict(
+                Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED, "adjudication", name
+            )
+            return replace(decision, successor=_successor(case, None, case.ledger))
+        case Succession.UNKNOWN:
+            return _refused(case)
+        case _:
+            assert_never(case.facts.succession)
+
+
+def _refused(case: _Case) -> Decision | None:
+    """CreateTrainingJob refused the successor: wait where time helps, else stop."""
+    if case.facts.refusal is None:
+        return None
+    failure_class, rule = case.facts.refusal
+    reasons = {
+        FailureClass.CAPACITY: Reason.CAPACITY_UNAVAILABLE,
+        FailureClass.QUOTA: Reason.QUOTA_REACHED,
+        FailureClass.INFRASTRUCTURE: Reason.THROTTLED,
+    }
+    if failure_class in reasons:
+        return _wait_for(case, reasons[failure_class], rule)
+    return case.verdict(Verdict.STOP, Reason.REQUEST_REJECTED, rule)
 
 
 def _stop(case: _Case) -> Decision | None:
@@ -287,29 +308,33 @@ def _unconfirmed(case: _Case, *, walked_back: bool) -> Decision | None:
 
 
 def _launched(case: _Case, choice: checkpoints.Choice, *, walked_back: bool) -> Decision:
-    chosen, attempt = choice.chosen, case.lineage.attempt + 1
-    ledger = case.ledger
+    chosen, ledger = choice.chosen, case.ledger
     if chosen is None or chosen.version != case.lineage.started_from:
         ledger = replace(ledger, at_checkpoint=0)
     if chosen is None:
         reason = Reason.RESTARTED_FROM_BEGINNING
     else:
         reason = Reason.WALKED_BACK if walked_back else Reason.RESUMED_FROM_CHECKPOINT
-    # A wait for capacity goes on over attempts that never started; any other end has ended it.
-    waiting = case.lineage.waiting if case.failure_class in _NEVER_TRAINED else None
     return replace(
         case.verdict(Verdict.RELAUNCH, reason, case.facts.failure_rule),
         passed_over=choice.passed_over,
-        successor=Successor(
-            name=tags.successor_name(case.lineage.root, attempt),
-            root=case.lineage.root,
-            parent=case.facts.job,
-            attempt=attempt,
-            checkpoint=chosen,
-            ledger=ledger,
-            rejected=case.rejected,
-            waiting=waiting,
-        ),
+        successor=_successor(case, chosen, ledger),
+    )
+
+
+def _successor(case: _Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
+    attempt = case.lineage.attempt + 1
+    # A wait for capacity goes on over attempts that never started; any other end has ended it.
+    waiting = case.lineage.waiting if case.failure_class in _NEVER_TRAINED else None
+    return Successor(
+        name=tags.successor_name(case.lineage.root, attempt),
+        root=case.lineage.root,
+        parent=case.facts.job,
+        attempt=attempt,
+        checkpoint=checkpoint,
+        ledger=ledger,
+        rejected=case.rejected,
+        waiting=waiting,
     )
 
 

@@ -6,6 +6,7 @@ that SageMaker adds is carried the day the shipped boto3 knows it.
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
@@ -40,16 +41,20 @@ class Shape(Protocol):
     member: "Shape"
 
 
-def compose(
-    described: Mapping[str, object],
-    parent_tags: Mapping[str, str],
-    successor: Successor,
-    wandb: CheckpointRequest,
-    run: str | None,
-    shape: Shape,
-) -> Request:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The job to continue: what Describe shows of it, its tags, and where its checkpoints are."""
+
+    described: Mapping[str, object]
+    tags: Mapping[str, str]
+    wandb: CheckpointRequest
+    run: str | None
+
+
+def compose(source: Source, successor: Successor, shape: Shape) -> Request:
     """Compose the request; `shape` is the input of CreateTrainingJob in the client's own model."""
-    keep_rules = parent_tags.get(tags.DEBUG_RULES) == _KEEP_RULES
+    described = source.described
+    keep_rules = source.tags.get(tags.DEBUG_RULES) == _KEEP_RULES
     carried = {
         name: pruned
         for name, member in shape.members.items()
@@ -58,10 +63,10 @@ def compose(
     }
     request = carried | {
         "TrainingJobName": successor.name,
-        "Environment": _environment(described, successor, wandb, run),
+        "Environment": _environment(source, successor),
         "Tags": [
             {"Key": key, "Value": value}
-            for key, value in sorted(tags.of_successor(parent_tags, successor).items())
+            for key, value in sorted(tags.of_successor(source.tags, successor).items())
         ],
     }
     _drop_what_create_rejects(request)
@@ -106,13 +111,8 @@ def _limits(request: Mapping[str, object]) -> Iterator[str]:
             yield f"{member}: a value is over {longest} characters"
 
 
-def _environment(
-    described: Mapping[str, object],
-    successor: Successor,
-    wandb: CheckpointRequest,
-    run: str | None,
-) -> dict[str, str]:
-    own = described.get("Environment")
+def _environment(source: Source, successor: Successor) -> dict[str, str]:
+    own = source.described.get("Environment")
     inherited = {
         key: value
         for key, value in (own.items() if isinstance(own, dict) else ())
@@ -123,9 +123,10 @@ def _environment(
         "RESILIENCE_ROOT": successor.root,
         "RESILIENCE_ATTEMPT": str(successor.attempt),
     }
-    if run is not None:
-        added["WANDB_RUN_ID"] = run
+    if source.run is not None:
+        added["WANDB_RUN_ID"] = source.run
     if successor.checkpoint is not None:
+        wandb = source.wandb
         path = f"{wandb.entity}/{wandb.project}/{wandb.collection}"
         added["RESILIENCE_CHECKPOINT"] = f"{path}:{successor.checkpoint.version}"
         added["RESILIENCE_CHECKPOINT_DIGEST"] = successor.checkpoint.digest

@@ -44,7 +44,7 @@ _LONGEST_NAME = 63
 _DASH_AND_HASH = 9
 
 
-class Unreadable(ValueError):
+class UnreadableTagError(ValueError):
     """A tag of ours holds what we never write."""
 
 
@@ -63,12 +63,12 @@ def opted_in(tags: Mapping[str, str]) -> bool:
 
 
 def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
-    """Where the checkpoints are; raises Unreadable where a tag is no W&B name."""
+    """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
     collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
     for name in (tags[ENTITY], tags[PROJECT], collection, alias):
         if not _WANDB_NAME.fullmatch(name) or ".." in name:
-            raise Unreadable("not a W&B name")
+            raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
         entity=tags[ENTITY], project=tags[PROJECT], collection=collection, alias=alias
     )
@@ -117,7 +117,7 @@ def successor_name(root: str, attempt: int) -> str:
 
 
 def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
-    """Place a job in its lineage; raises Unreadable where our own tags make no sense.
+    """Place a job in its lineage; raises UnreadableTagError where our own tags make no sense.
 
     Lineage tags count only on the job whose name they give: a person who clones a successor with
     its tags starts a lineage of their own.
@@ -140,11 +140,15 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
 
 
 def judged(tags: Mapping[str, str]) -> Judged | None:
-    """The verdict that stands on the job, if one does."""
+    """The verdict that stands on the job, if one does; a due time that is no time is due now."""
     verdict = tags.get(VERDICT)
     if not verdict:
         return None
-    return Judged(verdict=verdict, reason=tags.get(REASON, ""), due=_instant(tags.get(DUE)))
+    try:
+        due = _instant(tags.get(DUE))
+    except UnreadableTagError:
+        due = None
+    return Judged(verdict=verdict, reason=tags.get(REASON, ""), due=due)
 
 
 def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:
@@ -219,7 +223,7 @@ def _waiting(text: str | None) -> Waiting | None:
     times, _, since = text.partition(" ")
     started = _instant(since)
     if started is None:
-        raise Unreadable("a waiting tag without its start")
+        raise UnreadableTagError("a waiting tag without its start")
     return Waiting(times=_whole(times), since=started)
 
 
@@ -229,16 +233,16 @@ def _instant(text: str | None) -> int | None:
     try:
         return int(datetime.strptime(text, _STAMP).replace(tzinfo=UTC).timestamp())
     except ValueError as error:
-        raise Unreadable("not a UTC time") from error
+        raise UnreadableTagError("not a UTC time") from error
 
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise Unreadable("not a whole number")
+        raise UnreadableTagError("not a whole number")
     return int(text)
 
 
 def _version(text: str) -> str:
     if not _VERSION.fullmatch(text):
-        raise Unreadable("not a version")
+        raise UnreadableTagError("not a version")
     return text

@@ -1,0 +1,91 @@
+"""A training job has ended, somebody says: decide what becomes of it."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any
+
+import boto3
+import urllib3
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from resilience import settings
+from resilience.adapters.messages import DeadLetterQueue, OneShotSchedules, Topic
+from resilience.adapters.parameters import stack_mode, wandb_key
+from resilience.adapters.sagemaker import SageMakerTrainingJobs
+from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.intake import Intake, take
+from resilience.ports import World
+
+# Sized to the function's timeout of 60 s: the slowest way through is a handful of calls.
+AWS_CALLS = Config(
+    connect_timeout=2, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
+)
+_WANDB_TIMEOUT = urllib3.Timeout(connect=2, read=5)
+# A server that says "later" is asked again later, by a WAIT: not by holding a function up.
+_WANDB_RETRIES = urllib3.Retry(
+    total=2,
+    backoff_factor=0.2,
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=None,
+    respect_retry_after_header=False,
+    raise_on_status=False,
+)
+_WAVE_WIDTH = 3
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Take each message of the batch on its own: one that must come again holds up no other."""
+    intake = start(context.invoked_function_arn)
+    return process_partial_response(
+        event=event,
+        record_handler=partial(_take, intake=intake),
+        processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
+        context=context,
+    )
+
+
+def _take(record: SQSRecord, intake: Intake) -> None:
+    take(record.body, intake)
+
+
+@cache
+def start(function_arn: str) -> Intake:
+    """Connect the controller to the account and region that this function runs in."""
+    _, partition, _, region, account, *_ = function_arn.split(":")
+    own = settings.of_on_training_ended(os.environ)
+    client = partial(boto3.client, region_name=region, config=AWS_CALLS)
+    pool = urllib3.PoolManager(timeout=_WANDB_TIMEOUT, retries=_WANDB_RETRIES)
+    sagemaker_arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
+    key = wandb_key(client("secretsmanager"), own.wandb_secret_name)
+    return Intake(
+        world=World(
+            jobs=SageMakerTrainingJobs(client("sagemaker"), sagemaker_arns),
+            checkpoints=WandbCheckpoints(pool, own.wandb_base_url, key),
+            waits=OneShotSchedules(
+                client("scheduler"),
+                group=own.schedule_group,
+                role_arn=own.schedule_role_arn,
+                queue_arn=own.queue_arn,
+                account=account,
+                region=region,
+            ),
+            notifications=Topic(client("sns"), own.topic_arn),
+            mode=stack_mode(client("ssm"), own.mode_parameter),
+            now=lambda: int(time.time()),
+        ),
+        dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),
+        settings=own,
+        executor=ThreadPoolExecutor(_WAVE_WIDTH),
+        account=account,
+        region=region,
+    )

@@ -1,0 +1,169 @@
+"""Where messages go: back to the queue, into quarantine, to a person, and to a later time."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+from resilience import events, policy
+from resilience.decisions import Decision
+from resilience.errors import Retry
+from resilience.tags import stamp, step_word
+
+_BATCH = 10
+_LONGEST_SUBJECT = 100
+_LONGEST_READABLE = 40
+
+
+class DeadLetterQueue:
+    """Fulfils ports.DeadLetters."""
+
+    def __init__(self, sqs: Any, url: str) -> None:  # noqa: ANN401 — boto3 has no types
+        self._sqs = sqs
+        self._url = url
+
+    def quarantine(self, body: str, reason: str) -> None:
+        attribute = {"DataType": "String", "StringValue": reason}
+        _call(
+            self._sqs.send_message,
+            QueueUrl=self._url,
+            MessageBody=body,
+            MessageAttributes={"resilience.reason": attribute},
+        )
+
+
+class CheckQueue:
+    """Fulfils ports.Queue: the sweep's way to the one path that acts."""
+
+    def __init__(self, sqs: Any, url: str, account: str, region: str) -> None:  # noqa: ANN401 — boto3 has no types
+        self._sqs = sqs
+        self._url = url
+        self._account = account
+        self._region = region
+
+    def ask_to_check(self, jobs: Iterable[str]) -> None:
+        remaining = iter(jobs)
+        while batch := list(islice(remaining, _BATCH)):
+            answer = _call(
+                self._sqs.send_message_batch, QueueUrl=self._url, Entries=list(self._entries(batch))
+            )
+            if answer.get("Failed"):
+                raise Retry("SendMessageBatch: some were refused")
+
+    def _entries(self, batch: list[str]) -> Iterator[dict[str, str]]:
+        for index, job in enumerate(batch):
+            body = events.check(
+                job, source="resilience.sweep", account=self._account, region=self._region
+            )
+            yield {"Id": str(index), "MessageBody": body}
+
+
+class OneShotSchedules:
+    """Fulfils ports.Waits with EventBridge Scheduler; the name makes a second call harmless."""
+
+    def __init__(  # noqa: PLR0913 — each is one thing that a schedule names
+        self,
+        scheduler: Any,  # noqa: ANN401 — boto3 has no types
+        *,
+        group: str,
+        role_arn: str,
+        queue_arn: str,
+        account: str,
+        region: str,
+    ) -> None:
+        self._scheduler = scheduler
+        self._group = group
+        self._role_arn = role_arn
+        self._queue_arn = queue_arn
+        self._account = account
+        self._region = region
+
+    def schedule(self, job: str, times: int, due: int) -> int:
+        name = _schedule_name(job, times)
+        body = events.check(
+            job, source="resilience.wait", account=self._account, region=self._region
+        )
+        try:
+            self._scheduler.create_schedule(
+                Name=name,
+                GroupName=self._group,
+                ScheduleExpression=f"at({_local(due)})",
+                ScheduleExpressionTimezone="UTC",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                ActionAfterCompletion="DELETE",
+                Target={"Arn": self._queue_arn, "RoleArn": self._role_arn, "Input": body},
+            )
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "ConflictException":
+                raise Retry("CreateSchedule") from error
+            return self._already(name, due)
+        except HTTPClientError as error:
+            raise Retry("CreateSchedule: no answer") from error
+        return due
+
+    def _already(self, name: str, due: int) -> int:
+        """An earlier try set it: its time stands."""
+        found = _call(self._scheduler.get_schedule, Name=name, GroupName=self._group)
+        text = str(found["ScheduleExpression"]).removeprefix("at(").removesuffix(")")
+        try:
+            set_for = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        except ValueError:
+            return due
+        return int(set_for.timestamp())
+
+
+class Topic:
+    """Fulfils ports.Notifications over SNS. Nothing that a job wrote itself is in the text."""
+
+    def __init__(self, sns: Any, arn: str) -> None:  # noqa: ANN401 — boto3 has no types
+        self._sns = sns
+        self._arn = arn
+
+    def publish(self, decision: Decision) -> None:
+        _call(
+            self._sns.publish,
+            TopicArn=self._arn,
+            Subject=f"{decision.verdict} {decision.facts.job}"[:_LONGEST_SUBJECT],
+            Message=message(decision),
+        )
+
+
+def message(decision: Decision) -> str:
+    """What a person reads: what happened, why, and what comes next."""
+    facts, successor = decision.facts, decision.successor
+    attempt = facts.lineage.attempt if facts.lineage else "unknown"
+    lines = [
+        f"job: {facts.job} (attempt {attempt})",
+        f"ended: {facts.status} / {facts.secondary_status}",
+        f"failure class: {facts.failure_class} (rule {facts.failure_rule})",
+        f"verdict: {decision.verdict}",
+        f"reason: {decision.reason} {decision.detail}".rstrip(),
+        f"next: {policy.what_comes_next(decision)}",
+    ]
+    if successor is not None and successor.checkpoint is not None:
+        checkpoint = successor.checkpoint
+        lines.append(f"checkpoint: {checkpoint.version} at step {step_word(checkpoint.step)}")
+    lines.append(f"look: aws sagemaker describe-training-job --training-job-name {facts.job}")
+    return "\n".join(lines)
+
+
+def _schedule_name(job: str, times: int) -> str:
+    """At most 64 characters, the same for the same wait of the same job."""
+    digest = hashlib.sha256(f"{job}/{times}".encode()).hexdigest()[:12]
+    return f"{job[:_LONGEST_READABLE]}-{times}-{digest}"
+
+
+def _local(instant: int) -> str:
+    return stamp(instant).removesuffix("Z")
+
+
+def _call(call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        raise Retry(f"{error.operation_name}: {error.response['Error'].get('Code')}") from error
+    except HTTPClientError as error:
+        raise Retry("no answer") from error

@@ -1,0 +1,45 @@
+"""The W&B key and the stack's mode, through the Powertools' parameter cache."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from resilience.decisions import Mode
+from resilience.errors import Retry
+
+MODE_SECONDS = 60  # how long a switched mode may take to be seen
+_KEY_SECONDS = 300
+_KEY_FIELD = "WANDB_API_KEY"
+
+
+def wandb_key(secrets_manager: Any, name: str) -> Callable[[], str]:  # noqa: ANN401 — boto3 has no types
+    """Return what fetches the key: the secret's text, or its JSON field WANDB_API_KEY."""
+    provider = SecretsProvider(boto3_client=secrets_manager)
+
+    def key() -> str:
+        text = _get(provider, name, _KEY_SECONDS)
+        return str(json.loads(text)[_KEY_FIELD]) if text.startswith("{") else text
+
+    return key
+
+
+def stack_mode(ssm: Any, name: str) -> Callable[[], Mode]:  # noqa: ANN401 — boto3 has no types
+    """Return what reads the mode; a word that is no mode observes, for it is not "act"."""
+    provider = SSMProvider(boto3_client=ssm)
+
+    def mode() -> Mode:
+        word = _get(provider, name, MODE_SECONDS)
+        return Mode(word) if word in set(Mode) else Mode.OBSERVE
+
+    return mode
+
+
+def _get(provider: SecretsProvider | SSMProvider, name: str, seconds: int) -> str:
+    try:
+        return str(provider.get(name, max_age=seconds)).strip()
+    except GetParameterError as error:
+        # The parameter's name, never the error's text: it may quote what was read.
+        raise Retry(f"cannot read parameter or secret {name}") from error

@@ -1,0 +1,134 @@
+"""SageMaker, as the recovery and the sweep need it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+from resilience import tags as tag_names
+from resilience.errors import CreateRefused, NameInUse, Retry
+from resilience.ports import Job
+from resilience.relaunch import Request, Shape
+from resilience.tags import read
+
+_NOT_FOUND = "Requested resource not found"
+_IN_USE = "ResourceInUse"
+# Refusals that are answers. Everything else may pass, or may have had its effect: try again.
+_REFUSALS = frozenset({"ValidationException", "ResourceLimitExceeded", "ResourceNotFound"})
+_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException"})
+
+
+class SageMakerTrainingJobs:
+    """Fulfils ports.TrainingJobs. `arn_prefix` ends in `:training-job/`."""
+
+    def __init__(self, client: Any, arn_prefix: str) -> None:  # noqa: ANN401 — boto3 has no types
+        self._client = client
+        self._arn_prefix = arn_prefix
+
+    def describe(self, name: str) -> Job | None:
+        described = self._read(self._client.describe_training_job, TrainingJobName=name)
+        return None if described is None else Job(described["TrainingJobArn"], described)
+
+    def tags(self, name: str) -> dict[str, str] | None:
+        found: dict[str, str] = {}
+        page: dict[str, Any] | None = {"NextToken": ""}
+        while page and (token := page.get("NextToken")) is not None:
+            more = {"NextToken": token} if token else {}
+            page = self._read(
+                self._client.list_tags, ResourceArn=self._arn_prefix + name, MaxResults=100, **more
+            )
+            if page is None:
+                return None
+            found |= read(page["Tags"]) or {}
+        return found
+
+    def create(self, request: Request) -> None:
+        try:
+            self._client.create_training_job(**request)
+        except ClientError as error:
+            code, text = _code(error), str(error.response["Error"].get("Message", ""))
+            if code == _IN_USE:
+                raise NameInUse(str(request["TrainingJobName"])) from error
+            if code in _REFUSALS | _THROTTLED:
+                raise CreateRefused(code, text) from error
+            raise Retry(f"CreateTrainingJob: {code}") from error
+        except HTTPClientError as error:
+            raise Retry("CreateTrainingJob: no answer") from error
+
+    def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self._read(self._client.add_tags, ResourceArn=arn, Tags=pairs)
+
+    def request_shape(self) -> Shape:
+        shape: Shape = self._client.meta.service_model.operation_model(
+            "CreateTrainingJob"
+        ).input_shape
+        return shape
+
+    def unjudged(self, *, after: int, before: int) -> Iterator[str]:
+        """Names of opted-in jobs that ended in the window (epoch seconds) and have no verdict."""
+        window = [
+            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
+            _condition("LastModifiedTime", "LessThanOrEqualTo", _iso(before)),
+        ]
+        no_verdict = _condition(f"Tags.{tag_names.VERDICT}", "NotExists")
+        for status in ("Failed", "Stopped", "Completed"):
+            yield from self._search([*window, no_verdict, *_opted_in(status)])
+
+    def waiting(self) -> Iterator[tuple[str, str]]:
+        """Names of jobs that wait, each with the text of its due time."""
+        waits = _condition(f"Tags.{tag_names.VERDICT}", "Equals", "WAIT")
+        for status in ("Failed", "Stopped", "Completed"):
+            for name, tags in self._found([waits, *_opted_in(status)]):
+                yield name, tags.get(tag_names.DUE, "")
+
+    def _search(self, filters: list[dict[str, str]]) -> Iterator[str]:
+        return (name for name, _ in self._found(filters))
+
+    def _found(self, filters: list[dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+        arguments: dict[str, Any] = {
+            "Resource": "TrainingJob",
+            "SearchExpression": {"Filters": filters},
+            "MaxResults": 100,
+        }
+        while True:
+            page = self._read(self._client.search, **arguments) or {}
+            for result in page.get("Results", ()):
+                job = result["TrainingJob"]
+                yield job["TrainingJobName"], read(job.get("Tags")) or {}
+            if not page.get("NextToken"):
+                return
+            arguments["NextToken"] = page["NextToken"]
+
+    def _read(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
+        """Call; None where the service says that there is no such thing."""
+        try:
+            return call(**arguments)
+        except ClientError as error:
+            text = str(error.response["Error"].get("Message", ""))
+            if _NOT_FOUND in text or _code(error) == "ResourceNotFound":
+                return None
+            raise Retry(f"{error.operation_name}: {_code(error)}") from error
+        except HTTPClientError as error:
+            raise Retry("SageMaker: no answer") from error
+
+
+def _opted_in(status: str) -> list[dict[str, str]]:
+    return [
+        _condition("TrainingJobStatus", "Equals", status),
+        _condition(f"Tags.{tag_names.CHECKPOINT_NAME}", "Exists"),
+    ]
+
+
+def _condition(name: str, operator: str, value: str | None = None) -> dict[str, str]:
+    condition = {"Name": name, "Operator": operator}
+    return condition if value is None else {**condition, "Value": value}
+
+
+def _iso(instant: int) -> str:
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"].get("Code", ""))

@@ -1,0 +1,272 @@
+"""The one path that acts: observe afresh, decide, act once, record the verdict."""
+
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from resilience import checkpoints, policy, relaunch, tags
+from resilience.decisions import (
+    CheckpointRequest,
+    Decision,
+    Facts,
+    Lineage,
+    Lookup,
+    Mode,
+    Reason,
+    Succession,
+    Verdict,
+)
+from resilience.errors import CreateRefused, NameInUse, Retry
+from resilience.events import Hint, NotForUs
+from resilience.failures import Classification, End, FailureClass, classify
+from resilience.ports import Answer, Job, World
+from resilience.settings import Settings
+
+# IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
+_RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER})
+_NOT_ASKED = Answer(Lookup.NOT_ASKED)
+_PIPELINES, _BATCH = "pipelines-", "AWSBatch"
+_OWNERS = ("TuningJobArn", "AutoMLJobArn", "LabelingJobArn")
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What was seen of a job just now."""
+
+    name: str
+    job: Job
+    tags: Mapping[str, str]
+    facts: Facts
+
+
+def recover(
+    hint: Hint, world: World, settings: Settings, executor: Executor
+) -> Decision | NotForUs:
+    """Take up one job that somebody says has ended. Safe to repeat at any time, from any point."""
+    mode = world.mode()
+    if mode is Mode.OFF:
+        return NotForUs(Reason.MODE_OFF)
+    observed = _observe(hint, world, settings, mode, executor)
+    if observed is None:
+        return NotForUs(Reason.JOB_NOT_FOUND)
+    decision = policy.decide(observed.facts)
+    if observed.facts.mode is not Mode.ACT:
+        return decision
+    return _act(decision, observed, world)
+
+
+def _observe(
+    hint: Hint, world: World, settings: Settings, mode: Mode, executor: Executor
+) -> _Observed | None:
+    """Wave 1: describe, tags and the early question for checkpoints, side by side."""
+    describing = executor.submit(world.jobs.describe, hint.job)
+    asked = _early_request(hint, settings)
+    asking = executor.submit(world.checkpoints.newest, asked) if asked else None
+    own = world.jobs.tags(hint.job)
+    job = describing.result()
+    if job is None or own is None:
+        return None
+    facts = replace(
+        _establish(hint.job, job.described, own, settings),
+        observed_at=world.now(),
+        mode=tags.mode(own, mode),
+    )
+    answer = _answer(facts, asked, asking, world)
+    return _Observed(hint.job, job, own, _with_answer(facts, answer, own))
+
+
+def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
+    """The event's own tags may start the question early; ListTags confirms them or asks again."""
+    ended_badly = hint.status in {"Failed", "Stopped"}
+    if not ended_badly or hint.tags is None or not tags.opted_in(hint.tags):
+        return None
+    request = _request(hint.tags)
+    return request if request and settings.allows_project(request) else None
+
+
+def _answer(
+    facts: Facts,
+    asked: CheckpointRequest | None,
+    asking: Future[Answer] | None,
+    world: World,
+) -> Answer:
+    if facts.request is None or not policy.needs_checkpoints(facts):
+        return _NOT_ASKED
+    if asking is not None and asked == facts.request:
+        return asking.result()
+    return world.checkpoints.newest(facts.request)
+
+
+def _request(own: Mapping[str, str]) -> CheckpointRequest | None:
+    try:
+        return tags.checkpoint_request(own) if tags.opted_in(own) else None
+    except tags.UnreadableTagError:
+        return None
+
+
+def _lineage(name: str, own: Mapping[str, str]) -> Lineage | None:
+    try:
+        return tags.lineage(name, own)
+    except tags.UnreadableTagError:
+        return None
+
+
+def _establish(
+    name: str, described: Mapping[str, object], own: Mapping[str, str], settings: Settings
+) -> Facts:
+    """Everything that the job itself tells; the clock, the mode and W&B are still to be asked."""
+    request, lineage = _request(own), _lineage(name, own)
+    classification = _classify(described, own)
+    return Facts(
+        job=name,
+        status=str(described.get("TrainingJobStatus")),
+        secondary_status=str(described.get("SecondaryStatus")),
+        observed_at=0,
+        ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
+        mode=Mode.OFF,
+        request=request,
+        tags_invalid=request is None and tags.opted_in(own),
+        project_allowed=request is not None and settings.allows_project(request),
+        owner=_owner(name, described),
+        lineage=lineage,
+        judged=tags.judged(own),
+        failure_class=classification.failure_class,
+        failure_rule=classification.rule,
+        checkpoint_load_error=classification.checkpoint_load_error,
+        run=tags.run_id(own, _environment(described)),
+        lookup=Lookup.NOT_ASKED,
+        checkpoints=(),
+        obstacles=relaunch.obstacles(described, settings.allowed_images, settings.training_roles),
+        policy=tags.policy(own, settings.policy),
+    )
+
+
+def _with_answer(facts: Facts, answer: Answer, own: Mapping[str, str]) -> Facts:
+    if facts.request is None or answer.lookup is not Lookup.FOUND:
+        return replace(facts, lookup=answer.lookup)
+    # A project that W&B does not show may be one that the key may not see. Only a job that shows
+    # no trace of a checkpoint may be taken to have none.
+    began = tags.completed_mark(own) is not None or (
+        facts.lineage is not None and facts.lineage.started_from is not None
+    )
+    if not answer.project_exists and began:
+        return replace(facts, lookup=Lookup.REFUSED)
+    run = checkpoints.lineage_run(facts.run, facts.request.collection, answer.checkpoints)
+    return replace(facts, lookup=Lookup.FOUND, checkpoints=answer.checkpoints, run=run)
+
+
+def _classify(described: Mapping[str, object], own: Mapping[str, str]) -> Classification:
+    transitions = described.get("SecondaryStatusTransitions")
+    reason = described.get("FailureReason")
+    return classify(
+        End(
+            status=str(described.get("TrainingJobStatus")),
+            secondary_status=str(described.get("SecondaryStatus")),
+            failure_reason=None if reason is None else str(reason),
+            transition_messages=tuple(
+                str(one.get("StatusMessage", ""))
+                for one in (transitions if isinstance(transitions, list) else ())
+            ),
+            completed_mark=tags.completed_mark(own),
+        )
+    )
+
+
+def _owner(name: str, described: Mapping[str, object]) -> str | None:
+    if name.startswith((_PIPELINES, _BATCH)):
+        return _PIPELINES if name.startswith(_PIPELINES) else _BATCH
+    return next((member for member in _OWNERS if described.get(member)), None)
+
+
+def _environment(described: Mapping[str, object]) -> dict[str, str]:
+    environment = described.get("Environment")
+    return environment if isinstance(environment, dict) else {}
+
+
+def _instant(value: object) -> int | None:
+    return int(value.timestamp()) if isinstance(value, datetime) else None
+
+
+def _act(decision: Decision, observed: _Observed, world: World) -> Decision:
+    """Have the decision's one effect, then record it. Repeating any part of it is harmless."""
+    match decision.verdict:
+        case Verdict.IGNORE:
+            if decision.reason in _RECORDED:
+                world.jobs.add_tags(observed.job.arn, tags.of_verdict(decision))
+            return decision
+        case Verdict.RELAUNCH:
+            return _launch(decision, observed, world)
+        case Verdict.STOP | Verdict.WAIT:
+            return _hold(decision, observed, world)
+        case _:
+            assert_never(decision.verdict)
+
+
+def _launch(decision: Decision, observed: _Observed, world: World) -> Decision:
+    facts, successor = decision.facts, decision.successor
+    if successor is None or facts.request is None:
+        raise AssertionError("RELAUNCH without a successor")
+    source = relaunch.Source(observed.job.described, observed.tags, facts.request, facts.run)
+    request = relaunch.compose(source, successor, world.jobs.request_shape())
+    limit = relaunch.limit_reached(request)
+    if limit is not None:
+        obstacles = (*facts.obstacles, (Reason.LIMIT_REACHED, limit))
+        return _again(replace(facts, obstacles=obstacles), observed, world)
+    try:
+        world.jobs.create(request)
+    except NameInUse:
+        succession = _succession(facts, world)
+        if succession is Succession.UNKNOWN:
+            raise Retry("the job that has the successor's name is gone again") from None
+        if succession is Succession.FOREIGN:
+            return _again(replace(facts, succession=succession), observed, world)
+    except CreateRefused as refusal:
+        refused = _classify_refusal(refusal)
+        return _again(replace(facts, refusal=refused), observed, world)
+    return _record(decision, observed, world)
+
+
+def _hold(decision: Decision, observed: _Observed, world: World) -> Decision:
+    """Wait or stop; unless an earlier try, which died before it could say so, has relaunched."""
+    facts = decision.facts
+    if facts.succession is Succession.UNKNOWN and _succession(facts, world) is Succession.OURS:
+        return _again(replace(facts, succession=Succession.OURS), observed, world)
+    if decision.verdict is Verdict.WAIT and decision.due is not None and decision.waiting:
+        due = world.waits.schedule(facts.job, decision.waiting.times, decision.due)
+        decision = replace(decision, due=due)
+    return _record(decision, observed, world)
+
+
+def _again(facts: Facts, observed: _Observed, world: World) -> Decision:
+    """Decide anew with what the attempt to act has taught; what was learnt is a fact as well."""
+    decision = policy.decide(facts)
+    if decision.verdict is Verdict.RELAUNCH:
+        return _record(decision, observed, world)
+    return _hold(decision, observed, world)
+
+
+def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
+    """Tell, then tag: a crash between the two tells twice rather than never."""
+    if decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}:
+        world.notifications.publish(decision)
+    world.jobs.add_tags(observed.job.arn, tags.of_verdict(decision))
+    return decision
+
+
+def _succession(facts: Facts, world: World) -> Succession:
+    """Adjudicate: whose is the job that bears the successor's name?"""
+    if facts.lineage is None:
+        return Succession.UNKNOWN
+    name = tags.successor_name(facts.lineage.root, facts.lineage.attempt + 1)
+    found = world.jobs.tags(name)
+    if found is None:
+        return Succession.UNKNOWN
+    return Succession.OURS if found.get(tags.PARENT) == facts.job else Succession.FOREIGN
+
+
+def _classify_refusal(refusal: CreateRefused) -> tuple[FailureClass, str]:
+    end = End("Failed", "Failed", failure_reason=f"{refusal.code}: {refusal.text}")
+    classified = classify(end)
+    return classified.failure_class or FailureClass.UNKNOWN, classified.rule

@@ -1,0 +1,95 @@
+"""What a deployment sets, read once from the environment that template.yaml gives a function."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from resilience.decisions import CheckpointRequest, Policy
+from resilience.errors import SettingsMissing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of on_training_ended."""
+
+    wandb_base_url: str
+    wandb_secret_name: str
+    mode_parameter: str
+    allowed_projects: tuple[str, ...]  # globs of entity/project
+    allowed_images: tuple[str, ...]  # globs of image URIs
+    training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
+    queue_arn: str
+    dead_letter_url: str
+    topic_arn: str
+    schedule_group: str
+    schedule_role_arn: str
+    policy: Policy
+
+    def allows_project(self, request: CheckpointRequest) -> bool:
+        path = f"{request.entity}/{request.project}"
+        return any(fnmatchcase(path, glob) for glob in self.allowed_projects)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSettings:
+    """Settings of sweep."""
+
+    mode_parameter: str
+    queue_url: str
+    grace_seconds: int
+    lookback_seconds: int
+
+
+def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
+    """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
+    return Settings(
+        wandb_base_url=_text(environment, "WANDB_BASE_URL").rstrip("/"),
+        wandb_secret_name=_text(environment, "WANDB_SECRET_NAME"),
+        mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
+        allowed_images=_words(environment, "RESILIENCE_ALLOWED_IMAGES"),
+        training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
+        queue_arn=_text(environment, "RESILIENCE_QUEUE_ARN"),
+        dead_letter_url=_text(environment, "RESILIENCE_DEAD_LETTER_URL"),
+        topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
+        schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
+        schedule_role_arn=_text(environment, "RESILIENCE_SCHEDULE_ROLE_ARN"),
+        policy=Policy(
+            max_attempts=_number(environment, "RESILIENCE_MAX_ATTEMPTS"),
+            max_without_progress=_number(environment, "RESILIENCE_MAX_WITHOUT_PROGRESS"),
+            backoff_base_seconds=_number(environment, "RESILIENCE_BACKOFF_BASE_SECONDS"),
+            backoff_max_seconds=_number(environment, "RESILIENCE_BACKOFF_MAX_SECONDS"),
+            wait_total_seconds=_number(environment, "RESILIENCE_WAIT_TOTAL_SECONDS"),
+        ),
+    )
+
+
+def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
+    """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
+    return SweepSettings(
+        mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
+        grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
+        lookback_seconds=_number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS"),
+    )
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise SettingsMissing(f"{name} is not set; template.yaml gives it to the function")
+    return value
+
+
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in _text(environment, name).split(",") if word.strip())
+    if not words:
+        raise SettingsMissing(f"{name} names nothing")
+    return words
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    value = _text(environment, name)
+    if not (value.isascii() and value.isdigit()):
+        raise SettingsMissing(f"{name} must be a whole number, not {value!r}")
+    return int(value)

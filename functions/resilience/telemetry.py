@@ -1,0 +1,78 @@
+"""What an operator reads: one canonical line per message, and metrics in its words.
+
+No text that a job wrote itself is in it: not its FailureReason, Environment or hyperparameters,
+nor a tag beyond the ones that were checked to be W&B names.
+"""
+
+from dataclasses import asdict
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from resilience import policy, tags
+from resilience.decisions import Decision, Reason, Verdict
+from resilience.events import Hint, Malformed
+
+logger = Logger()
+
+
+def judged(decision: Decision, hint: Hint) -> None:
+    """Tell of one decision; the line's facts are what `make replay LOG=…` decides from again."""
+    logger.info("training job judged", extra=record(decision) | _source(hint))
+    with single_metric(name="Decisions", unit=MetricUnit.Count, value=1) as metric:
+        metric.add_dimension(name="Verdict", value=str(decision.verdict))
+        metric.add_dimension(name="Reason", value=str(decision.reason))
+    facts = decision.facts
+    if decision.verdict is Verdict.RELAUNCH and facts.ended_at is not None:
+        seconds = max(0, facts.observed_at - facts.ended_at)
+        with single_metric(
+            name="SecondsToRelaunch", unit=MetricUnit.Seconds, value=seconds
+        ) as metric:
+            metric.add_dimension(name="FailureClass", value=str(facts.failure_class))
+
+
+def passed_by(reason: Reason, hint: Hint | None) -> None:
+    """Tell of a message that needs nothing done."""
+    line = {"verdict": str(Verdict.IGNORE), "reason": str(reason), "next": "nothing to do"}
+    logger.info("message passed by", extra=line | (_source(hint) if hint else {}))
+
+
+def quarantined(message: Malformed) -> None:
+    logger.error(
+        "message quarantined",
+        extra={
+            "verdict": str(Verdict.IGNORE),
+            "reason": str(Reason.MESSAGE_MALFORMED),
+            "detail": message.detail,
+            "next": "a person must look at the dead-letter queue",
+        },
+    )
+
+
+def record(decision: Decision) -> dict[str, object]:
+    """The decision as the canonical line carries it: short words first, then every fact."""
+    facts, successor = decision.facts, decision.successor
+    checkpoint = successor.checkpoint if successor else None
+    return {
+        "verdict": str(decision.verdict),
+        "reason": str(decision.reason),
+        "detail": decision.detail,
+        "next": policy.what_comes_next(decision),
+        "job": facts.job,
+        "root": facts.lineage.root if facts.lineage else None,
+        "attempt": facts.lineage.attempt if facts.lineage else None,
+        "failure_class": str(facts.failure_class) if facts.failure_class else None,
+        "rule": decision.rule,
+        "progress": str(decision.progress),
+        "successor": successor.name if successor else None,
+        "checkpoint": checkpoint.version if checkpoint else None,
+        "step": tags.step_word(checkpoint.step) if checkpoint else None,
+        "due": tags.stamp(decision.due) if decision.due is not None else None,
+        "passed_over": dict(decision.passed_over),
+        "mode": str(facts.mode),
+        "facts": asdict(facts),
+    }
+
+
+def _source(hint: Hint) -> dict[str, object]:
+    return {"event_id": hint.event_id, "event_source": hint.source, "job": hint.job}
