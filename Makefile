@@ -1,0 +1,57 @@
+# The project's commands. `make` lists them; each does its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHECKED := functions training local tests packaging
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build-local demo local replay test check lint types bench build deploy clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: $(READY) ## make the virtual environment (done by the others when needed)
+
+$(READY): requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Setting up $(VENV): some minutes the first time."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+LAMBDA := build/functions
+SOURCES := $(shell find functions packaging -name '*.py' -o -name '*.lock' -o -name '*.txt') requirements.txt
+
+build-local: $(LAMBDA)/.built
+
+$(LAMBDA)/.built: $(READY) $(SOURCES)
+	@$(BIN)/python packaging/build.py --into $(LAMBDA)
+	@touch $@
+
+demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… KEEP=1)
+	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(KEEP),--keep)
+
+local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export
+	@$(BIN)/python -m local
+
+replay: $(READY) ## decide on one event without any stack (EVENT=events/x.json), or again from a log line (LOG=file)
+	@$(BIN)/python -m local.replay $(if $(LOG),--log "$(LOG)",$(EVENT))
+
+test: $(READY) build-local ## run all tests, fast ones first
+	@$(BIN)/python -m pytest -q
+
+check: lint types ## lint and types
+
+lint: $(READY)
+	@$(BIN)/ruff format --check --quiet $(CHECKED) && $(BIN)/ruff check --quiet $(CHECKED)
+
+types: $(READY)
+	@$(BIN)/mypy
+
+bench: $(READY) build-local ## print the benchmark tables
+	@$(BIN)/python -m bench
+
+clean: ## remove what was built and what the local services stored
+	rm -rf build .aws-sam .local
