@@ -1,4 +1,4 @@
-"""Builds the Lambda zip: the code in functions/, the locked dependencies, and nothing that Lambda does not need.
+"""Builds the Lambda zip: functions/, the locked dependencies, and nothing Lambda can do without.
 
 The same input gives the same bytes, so a deploy without a change changes nothing.
 """
@@ -46,13 +46,12 @@ def services() -> frozenset[str]:
 
 
 def install(target: Target, into: Path) -> None:
-    """Installs the lock and nothing else: wheels only, each with its hash, for the target and not for this machine."""
+    """Installs the lock and nothing else: wheels with their hashes, for the target machine."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--target", str(into), "--no-deps", "--no-compile", "--require-hashes"]
     command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
     command += ["--platform", f"manylinux2014_{ARCHITECTURES[target.architecture]}"]
     command += ["--requirement", str(HERE / "requirements.lock")]
-    # --no-warn-conflicts is of no use here: pip looks at the environment it runs in, and we install beside it.
     if subprocess.run(command, check=False).returncode:
         raise BuildError("pip could not install packaging/requirements.lock; see its message above")
 
@@ -73,7 +72,7 @@ def remove(path: Path) -> None:
 
 
 def trim_service_models(into: Path) -> None:
-    """Drops the models of services that nobody here calls; what is not a service (endpoints, partitions, retries) stays."""
+    """Drops the models of services that nobody here calls; endpoints, partitions, retries stay."""
     kept = services()
     data = into / "botocore" / "data"
     for entry in sorted(data.iterdir()):
@@ -81,7 +80,7 @@ def trim_service_models(into: Path) -> None:
             remove(entry)
     if missing := kept - {entry.name for entry in data.iterdir()}:
         raise BuildError(
-            f"botocore has no service called {', '.join(sorted(missing))}; see packaging/services.txt"
+            f"packaging/services.txt names what botocore has not: {', '.join(sorted(missing))}"
         )
     for examples in sorted(data.rglob("examples-1.json*")):
         remove(examples)
@@ -116,7 +115,7 @@ def is_python(executable: str, version: str) -> bool:
 
 
 def compile_bytecode(target: Target, into: Path) -> None:
-    """Compiles for the target; Lambda's disk is read-only, so what is not compiled here is compiled at each cold start."""
+    """Lambda's disk is read-only: what is not compiled here is compiled at each cold start."""
     python = next((i for i in interpreters(target.python) if is_python(i, target.python)), None)
     if python is None:
         print(
@@ -148,6 +147,8 @@ def write_zip(source: Path, archive: Path) -> int:
 
 
 def build(target: Target, into: Path) -> None:
+    if into in (ROOT, *ROOT.parents):
+        raise BuildError(f"{into} would be emptied first; name a directory of its own with --into")
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     install(target, into)
