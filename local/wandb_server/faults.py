@@ -1,0 +1,99 @@
+"""Faults on request, so that tests can see what clients do about them."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = ("unavailable", "rate_limited", "slow", "malformed", "commit_conflict", "unauthorized")
+
+
+class InvalidFaultError(ValueError):
+    """A fault that this server cannot make; the message says why."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What to do to which requests.
+
+    kind: one of KINDS.
+    count: to how many requests; None is any number.
+    until: moment (time.monotonic) at which it ends; None is never.
+    delay: seconds by which "slow" holds a request back.
+    retry_after: seconds that "rate_limited" asks the client to wait.
+    user_agent_contains, path_contains, operation: only requests that match all that is given.
+    """
+
+    kind: str
+    count: int | None = None
+    until: float | None = None
+    delay: float = 5.0
+    retry_after: int = 1
+    user_agent_contains: str = ""
+    path_contains: str = ""
+    operation: str = ""
+
+    def concerns(self, traffic: "Traffic", now: float) -> bool:
+        if self.until is not None and now >= self.until:
+            return False
+        if self.kind == "commit_conflict" and "commitArtifact" not in traffic.fields:
+            return False
+        return (
+            self.user_agent_contains in traffic.user_agent
+            and self.path_contains in traffic.path
+            and self.operation in {"", traffic.operation}
+        )
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is known of a request before it is served."""
+
+    path: str
+    user_agent: str
+    operation: str = ""
+    fields: tuple[str, ...] = ()
+
+
+def parse_fault(given: Any, now: float) -> Fault:  # noqa: ANN401  (JSON)
+    if not isinstance(given, dict) or given.get("kind") not in KINDS:
+        raise InvalidFaultError(f"kind must be one of {', '.join(KINDS)}")
+    unknown = given.keys() - {*Fault.__dataclass_fields__, "seconds"} | given.keys() & {"until"}
+    if unknown:
+        raise InvalidFaultError(f"unknown members: {', '.join(sorted(unknown))}")
+    settings = dict(given)
+    seconds = settings.pop("seconds", None)
+    return Fault(**settings, until=None if seconds is None else now + seconds)
+
+
+@dataclass
+class Faults:
+    """The faults in force, the oldest first, and how often each kind of request has come."""
+
+    active: list[tuple[Fault, int]] = field(default_factory=list)
+    requests: Counter[str] = field(default_factory=Counter)
+
+    def add(self, given: Any) -> None:  # noqa: ANN401  (JSON)
+        fault = parse_fault(given, time.monotonic())
+        self.active.append((fault, 0))
+
+    def clear(self) -> None:
+        self.active.clear()
+
+    def meet(self, traffic: Traffic) -> Fault | None:
+        """Count the request, and answer the fault it is to suffer, if any."""
+        self.requests[traffic.operation or _route(traffic.path)] += 1
+        now = time.monotonic()
+        for position, (fault, used) in enumerate(self.active):
+            if (fault.count is None or used < fault.count) and fault.concerns(traffic, now):
+                self.active[position] = (fault, used + 1)
+                return fault
+        return None
+
+
+def _route(path: str) -> str:
+    """Requests that are not GraphQL are counted by what they are, not by whose."""
+    for mark in ("file_stream", "_storage", "files"):
+        if mark in path:
+            return mark
+    return path

@@ -1,0 +1,155 @@
+"""Mutations of runs and of their files."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from local.wandb_server.graph import files as file_nodes
+from local.wandb_server.graph import ids
+from local.wandb_server.graph import projects as project_nodes
+from local.wandb_server.graph import runs as run_nodes
+from local.wandb_server.graph.resolution import InvalidError, NotFoundError
+from local.wandb_server.store import run_files, runs
+from local.wandb_server.store.projects import find_project, make_project
+from local.wandb_server.store.records import Project, Run
+from local.wandb_server.workspace import Workspace
+
+Given = dict[str, Any]
+
+# States a client may move a run to by itself, and from where.
+TRANSITIONS = {
+    "pending": {runs.RUNNING, runs.FAILED, runs.CRASHED, runs.PREEMPTED},
+    runs.FAILED: {"pending", runs.RUNNING},
+}
+
+
+@dataclass(frozen=True)
+class RunChanges:
+    workspace: Workspace
+
+    def _project_for_writing(self, entity: str | None, name: str | None, doing: str) -> Project:
+        """The project named, made when it is new; W&B makes no entities."""
+        entity_name = entity or self.workspace.default_entity
+        if entity_name not in self.workspace.entities:
+            raise NotFoundError(f"entity {entity_name} not found during {doing}")
+        return make_project(
+            self.workspace.database, entity_name, name or "uncategorized", self.workspace.clock()
+        )
+
+    def _run_by_storage_id(self, storage_id: str) -> Run:
+        kind, _, *rest = [*ids.decode(storage_id), "", ""]
+        if kind != "Run" or len(rest) < 3:  # noqa: PLR2004  (name, project, entity)
+            raise InvalidError(f"not an id of Run: {storage_id}")
+        return self._run(entity=rest[2], project=rest[1], name=rest[0])
+
+    def _run(self, entity: str | None, project: str | None, name: str | None) -> Run:
+        database = self.workspace.database
+        found = find_project(database, entity or self.workspace.default_entity, project or "")
+        run = found and runs.find_run(database, found.id, name or "")
+        if run is None:
+            raise NotFoundError(f"run {entity}/{project}/{name} not found")
+        return run
+
+    def upsert_model(self, given: Given) -> Given:
+        project = self._project_for_writing(
+            given.get("entityName"), given.get("name"), "upsertModel"
+        )
+        node = project_nodes.ProjectNode(self.workspace, project)
+        return {"project": node, "model": node, "inserted": True}
+
+    def upsert_bucket(self, given: Given) -> Given:
+        """Make a run or change it.
+
+        A client that takes a run up names it and gives no state: then it runs again. Changes by storage id, as
+        wandb.Api makes them, leave the state alone.
+        """
+        by_storage_id = given.get("name") is None and given.get("id") is not None
+        with self.workspace.database.transaction():
+            if by_storage_id:
+                run, inserted = self._run_by_storage_id(given["id"]), False
+            else:
+                run, inserted = self._named_run(given)
+            now = self.workspace.clock()
+            if not by_storage_id and given.get("state") is None:
+                runs.reopen_run(self.workspace.database, run.id, now)
+            runs.change_run(self.workspace.database, run.id, _run_change(given), now)
+        return {"bucket": run_nodes.RunNode.by_id(self.workspace, run.id), "inserted": inserted}
+
+    def _named_run(self, given: Given) -> tuple[Run, bool]:
+        project = self._project_for_writing(
+            given.get("entityName"), given.get("modelName"), "upsertBucket"
+        )
+        database, name = self.workspace.database, given.get("name")
+        if not name:
+            raise InvalidError("upsertBucket: name or id is required")
+        run = runs.find_run(database, project.id, name)
+        if run is not None:
+            return run, False
+        run_id = runs.insert_run(database, project.id, name, self.workspace.clock())
+        run = runs.run_by_id(database, run_id)
+        assert run is not None
+        return run, True
+
+    def update_run_state(self, given: Given) -> Given:
+        run = self._run_by_storage_id(given["id"])
+        current = runs.state_of(run, self.workspace.clock(), self.workspace.silent_after)
+        if current not in TRANSITIONS.get(given["state"], set()):
+            raise InvalidError(f"a run cannot go from {current} to {given['state']}")
+        change = runs.RunChange(state=given["state"])
+        runs.change_run(self.workspace.database, run.id, change, self.workspace.clock())
+        return {"success": True}
+
+    def stop_run(self, given: Given) -> Given:
+        """Ask the run's own process to end; it hears of it with its next heartbeat."""
+        runs.request_stop(self.workspace.database, self._run_by_storage_id(given["id"]).id)
+        return {"success": True}
+
+    def delete_run(self, given: Given) -> Given:
+        runs.delete_run(self.workspace.database, self._run_by_storage_id(given["id"]).id)
+        return {}
+
+    def create_run_files(self, given: Given) -> Given:
+        run = self._run(given.get("entityName"), given.get("projectName"), given["runName"])
+        return {
+            "runID": ids.encode("RunInternalId", run.id),
+            "uploadHeaders": [],
+            "files": [self._file_to_write(run, name) for name in given["files"]],
+        }
+
+    def _file_to_write(self, run: Run, name: str) -> file_nodes.FileNode:
+        return file_nodes.FileNode(
+            self.workspace,
+            id=ids.encode("RunFile", run.id, name),
+            name=name,
+            key=file_nodes.run_file_key(run.id, name),
+            uploadable=True,
+        )
+
+    def mark_run_files_uploaded(self, given: Given) -> Given:
+        """Here a file is known from the moment its upload ends, so there is nothing left to do."""
+        self._run(given["entityName"], given["projectName"], given["runName"])
+        return {"success": True}
+
+    def delete_files(self, given: Given) -> Given:
+        for node_id in given["files"]:
+            run_files.delete_run_file(self.workspace.database, ids.number("File", node_id))
+        return {"success": True}
+
+
+def _run_change(given: Given) -> runs.RunChange:
+    tags = given.get("tags")
+    return runs.RunChange(
+        display_name=given.get("displayName"),
+        state=given.get("state"),
+        config=given.get("config"),
+        summary=given.get("summaryMetrics"),
+        tags=None if tags is None else json.dumps(tags),
+        notes=given.get("notes"),
+        description=given.get("description"),
+        group_name=given.get("groupName"),
+        job_type=given.get("jobType"),
+        host=given.get("host"),
+        program=given.get("jobProgram"),
+        commit_hash=given.get("commit"),
+        sweep=given.get("sweep"),
+    )

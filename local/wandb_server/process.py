@@ -1,0 +1,117 @@
+"""The server as a child process."""
+
+import json
+import select
+import subprocess
+import sys
+import urllib.request
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+REPOSITORY = Path(__file__).parent.parent.parent
+START_TIMEOUT = 30.0
+END_TIMEOUT = 10.0
+
+
+class LocalWandbError(RuntimeError):
+    """The server did not start; the message says why."""
+
+
+@dataclass(frozen=True)
+class LocalWandb:
+    """A running server; `url` goes into WANDB_BASE_URL, `api_key` into WANDB_API_KEY."""
+
+    url: str
+    api_key: str
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, data: Path, *options: str, port: int = 0) -> Self:
+        """Start the server on `data` and wait until it is ready; `options` are those of its command line."""
+        command = [sys.executable, "-m", "local.wandb_server", "--data", str(data.resolve())]
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--die-with-parent", *options],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        url = _wait_until_ready(process)
+        key_file = (
+            options[options.index("--api-key-file") + 1] if "--api-key-file" in options else None
+        )
+        key = Path(key_file) if key_file else data / "api-key"
+        return cls(url, key.read_text().strip(), process)
+
+    def environment(self, directory: Path) -> dict[str, str]:
+        """What a process needs to use this server through the SDK, with all its files under `directory`."""
+        places = ("DIR", "CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "ARTIFACT_DIR")
+        return {
+            "WANDB_BASE_URL": self.url,
+            "WANDB_API_KEY": self.api_key,
+            "WANDB_SILENT": "true",
+            **{f"WANDB_{place}": str(directory / place.lower()) for place in places},
+        }
+
+    def fault(self, kind: str, **settings: Any) -> None:  # noqa: ANN401  (JSON)
+        """Have a fault happen; the settings are those of `faults.Fault`, and `seconds`."""
+        self._call("POST", "/_local/faults", {"kind": kind, **settings})
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", "/_local/faults")
+
+    def requests(self) -> dict[str, int]:
+        """How many requests have come, by operation."""
+        counts: dict[str, int] = self._call("GET", "/_local/requests")
+        return counts
+
+    def graphql(self, query: str, **variables: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
+        """One GraphQL request, past the SDK; the `data` of its answer."""
+        answer = self._call("POST", "/graphql", {"query": query, "variables": variables})
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def stop(self) -> int:
+        """End the server; its exit code, which is 0."""
+        self.process.terminate()
+        code = self.process.wait(END_TIMEOUT)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON)
+        credentials = b64encode(f"api:{self.api_key}".encode()).decode()
+        request = urllib.request.Request(  # noqa: S310  (our own http address)
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310  (the same)
+            text = response.read()
+        return json.loads(text) if text else None
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], START_TIMEOUT)
+    word, _, url = (process.stdout.readline() if readable else "").strip().partition(" ")
+    if word != "ready":
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        raise LocalWandbError("the local W&B server did not start; its reason is on stderr")
+    return url

@@ -1,0 +1,1 @@
+"""What the server remembers: rows in SQLite, bytes in files."""
