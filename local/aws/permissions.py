@@ -33,9 +33,8 @@ def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
     if not app.AUTH:
         return True
     account, name = parse_arn(role_arn).account_id, role_arn.rsplit("/", 1)[-1]
-    session = f"arn:aws:sts::{account}:assumed-role/{name}/local"
     context = iam_evaluator.EvalContext(
-        principal_arn=session,
+        principal_arn=session_arn(role_arn, "service"),
         principal_type="AssumedRole",
         principal_account=account,
         action=action,
@@ -45,6 +44,12 @@ def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
     policies = iam_evaluator._gather_role_policies(name, account)
     limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
     return bool(iam_evaluator.evaluate(context, policies, *limits).decision == "Allow")
+
+
+def session_arn(role_arn: str, session: str) -> str:
+    """Who a service is once it has assumed the role."""
+    account, name = parse_arn(role_arn).account_id, role_arn.rsplit("/", 1)[-1]
+    return f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
 
 
 def queue_admits(queue_arn: str, service: str, source_arn: str) -> bool:

@@ -4,8 +4,14 @@ Private names of ministack 1.5.33, which is pinned; each patch says what it mend
 """
 
 from local.aws import lambda_runtime
+from local.aws.event_path import mappings, rules, scheduler_access, schedules, transport
 
 
 def install() -> None:
     """Mend this process's MiniStack; call once, before it serves."""
+    transport.install()
     lambda_runtime.install()
+    mappings.install()
+    rules.install()
+    schedules.install()
+    scheduler_access.install()

@@ -5,10 +5,10 @@ It serves one invocation at a time and is driven by the thread that invokes; nob
 
 import os
 import selectors
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from subprocess import Popen
 
 from local.aws.lambda_runtime import outcomes, processes
 from local.aws.lambda_runtime.outcomes import Ended, Invocation, LogLine
@@ -18,7 +18,7 @@ INIT_SECONDS = 10.0
 JSON_BODY = [("Content-Type", "application/json")]
 ACCEPTED = b'{"status":"OK"}\n'
 
-Start = Callable[[str], "subprocess.Popen[bytes]"]
+Start = Callable[[str], Popen[bytes]]
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ class Functions:
         threading.Thread(target=self._reap, name="lambda-reaper", daemon=True).start()
         atexit.register(self.close)
 
-    def invoke(self, spec: FunctionSpec, request_id: str, event: object, function_arn: str) -> Report:
+    def invoke(
+        self, spec: FunctionSpec, request_id: str, event: object, function_arn: str
+    ) -> Report:
         payload = json.dumps(event).encode()
         asked = Invocation(request_id, payload, function_arn, _trace_id())
         try:

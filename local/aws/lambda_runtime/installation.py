@@ -60,7 +60,7 @@ def _result(report: Report) -> Record:
 def _replace_logs() -> None:
     original = lambda_svc._emit_lambda_logs
 
-    def emit(*args: Any, log_source: str | None = None, **kwargs: Any) -> None:
+    def emit(*args: object, log_source: str | None = None, **kwargs: object) -> None:
         if log_source != OWN_LOGS:
             original(*args, log_source=log_source, **kwargs)
 
@@ -93,7 +93,7 @@ def _follow_changes(functions: Functions) -> None:
     """Changed and deleted functions give up their warm processes."""
     original = lambda_svc.invalidate_worker
 
-    def invalidate(func_name: str, *args: Any, **kwargs: Any) -> None:
+    def invalidate(func_name: str, *args: object, **kwargs: object) -> None:
         original(func_name, *args, **kwargs)
         functions.pool.retire(func_name)
 

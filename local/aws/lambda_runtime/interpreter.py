@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-# What AWS keeps in /var/runtime, without its boto3: a package that the zip forgot must be missed here.
+# What AWS keeps in /var/runtime, without its boto3: what the zip forgot must be missed here.
 RUNTIME_MODULES = ("awslambdaric", "runtime_client", "snapshot_restore_py", "simplejson")
 
 

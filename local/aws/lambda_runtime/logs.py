@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ministack.services import cloudwatch_logs
@@ -23,23 +24,24 @@ def lines(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> li
     """Everything one invocation leaves in the log, in order."""
     now = time.time_ns() // 1_000_000
     first = ended.lines[0].milliseconds if ended.lines else now
-    before = [LogLine(first, text) for text in _opening(spec, request_id, ended)]
+    before = [LogLine(first, text) for text in _opening(spec, request_id, ended, first)]
     after = [LogLine(now, text) for text in _closing(spec, request_id, ended, peak_mb)]
     return [*before, *ended.lines, *after]
 
 
-def _opening(spec: FunctionSpec, request_id: str, ended: Ended) -> list[str]:
+def _opening(spec: FunctionSpec, request_id: str, ended: Ended, milliseconds: int) -> list[str]:
     start = f"START RequestId: {request_id} Version: {spec.version}"
     if spec.logs_json:
-        start = _record("platform.start", {"requestId": request_id, "version": spec.version})
-    if ended.init_seconds is None or spec.logs_json:
+        began = {"requestId": request_id, "version": spec.version}
+        return [_record("platform.start", began, milliseconds / 1000)]
+    if ended.init_seconds is None:
         return [start]
     return [f"INIT_START Runtime Version: {spec.runtime.replace('python', 'python:')}", start]
 
 
 def _closing(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> list[str]:
     if spec.logs_json:
-        return [_record("platform.report", _metrics(spec, request_id, ended, peak_mb))]
+        return [_record("platform.report", _metrics(spec, request_id, ended, peak_mb), time.time())]
     report = [
         f"REPORT RequestId: {request_id}",
         f"Duration: {ended.seconds * 1000:.2f} ms",
@@ -64,7 +66,7 @@ def _last_words(request_id: str, ended: Ended) -> list[str]:
     message = str(error.get("errorMessage", ""))
     match error.get("errorType"):
         case "Sandbox.Timedout":
-            return [f"{_now()} {request_id} {message.partition('Error: ')[2]}"]
+            return [f"{_stamp(time.time())} {request_id} {message.partition('Error: ')[2]}"]
         case "Runtime.ExitError":
             return [f"{message}\nRuntime.ExitError"]
         case _:
@@ -88,12 +90,12 @@ def _billed(ended: Ended) -> int:
     return int(ended.seconds * 1000) + 1
 
 
-def _record(kind: str, record: dict[str, object]) -> str:
-    return json.dumps({"time": _now(), "type": kind, "record": record})
+def _record(kind: str, record: Mapping[str, object], epoch: float) -> str:
+    return json.dumps({"time": _stamp(epoch), "type": kind, "record": record})
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _stamp(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def write(spec: FunctionSpec, stream: str, events: list[LogLine]) -> None:

@@ -1,0 +1,75 @@
+"""Who may make a schedule: its group is part of its ARN, and its role must be passed.
+
+MiniStack checks every schedule as one of the default group and does not ask for iam:PassRole.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import error_response_json, get_region
+from ministack.core.router import extract_access_key_id
+from ministack.services import scheduler
+
+Query = Mapping[str, str | list[str]]
+
+SERVICE = "scheduler.amazonaws.com"
+
+
+def install() -> None:
+    _mend_resource()
+    _mend_pass_role()
+
+
+def _mend_resource() -> None:
+    original = iam_actions.extract_resource_arn
+
+    def extract(
+        service: str, method: str, path: str, headers: object, body: bytes, query: Query, *rest: str
+    ) -> str:
+        arn = str(original(service, method, path, headers, body, query, *rest))
+        if service != "scheduler" or ":schedule/default/" not in arn:
+            return arn
+        group = _parsed(body).get("GroupName") or _first(query, "groupName") or "default"
+        return arn.replace(":schedule/default/", f":schedule/{group}/")
+
+    iam_actions.extract_resource_arn = extract
+
+
+def _first(query: Query, name: str) -> str | None:
+    value = query.get(name)
+    return value if isinstance(value, str) else next(iter(value or ()), None)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _mend_pass_role() -> None:
+    original = scheduler.handle_request
+
+    async def handle(method: str, path: str, headers: object, body: bytes, query: Query) -> object:
+        makes = method in ("POST", "PUT") and path.startswith("/schedules/")
+        role = (_parsed(body).get("Target") or {}).get("RoleArn") if makes else None
+        if role and app.AUTH and not _may_pass(role, headers, query):
+            caller = iam_evaluator.request_caller_arn(headers, query)
+            message = (
+                f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role}"
+            )
+            return error_response_json("AccessDeniedException", message, 403)
+        return await original(method, path, headers, body, query)
+
+    scheduler.handle_request = handle
+
+
+def _may_pass(role: str, headers: object, query: Query) -> bool:
+    caller = extract_access_key_id(headers, query)
+    context = {"iam:PassedToService": SERVICE}
+    denied = iam_evaluator.enforce(caller, "iam:PassRole", "iam", get_region(), role, context)
+    return denied is None
