@@ -1,0 +1,112 @@
+"""`/_local/sagemaker/…`: misfortunes to order and an overview, for tests and for the curious.
+
+No AWS credentials are asked for; the server listens on the loopback only, and a browser is turned
+away by its Origin header, so that no web page can reach in.
+
+    POST /_local/sagemaker/faults   {"job": name or pattern, "kind": …, "reason", "count",
+                                     "seconds", "copies", "operation", "resume"}
+    DELETE /_local/sagemaker/faults
+    GET /_local/sagemaker/jobs
+"""
+
+import json
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from local.aws.sagemaker import ends
+from local.aws.sagemaker.control import ControlPlane
+from local.aws.sagemaker.faults import ARMED, ON_RUNNING, Fault
+from local.aws.sagemaker.inbox import Killed, Message, Repaired, Signalled, SpotReclaimed
+from local.aws.sagemaker.jobs import TrainingJob
+from local.aws.sagemaker.processes import main_of, tree_of
+
+Answer = tuple[int, dict[str, Any]]
+
+
+def handle(control: ControlPlane, method: str, path: str, body: bytes) -> Answer:
+    match method, path:
+        case "GET", "/_local/sagemaker/jobs":
+            return 200, overview(control)
+        case "POST", "/_local/sagemaker/faults":
+            return order(control, body)
+        case "DELETE", "/_local/sagemaker/faults":
+            control.faults.clear()
+            return 200, {"armed": []}
+        case _:
+            return 404, {"message": f"nothing at {method} {path}"}
+
+
+def order(control: ControlPlane, body: bytes) -> Answer:
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict):
+        return 400, {"message": "the body must be a JSON object"}
+    kind = asked.get("kind")
+    if kind in ON_RUNNING:
+        return strike(control, asked)
+    if kind in ARMED:
+        control.faults.arm(fault_of(asked))
+        return 200, {"armed": control.faults.shown()}
+    known = ", ".join(sorted(ON_RUNNING | ARMED))
+    return 400, {"message": f"unknown kind {kind!r}; one of: {known}"}
+
+
+def fault_of(asked: dict[str, Any]) -> Fault:
+    """Refusals happen once unless a count is given; slowness and events go on until cleared."""
+    kind, count = asked["kind"], asked.get("count")
+    lasting = kind in ("slow", "drop_events", "duplicate_events")
+    return Fault(
+        kind=kind,
+        job=asked.get("job", "*"),
+        left=count if count is not None or lasting else 1,
+        reason=asked.get("reason", ""),
+        operation=asked.get("operation", "*"),
+        value=asked.get("seconds", asked.get("copies", 0)),
+    )
+
+
+def strike(control: ControlPlane, asked: dict[str, Any]) -> Answer:
+    pattern = asked.get("job", "*")
+    struck = [
+        job
+        for job in control.registry.everywhere()
+        if not job.state.is_over and fnmatchcase(job.name, pattern)
+    ]
+    if not struck:
+        return 404, {"message": f"no running job matches {pattern!r}"}
+    for job in struck:
+        job.inbox.put(STRIKES[asked["kind"]](asked))
+    return 200, {"struck": [job.name for job in struck]}
+
+
+STRIKES: dict[str, Callable[[dict[str, Any]], Message]] = {
+    "gpu": lambda asked: Killed(asked.get("reason", ends.INTERNAL)),
+    "oom": lambda asked: Killed(asked.get("reason", ends.OUT_OF_MEMORY)),
+    "spot": lambda asked: SpotReclaimed(comes_back=bool(asked.get("resume", False))),
+    "sigterm": lambda _: Signalled(),
+    "repair": lambda _: Repaired(),
+}
+
+
+def overview(control: ControlPlane) -> dict[str, Any]:
+    return {
+        "jobs": [_shown(job) for job in control.registry.everywhere()],
+        "calls": dict(control.calls),
+        "faults": control.faults.shown(),
+    }
+
+
+def _shown(job: TrainingJob) -> dict[str, Any]:
+    supervisor = job.process
+    return {
+        "name": job.name,
+        "status": job.state.status,
+        "secondary": job.state.secondary,
+        "reason": job.state.failure_reason,
+        "pid": main_of(supervisor) if supervisor else None,
+        "pids": tree_of(supervisor) if supervisor else [],
+        "directories": job.directories,
+    }

@@ -1,0 +1,148 @@
+"""Starts containers and hears of their ends: the server's side of `supervisor.py`."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from local.aws.sagemaker.command import OPT_ML, Command
+from local.aws.sagemaker.inbox import Exited
+from local.aws.sagemaker.supervisor import EXIT_BY_SIGNAL, LENGTH, Isolation
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+KILLED = EXIT_BY_SIGNAL + 9
+# From the most private world to the least; the first that the kernel grants is taken.
+WORLDS = (
+    Isolation(pid=True, mount=True),
+    Isolation(pid=True, mount=True, user=True),
+    Isolation(pid=True),
+    Isolation(pid=True, user=True),
+    Isolation(),
+)
+
+
+class Container:
+    """One running container; commands are one byte each, and closing the pipe kills it."""
+
+    def __init__(self, command: Command, root: Path, isolation: Isolation) -> None:
+        self._status, status = os.pipe()
+        orders, self._orders = os.pipe()
+        self.output, output = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(SUPERVISOR), str(status)],
+            stdin=orders,
+            stdout=output,
+            stderr=output,
+            pass_fds=(status,),
+            start_new_session=True,
+            env={},
+        )
+        for theirs in (status, orders, output):
+            os.close(theirs)
+        self.pid = self._process.pid
+        self._order(_specification(command, root, isolation))
+
+    def ask(self) -> None:
+        self._order(b"t")
+
+    def ask_all(self) -> None:
+        self._order(b"a")
+
+    def kill(self) -> None:
+        self._order(b"k")
+
+    def _order(self, command: bytes) -> None:
+        try:
+            while command:
+                command = command[os.write(self._orders, command) :]
+        except BrokenPipeError:  # it has ended by itself, and its end is on the way
+            return
+
+    def wait(self) -> Exited:
+        """Wait until the whole process tree is gone."""
+        with os.fdopen(self._status, encoding="utf-8") as lines:
+            said = lines.read().splitlines()
+        self._process.wait()
+        return _ended(said)
+
+    def join(self, seconds: float) -> None:
+        """Give it that long to be gone."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
+    def close(self) -> None:
+        os.close(self._orders)
+        os.close(self.output)
+
+
+def _specification(command: Command, root: Path, isolation: Isolation) -> bytes:
+    document = json.dumps(
+        {
+            "argv": command.argv,
+            "env": command.environment,
+            "cwd": command.cwd,
+            "opt_ml": str(root),
+            "isolation": asdict(isolation),
+        }
+    ).encode()
+    return b"%0*d" % (LENGTH, len(document)) + document
+
+
+def _ended(said: list[str]) -> Exited:
+    for line in said:
+        if line.startswith("cannot start: "):
+            return Exited(KILLED, not_started=line.removeprefix("cannot start: "))
+    codes = [int(line.removeprefix("exit ")) for line in said if line.startswith("exit ")]
+    # A supervisor that says nothing was itself killed, and its container with it.
+    return Exited(codes[0] if codes else KILLED)
+
+
+def watch(container: Container, told: Callable[[Exited], None]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: told(container.wait()), daemon=True)
+    thread.start()
+    return thread
+
+
+@dataclass(frozen=True)
+class World:
+    """What this machine's kernel grants: the isolation, and where a container finds its files."""
+
+    isolation: Isolation
+
+    def base(self, root: Path) -> str:
+        return OPT_ML if self.isolation.mount else str(root)
+
+
+@lru_cache(maxsize=1)
+def world() -> World:
+    """Try the worlds with a container that does nothing."""
+    for isolation in WORLDS:
+        if isolation.mount and not _mount_point_exists():
+            continue
+        if isolation == Isolation() or _grants(isolation):
+            return World(isolation)
+    return World(Isolation())
+
+
+def _mount_point_exists() -> bool:
+    """Have the empty directory that each job's own is laid over, if this user may make it."""
+    try:
+        Path(OPT_ML).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _grants(isolation: Isolation) -> bool:
+    probe = Command(argv=["true"], environment={"PATH": os.defpath}, cwd="/", toolkit=False)
+    container = Container(probe, Path("/tmp"), isolation)  # noqa: S108 - bound, never written
+    try:
+        return container.wait() == Exited(0)
+    finally:
+        container.close()

@@ -1,0 +1,158 @@
+"""The operations: each takes a checked request and its caller, and returns the answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.aws.sagemaker import access, errors, listing, rules, states, views
+from local.aws.sagemaker.access import Caller
+from local.aws.sagemaker.control import ControlPlane
+from local.aws.sagemaker.inbox import StopRequested
+from local.aws.sagemaker.jobs import TrainingJob
+from local.aws.sagemaker.lifecycle import launch
+from local.aws.sagemaker.pages import page
+
+Request = dict[str, Any]
+TAGS_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Call:
+    control: ControlPlane
+    caller: Caller
+    request: Request
+
+    def allowed(self, action: str, resource: str, conditions: Request | None = None) -> None:
+        self.caller.must_be_allowed(f"sagemaker:{action}", resource, conditions)
+
+    def job(self, action: str) -> TrainingJob:
+        """Return the named job, if the caller may do this to it."""
+        name = self.request["TrainingJobName"]
+        self.allowed(action, self.caller.place.arn(name))
+        return self.control.registry.get(self.caller.place, name)
+
+    def tagged(self, action: str, conditions: Request | None = None) -> TrainingJob:
+        arn = self.request["ResourceArn"]
+        self.allowed(action, arn, conditions)
+        return self.control.registry.by_arn(self.caller.place, arn)
+
+
+def create(call: Call) -> Request:
+    request, place = call.request, call.caller.place
+    arn = place.arn(request["TrainingJobName"])
+    access.may_create(call.caller, arn, request)
+    rules.check_create(request)
+    _refuse_as_ordered(call)
+    access.role_must_trust_sagemaker(call.caller, request["RoleArn"])
+    tags = {tag["Key"]: tag["Value"] for tag in request.pop("Tags", [])}
+    request.setdefault("StoppingCondition", {"MaxRuntimeInSeconds": rules.DEFAULT_RUNTIME})
+    job = TrainingJob(place, request, tags, states.created(time.time()))
+    with call.control.registry.lock:
+        _check_quota(call.control, job)
+        call.control.registry.add(job)
+    call.control.tell(job)
+    launch(call.control, job)
+    if call.control.faults.take("create_lost", job.name):
+        # The effect is done and its answer is lost: the caller sends again, and is told "in use".
+        raise errors.AwsError("InternalFailure", "The answer was lost.", 500)
+    return {"TrainingJobArn": job.arn}
+
+
+def _refuse_as_ordered(call: Call) -> None:
+    name = call.request["TrainingJobName"]
+    if call.control.faults.take("create_throttle", name):
+        raise errors.throttled()
+    if call.control.faults.take("create_quota", name):
+        resources = call.request["ResourceConfig"]
+        kind, count = resources.get("InstanceType"), resources.get("InstanceCount", 1)
+        raise errors.quota(f"{kind} for training job usage", 0, 0, count)
+
+
+def _check_quota(control: ControlPlane, job: TrainingJob) -> None:
+    running = [one for one in control.registry.at(job.place) if not one.state.is_over]
+    used = sum(one.instances for one in running)
+    allowed = control.settings.instance_quota
+    if used + job.instances > allowed:
+        kind = job.request["ResourceConfig"].get("InstanceType")
+        raise errors.quota(f"{kind} for training job usage", allowed, used, job.instances)
+
+
+def describe(call: Call) -> Request:
+    job = call.job("DescribeTrainingJob")
+    stale = call.control.faults.take("describe_stale", job.name)
+    return views.described(job, job.previous if stale else job.state)
+
+
+def stop(call: Call) -> Request:
+    job = call.job("StopTrainingJob")
+    with job.lock:
+        if job.state.is_over:
+            raise errors.validation(
+                f"The request was rejected because the training job is in status {job.state.status}."
+            )
+        if job.state.status != "Stopping":
+            call.control.enter(job, "Stopping")
+            job.inbox.put(StopRequested())
+    return {}
+
+
+def delete(call: Call) -> Request:
+    call.control.registry.remove(call.job("DeleteTrainingJob"))
+    return {}
+
+
+def update(call: Call) -> Request:
+    """Change what can be changed of a running job: the warm pool's time and remote debugging."""
+    job = call.job("UpdateTrainingJob")
+    for member in ("ResourceConfig", "RemoteDebugConfig", "ProfilerConfig"):
+        if member in call.request:
+            old = job.request.get(member, {})
+            job.request = {**job.request, member: {**old, **call.request[member]}}
+    return {"TrainingJobArn": job.arn}
+
+
+def list_jobs(call: Call) -> Request:
+    call.allowed("ListTrainingJobs", "*")
+    return listing.listed(call.control.registry.at(call.caller.place), call.request)
+
+
+def search(call: Call) -> Request:
+    call.allowed("Search", "*")
+    return listing.searched(call.control.registry.at(call.caller.place), call.request)
+
+
+def add_tags(call: Call) -> Request:
+    tags = call.request["Tags"]
+    job = call.tagged("AddTags", access.tag_conditions(tags))
+    rules.check_tags(tags, job.tags)
+    job.tags = {**job.tags, **{tag["Key"]: tag["Value"] for tag in tags}}
+    return {"Tags": views.tag_list(job.tags)}
+
+
+def list_tags(call: Call) -> Request:
+    job = call.tagged("ListTags")
+    size = call.request.get("MaxResults", TAGS_PAGE)
+    some, token = page(views.tag_list(job.tags), call.request.get("NextToken"), size)
+    return {"Tags": some, **token}
+
+
+def delete_tags(call: Call) -> Request:
+    keys = call.request["TagKeys"]
+    job = call.tagged("DeleteTags", {"aws:TagKeys": keys})
+    job.tags = {key: value for key, value in job.tags.items() if key not in keys}
+    return {}
+
+
+OPERATIONS: dict[str, Callable[[Call], Request]] = {
+    "CreateTrainingJob": create,
+    "DescribeTrainingJob": describe,
+    "StopTrainingJob": stop,
+    "DeleteTrainingJob": delete,
+    "UpdateTrainingJob": update,
+    "ListTrainingJobs": list_jobs,
+    "Search": search,
+    "AddTags": add_tags,
+    "ListTags": list_tags,
+    "DeleteTags": delete_tags,
+}

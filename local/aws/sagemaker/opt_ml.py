@@ -1,0 +1,110 @@
+"""The directory that a container knows as `/opt/ml`, laid out as SageMaker lays it out."""
+
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.aws.sagemaker.storage import Location, Storage, TransferFailed
+
+HOST = "algo-1"
+FOLDERS = (
+    "input/config",
+    "input/data",
+    "model",
+    "output/data",
+    "checkpoints",
+    "code",
+    "home",
+)
+SOURCE_ARCHIVE = "sourcedir.tar.gz"
+
+
+@dataclass(frozen=True)
+class OptMl:
+    root: Path
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    @property
+    def failure(self) -> str:
+        """What the training wrote about its own failure, or nothing."""
+        file = self.path("output/failure")
+        return file.read_text("utf-8", errors="replace").strip() if file.is_file() else ""
+
+    def make(self, request: dict[str, Any]) -> None:
+        for folder in FOLDERS:
+            self.path(folder).mkdir(parents=True, exist_ok=True)
+        for name, content in (
+            ("hyperparameters", request.get("HyperParameters", {})),
+            ("inputdataconfig", input_data_config(request)),
+            ("resourceconfig", resource_config(request)),
+        ):
+            self.path(f"input/config/{name}.json").write_text(json.dumps(content), "utf-8")
+
+    def download(self, request: dict[str, Any], storage: Storage) -> None:
+        for channel in request.get("InputDataConfig", []):
+            source = Location.of(channel["DataSource"]["S3DataSource"]["S3Uri"])
+            folder = self.path(f"input/data/{channel['ChannelName']}")
+            folder.mkdir(exist_ok=True)
+            if not storage.download_prefix(source, folder):
+                raise TransferFailed(f"No S3 objects found under S3 URL {source}")
+        submitted = submitted_source(request)
+        if submitted:
+            storage.download_prefix(Location.of(submitted), self.path("code"))
+        for archive in (self.path("code"), self.path("input/data/code")):
+            unpack(archive / SOURCE_ARCHIVE)
+
+
+def unpack(archive: Path) -> None:
+    if archive.is_file():
+        with tarfile.open(archive) as tar:
+            tar.extractall(archive.parent, filter="data")
+
+
+def submitted_source(request: dict[str, Any]) -> str | None:
+    """Return where SDK v2 put the user's source: a hyperparameter that holds JSON, quotes and all."""
+    quoted = request.get("HyperParameters", {}).get("sagemaker_submit_directory")
+    return plain(quoted) if quoted else None
+
+
+def plain(hyperparameter: str) -> str:
+    """Undo the JSON quoting that SDK v2 puts around its hyperparameters."""
+    try:
+        decoded = json.loads(hyperparameter)
+    except json.JSONDecodeError:
+        return hyperparameter
+    return decoded if isinstance(decoded, str) else hyperparameter
+
+
+def input_data_config(request: dict[str, Any]) -> dict[str, Any]:
+    mode = request["AlgorithmSpecification"]["TrainingInputMode"]
+    return {
+        channel["ChannelName"]: {
+            "ContentType": channel.get("ContentType", ""),
+            "TrainingInputMode": channel.get("InputMode", mode),
+            "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
+                "S3DataDistributionType", "FullyReplicated"
+            ),
+            "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+        }
+        for channel in request.get("InputDataConfig", [])
+    }
+
+
+def resource_config(request: dict[str, Any]) -> dict[str, Any]:
+    """One host, however many were asked for: this is one machine."""
+    kind = request["ResourceConfig"].get("InstanceType", "")
+    group = "homogeneousCluster"
+    return {
+        "current_host": HOST,
+        "current_instance_type": kind,
+        "current_group_name": group,
+        "hosts": [HOST],
+        "instance_groups": [
+            {"instance_group_name": group, "instance_type": kind, "hosts": [HOST]}
+        ],
+        "network_interface_name": "lo",
+    }

@@ -1,0 +1,17 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between a machine under test and an evening of training; times in seconds."""
+
+    data: Path
+    endpoint: str
+    region: str
+    start_delay: float = 0.0
+    stop_grace: float = 120.0
+    checkpoint_sync: float = 1.0
+    terminal_event_copies: int = 2
+    instance_quota: int = 32
+    log_flush: float = 0.25

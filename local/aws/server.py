@@ -1,0 +1,139 @@
+"""Serves MiniStack with our SageMaker in it, on one loopback port, until it is told to end.
+
+Imported only after `__main__` has set MiniStack's environment: it reads its settings on import.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app as ministack
+
+from local.aws.sagemaker import admin, endpoint
+from local.aws.sagemaker.containers import world
+from local.aws.sagemaker.control import ControlPlane
+from local.aws.sagemaker.emulator import Emulator
+from local.aws.sagemaker.settings import Settings
+from local.aws.sagemaker.storage import warm_up
+
+EVENT_PATH = "local.aws.event_path"
+LOOPBACK = ("127.0.0.1", "::1")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def run(listener: socket.socket, settings: Settings, parent: int | None) -> None:
+    """Serve until SIGTERM, SIGINT, or the end of the parent; then leave nothing behind."""
+    asyncio.run(_run(listener, settings, parent))
+
+
+async def _run(listener: socket.socket, settings: Settings, parent: int | None) -> None:
+    over = asyncio.Event()
+    _end_on_signals(over)
+    if parent is not None:
+        _end_with(parent, over)
+    control = ControlPlane(settings, Emulator(asyncio.get_running_loop()))
+    if importlib.util.find_spec(EVENT_PATH):
+        importlib.import_module(EVENT_PATH).install()
+    endpoint.install(control)
+    threading.Thread(target=_prepare, daemon=True).start()
+    serving = asyncio.ensure_future(
+        serve(_application(control), _config(listener), shutdown_trigger=over.wait)  # type: ignore[arg-type]
+    )
+    await over.wait()
+    await asyncio.to_thread(control.stop_all)
+    await serving
+    # MiniStack's own threads may still wait for something; nothing of theirs is worth that.
+    os._exit(0)
+
+
+def _prepare() -> None:
+    """Do what the first job would otherwise wait for."""
+    world()
+    warm_up()
+
+
+def _end_on_signals(over: asyncio.Event) -> None:
+    def end() -> None:
+        if over.is_set():
+            os._exit(1)  # asked twice: now
+        over.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+
+
+def _end_with(parent: int, over: asyncio.Event) -> None:
+    """End when the parent does. (PR_SET_PDEATHSIG would follow the thread that started us.)"""
+    if os.getppid() != parent:
+        over.set()
+        return
+    watched = os.pidfd_open(parent)
+    asyncio.get_running_loop().add_reader(watched, over.set)
+
+
+def _config(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.3
+    config.loglevel = "WARNING"
+    return config
+
+
+def _application(
+    control: ControlPlane,
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Put our own paths in front of MiniStack's, and say when it is ready."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/_local/sagemaker/"):
+            await _admin(control, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await ministack(scope, receive, _announcing(send, control.settings.endpoint))
+        else:
+            await ministack(scope, receive, send)
+
+    return application
+
+
+def _announcing(send: Send, address: str) -> Send:
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            print(f"ready {address}", flush=True)
+
+    return sent
+
+
+async def _admin(control: ControlPlane, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = dict(scope["headers"])
+    if scope["client"][0] not in LOOPBACK or b"origin" in headers:
+        status, answer = 403, {"message": "only local programs may ask this"}
+    else:
+        body = await _body(receive)
+        status, answer = admin.handle(control, scope["method"], scope["path"], body)
+    content = json.dumps(answer).encode()
+    kind = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+    await send({"type": "http.response.start", "status": status, "headers": kind})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
