@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gzip
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
-from resilient_training import ResumableSampler, position_of
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
+from resilient_training import ResumableSampler, position_of
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch.optim import Optimizer
 
 _IDX_FILES = (
@@ -45,7 +47,7 @@ def load_mnist(folder: Path) -> tuple[Digits, Digits]:
 
 
 def load_small() -> tuple[Digits, Digits]:
-    """scikit-learn's 1,797 images of 8×8; the split is the same in every attempt."""
+    """scikit-learn's 1,797 images of 8 by 8; the split is the same in every attempt."""
     from sklearn.datasets import load_digits  # noqa: PLC0415  # a second that MNIST need not pay
 
     found = load_digits()
@@ -96,7 +98,9 @@ class DigitsData(LightningDataModule):
             seed=self.seed,
             position=lambda: position_of(trainer),
         )
-        return DataLoader(TensorDataset(*self.training), batch_size=self.batch_size, sampler=sampler)
+        return DataLoader(
+            TensorDataset(*self.training), batch_size=self.batch_size, sampler=sampler
+        )
 
     @override
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 
 import boto3
 import torch
-from digits import DigitReader, DigitsData, is_mnist
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
+from typing_extensions import override
+
+from digits import DigitReader, DigitsData, is_mnist
 from resilient_training import (
     CheckpointArtifacts,
     Ending,
@@ -31,6 +33,7 @@ from resilient_training import (
     OneHistory,
     ResumePoint,
     RunCheckpoints,
+    SavePlan,
     StepSeeds,
     fit,
     folder_from,
@@ -39,7 +42,6 @@ from resilient_training import (
     run_id_for,
     tag_writer_for,
 )
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,12 +170,14 @@ def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback])
     options = setup.options
     tags = JobTags(tag_writer_for(setup.job))
     checkpoints = CheckpointArtifacts(
-        options.checkpoint_dir,
+        SavePlan(
+            options.checkpoint_dir,
+            attempt=setup.job.attempt,
+            every_n_steps=options.checkpoint_every_n_steps,
+            every_minutes=options.checkpoint_every_minutes,
+            keep=options.keep_checkpoints,
+        ),
         setup.checkpoints,
-        attempt=setup.job.attempt,
-        every_n_steps=options.checkpoint_every_n_steps,
-        every_minutes=options.checkpoint_every_minutes,
-        keep=options.keep_checkpoints,
     )
     trainer = Trainer(
         max_epochs=options.epochs,

@@ -1,7 +1,11 @@
 """Training that a resilience controller can bring back: the training half of docs/contract.md."""
 
 from resilient_training.artifacts import RunCheckpoints
-from resilient_training.checkpoints import CheckpointArtifacts, CheckpointNotCommittedError
+from resilient_training.checkpoints import (
+    CheckpointArtifacts,
+    CheckpointNotCommittedError,
+    SavePlan,
+)
 from resilient_training.ending import Ending, GracefulStop
 from resilient_training.history import OneHistory
 from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from, run_id_for
@@ -22,6 +26,7 @@ __all__ = [
     "ResumableSampler",
     "ResumePoint",
     "RunCheckpoints",
+    "SavePlan",
     "StepSeeds",
     "fit",
     "folder_from",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import wandb
 from wandb.errors import CommError
@@ -75,7 +75,7 @@ class RunCheckpoints:
         return folder / FILE_NAME
 
     def commit(self, saved: SavedCheckpoint) -> bool:
-        """Log one checkpoint and wait until it is COMMITTED; False, with a warning, when it is not."""
+        """Log one checkpoint and wait until it is COMMITTED; False, and a warning, if it is not."""
         metadata = metadata_of(saved, self.job, software())
         artifact = wandb.Artifact(collection_of(self.run.id), ARTIFACT_TYPE, metadata=metadata)
         artifact.add_file(str(saved.path), FILE_NAME, skip_cache=True, policy="immutable")
@@ -89,16 +89,17 @@ class RunCheckpoints:
         return True
 
 
-def _artifact(name: str, version: str) -> Any:
+def _artifact(name: str, version: str) -> wandb.Artifact:
     try:
-        return wandb.Api().artifact(name, type=ARTIFACT_TYPE)
+        artifact: wandb.Artifact = wandb.Api().artifact(name, type=ARTIFACT_TYPE)
     except (CommError, ValueError) as error:
         if "not found" not in str(error):
             raise
         raise CheckpointLoadError(version, str(error)) from error
+    return artifact
 
 
-def _version_from(artifact: Any) -> Version:
+def _version_from(artifact: wandb.Artifact) -> Version:
     metadata = artifact.metadata
     step = metadata.get("step")
     return Version(

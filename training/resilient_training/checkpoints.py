@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lightning.pytorch.callbacks import Checkpoint
@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from resilient_training.files import checkpoint_path, keep_newest, sha256_of, write_atomically
-from resilient_training.history import OneHistory
+from resilient_training.history import OneHistory, Row
 from resilient_training.metadata import Metric, SavedCheckpoint
 from resilient_training.uploads import Uploads
 
@@ -43,44 +43,50 @@ class CheckpointStore(Protocol):
         """Return once the checkpoint can be resumed from; False when it cannot."""
 
 
-class CheckpointArtifacts(Checkpoint):
-    """Saves every `every_n_steps` steps, every `every_minutes`, at each epoch's end and on SIGTERM.
+@dataclass(frozen=True)
+class SavePlan:
+    """When to save, where to, and which checkpoint is the best.
 
-    Args:
+    Attributes:
         directory: Local checkpoints; the same for all attempts of a lineage.
         attempt: Goes into the file. W&B answers a file that it has with the version that it has,
             and a replayed checkpoint may not become a rejected version again.
+        every_n_steps: 0: not by steps. An epoch's end always saves.
+        every_minutes: 0: not by time.
         keep: How many local checkpoints stay, besides the best and those not uploaded yet.
         monitor: A logged metric; the checkpoint with the best one so far gets the alias `best`.
     """
 
+    directory: Path
+    attempt: int = 1
+    every_n_steps: int = 0
+    every_minutes: float = 0
+    keep: int = 2
+    monitor: str = "val_loss"
+    maximize: bool = False
+
+    def due(self, step: int, seconds_since_last: float) -> bool:
+        by_step = self.every_n_steps > 0 and step % self.every_n_steps == 0
+        return by_step or 0 < self.every_minutes * 60 <= seconds_since_last
+
+    def better(self, value: float, best: float | None) -> bool:
+        return best is None or (value > best if self.maximize else value < best)
+
+
+class CheckpointArtifacts(Checkpoint):
+    """Saves as planned, at each epoch's end and on SIGTERM; commits beside the training."""
+
     def __init__(
-        self,
-        directory: Path,
-        store: CheckpointStore,
-        *,
-        attempt: int = 1,
-        every_n_steps: int = 0,
-        every_minutes: float = 0,
-        keep: int = 2,
-        monitor: str | None = "val_loss",
-        maximize: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        self, plan: SavePlan, store: CheckpointStore, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.directory = directory
+        self.plan = plan
         self.store = store
-        self.attempt = attempt
-        self.every_n_steps = every_n_steps
-        self.every_seconds = every_minutes * 60
-        self.keep = keep
-        self.monitor = monitor
-        self.sign = -1.0 if maximize else 1.0
         self.clock = clock
         self.saved_step = -1
         self.saved_at = clock()
-        self.best = math.inf
+        self.best: float | None = None
         self.best_path: Path | None = None
-        self.rows: list[Any] = []
+        self.rows: list[Row] = []
         self.history: OneHistory | None = None
         self.uploads: Uploads[SavedCheckpoint] = Uploads(self._commit)
 
@@ -89,12 +95,14 @@ class CheckpointArtifacts(Checkpoint):
         logger = trainer.logger
         self.history = logger if isinstance(logger, OneHistory) else None
         if not self.store.stored:
-            _log.warning("W&B is offline or disabled: checkpoints stay in %s only", self.directory)
+            _log.warning(
+                "W&B is offline or disabled: checkpoints stay in %s only", self.plan.directory
+            )
 
     @override
     def state_dict(self) -> dict[str, Any]:
         rows = self.history.newest_rows() if self.history else []
-        return {"attempt": self.attempt, "best": self.best, "rows": rows}
+        return {"attempt": self.plan.attempt, "best": self.best, "rows": rows}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -113,7 +121,11 @@ class CheckpointArtifacts(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         # The last batch is left to the epoch's end, whose checkpoint has the validation behind it.
-        if self._due(trainer.global_step) and _between_steps(trainer) and not _at_epoch_end(trainer):
+        if (
+            self._due(trainer.global_step)
+            and _between_steps(trainer)
+            and not _at_epoch_end(trainer)
+        ):
             self.save(trainer)
 
     @override
@@ -124,7 +136,7 @@ class CheckpointArtifacts(Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Save where SIGTERM stopped the training; any other exception leaves an uncertain state."""
+        """Save where SIGTERM stopped the training; others leave a state in the middle of a step."""
         if isinstance(exception, SIGTERMException):
             _log.info("SIGTERM at step %d", trainer.global_step)
             if _between_steps(trainer):
@@ -145,18 +157,16 @@ class CheckpointArtifacts(Checkpoint):
         if trainer.global_step == self.saved_step:
             return
         metric = self._metric(trainer)
-        best = metric is not None and self.sign * metric.value < self.best
+        path = checkpoint_path(self.plan.directory, trainer.global_step)
+        best = metric is not None and self.plan.better(metric.value, self.best)
         if best and metric is not None:
-            self.best = self.sign * metric.value
-        path = checkpoint_path(self.directory, trainer.global_step)
-        write_atomically(path, lambda partial: trainer.save_checkpoint(partial))
-        self.saved_step = trainer.global_step
-        self.saved_at = self.clock()
-        self.best_path = path if best else self.best_path
-        saved = SavedCheckpoint(
-            path, self.saved_step, trainer.current_epoch, sha256_of(path), metric, best
+            self.best, self.best_path = metric.value, path
+        write_atomically(path, trainer.save_checkpoint)
+        self.saved_step, self.saved_at = trainer.global_step, self.clock()
+        digest = sha256_of(path)
+        self._queue(
+            SavedCheckpoint(path, self.saved_step, trainer.current_epoch, digest, metric, best)
         )
-        self._queue(saved)
 
     def _queue(self, saved: SavedCheckpoint) -> None:
         _log.info("checkpoint of step %d saved: %s", saved.step, saved.path)
@@ -167,20 +177,18 @@ class CheckpointArtifacts(Checkpoint):
         committed = self.store.commit(saved) if self.store.stored else True
         waiting = {item.path for item in self.uploads.pending()} - {saved.path}
         best = {self.best_path} if self.best_path else set()
-        keep_newest(self.directory, self.keep, frozenset(waiting | best))
+        keep_newest(self.plan.directory, self.plan.keep, frozenset(waiting | best))
         return committed
 
     def _due(self, step: int) -> bool:
-        by_step = self.every_n_steps > 0 and step % self.every_n_steps == 0
-        by_time = self.every_seconds > 0 and self.clock() - self.saved_at >= self.every_seconds
-        return by_step or by_time
+        return self.plan.due(step, self.clock() - self.saved_at)
 
     def _metric(self, trainer: Trainer) -> Metric | None:
         """The monitored metric, where the checkpoint is of the state that it was measured on."""
-        value = trainer.callback_metrics.get(self.monitor) if self.monitor else None
+        value = trainer.callback_metrics.get(self.plan.monitor)
         if value is None or not _at_epoch_end(trainer):
             return None
-        return Metric(str(self.monitor), float(value))
+        return Metric(self.plan.monitor, float(value))
 
 
 def _between_steps(trainer: Trainer) -> bool:

@@ -86,7 +86,7 @@ class GracefulStop(Callback):
         self._training = False
         signal.signal(signal.SIGTERM, self._on_signal)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if not self._training:
             raise SystemExit(TERMINATED)
 

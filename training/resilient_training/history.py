@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning.pytorch.loggers import WandbLogger
 from typing_extensions import override
@@ -26,8 +26,8 @@ class OneHistory(WandbLogger):
     500 rows lost.
     """
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(self, *, project: str, save_dir: str) -> None:
+        super().__init__(project=project, save_dir=save_dir)
         self._rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
 
     @override

@@ -96,7 +96,7 @@ def _whole(text: str | None) -> int | None:
 
 
 def run_id_for(job: Job, given: str | None) -> str | None:
-    """The W&B run that this process continues: the given one, else one that the lineage finds again.
+    """The W&B run that this process continues: the given one, else one that can be found again.
 
     Inside SageMaker the SDK makes up a run id of its own unless WANDB_RUN_ID is set, so that a
     restarted container would begin a second run.

@@ -157,7 +157,8 @@ class _Restoring:
 
 def raised_while_restoring(trace: TracebackType | None) -> bool:
     return any(
-        Path(frame).name == "checkpoint_connector.py" and function.startswith(("restore", "_restore"))
+        Path(frame).name == "checkpoint_connector.py"
+        and function.startswith(("restore", "_restore"))
         for frame, function in _functions_of(trace)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch.utils.data import Sampler
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lightning.pytorch import Trainer
+    from lightning.pytorch.loops.progress import _ProcessedTracker
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def position_of(trainer: Trainer) -> Position:
     A checkpoint made at the last batch of an epoch counts every batch as ready although the next
     epoch is what comes; skipping them all would train an empty epoch.
     """
-    epochs = trainer.fit_loop.epoch_progress.current
+    epochs = cast("_ProcessedTracker", trainer.fit_loop.epoch_progress.current)
     batches = trainer.fit_loop.epoch_loop.batch_progress
     if epochs.processed >= epochs.started:
         return Position(epochs.processed, 0)

@@ -37,7 +37,7 @@ class StepSeeds(Callback):
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # Lightning sees no state_dict on the loader and warns; the sampler reads the position instead.
+        # Lightning wants a state_dict on the loader; the sampler reads the position instead.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
 
     @override

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lightning.pytorch import LightningModule, Trainer
-
     from wandb import Run
 
     from resilient_training.job import Job
@@ -31,13 +30,13 @@ _CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempt
 class TagWriter(Protocol):
     """Adds tags to the own job. A failure is a warning: it never ends a training."""
 
-    def __call__(self, tags: Mapping[str, str]) -> bool: ...
+    def __call__(self, tags: Mapping[str, str], /) -> bool: ...
 
 
 class NoTags:
     """Outside SageMaker there is nothing to tag."""
 
-    def __call__(self, tags: Mapping[str, str]) -> bool:
+    def __call__(self, _tags: Mapping[str, str]) -> bool:
         return True
 
 

@@ -1,0 +1,244 @@
+"""Launch a training on SageMaker that can be brought back when it fails.
+
+Creates what is missing (bucket, execution role, secret with the W&B key), uploads the source and
+calls CreateTrainingJob. Run it again and nothing is made twice. AWS_ENDPOINT_URL leads it to a
+local AWS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from launching.account import Account, LaunchError, account_of
+from launching.follow import follow
+from launching.request import TrainingSpec, training_job_request
+from launching.role import ensure_role
+from launching.secret import ensure_secret, find_key
+from launching.storage import ensure_bucket, upload_data, upload_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from botocore.client import BaseClient
+
+__all__ = [
+    "LaunchError",
+    "TrainingSpec",
+    "account_of",
+    "ensure_bucket",
+    "ensure_role",
+    "ensure_secret",
+    "follow",
+    "launch",
+    "training_job_request",
+    "upload_data",
+    "upload_source",
+]
+
+_PREFIX = "resilient-training"
+_ROLE_PATIENCE = 12
+
+
+def launch(
+    sagemaker: BaseClient, request: Mapping[str, Any], *, patience: int = _ROLE_PATIENCE
+) -> str:
+    """Create the job; gives its ARN, also when the very same job is there already.
+
+    A role that was made a moment ago is not known everywhere yet: SageMaker then cannot assume it,
+    and is asked again every 5 seconds, `patience` times.
+
+    Raises:
+        LaunchError: another job has the name.
+    """
+    for attempts_left in reversed(range(patience)):
+        try:
+            return str(sagemaker.create_training_job(**request)["TrainingJobArn"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceInUse":
+                return _arn_of_same(sagemaker, request)
+            if "assume" not in str(error) or not attempts_left:
+                raise
+            time.sleep(5)
+    raise LaunchError("no attempt was allowed")
+
+
+def _arn_of_same(sagemaker: BaseClient, request: Mapping[str, Any]) -> str:
+    name = request["TrainingJobName"]
+    found = sagemaker.describe_training_job(TrainingJobName=name)
+    if _asked_for(found) != _asked_for(request):
+        raise LaunchError(f"another training job is called {name}: give another --name")
+    return str(found["TrainingJobArn"])
+
+
+def _asked_for(job: Mapping[str, Any]) -> list[Any]:
+    """What tells two trainings apart; Describe adds defaults to the rest."""
+    channels = job.get("InputDataConfig", [])
+    algorithm = job["AlgorithmSpecification"]
+    return [
+        algorithm.get("TrainingImage"),
+        algorithm.get("ContainerArguments"),
+        job.get("Environment", {}),
+        job.get("HyperParameters", {}),
+        sorted(channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in channels),
+    ]
+
+
+def parser_for(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--name", help="job name (default: digits-<UTC time>)")
+    add("--entity", default=environment.get("WANDB_ENTITY"), help="W&B entity, for the job's tags")
+    add("--project", default=environment.get("WANDB_PROJECT") or "resilient-digits")
+    add("--base-url", default=environment.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    add("--secret-name", default="resilience/wandb-api-key", help="in Secrets Manager")
+    add(
+        "--wandb-key-file",
+        type=Path,
+        help="else WANDB_API_KEY, else .env, else the secret as it is",
+    )
+    add("--region", default=None)
+    add("--bucket", help="default: resilient-training-<account>-<region>")
+    add("--prefix", default=_PREFIX, help="folder in the bucket")
+    add("--role-name", default=_PREFIX, help="execution role, created or updated")
+    add("--source", type=Path, default=Path(__file__).parent, help="folder with train.py")
+    add("--data", type=Path, help="folder with MNIST; default: scikit-learn's small digits")
+    add("--image", help="default: AWS's PyTorch training container for CPU")
+    add(
+        "--install",
+        action=argparse.BooleanOptionalAction,
+        help="pip install requirements.txt first (default: yes, but not on AWS_ENDPOINT_URL)",
+        default="AWS_ENDPOINT_URL" not in environment,
+    )
+    add("--instance-type", default="ml.m5.large")
+    add("--max-runtime", type=int, default=24 * 3600, metavar="SECONDS")
+    add("--spot", action="store_true", help="managed spot training")
+    add("--max-wait", type=int, default=48 * 3600, metavar="SECONDS", help="for spot capacity")
+    add("--hyperparameter", action="append", default=[], metavar="NAME=VALUE", help="of train.py")
+    add(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="such as resilience:mode=observe",
+    )
+    add("--wait", action="store_true", help="follow the job to its end; exit 1 unless Completed")
+    add("--dry-run", action="store_true", help="print the request; create and upload nothing")
+    return parser
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    if wrong := [text for text in texts if "=" not in text]:
+        raise LaunchError(f"{option} {wrong[0]!r}: write NAME=VALUE")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def default_image(region: str) -> str:
+    registry = f"763104351884.dkr.ecr.{region}.amazonaws.com"
+    return f"{registry}/pytorch-training:2.8.0-cpu-py312-ubuntu22.04-sagemaker"
+
+
+def spec_for(options: argparse.Namespace, account: Account) -> TrainingSpec:
+    """What the request needs, with the places where things are going to be."""
+    bucket = bucket_of(options, account)
+    home = f"s3://{bucket}/{options.prefix}"
+    name = options.name or f"digits-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return TrainingSpec(
+        name=name,
+        role_arn=f"arn:{account.partition}:iam::{account.number}:role/{options.role_name}",
+        image=options.image or default_image(account.region),
+        code_uri=f"{home}/code/",
+        data_uri=f"{home}/data/" if options.data else None,
+        output_uri=f"{home}/output/",
+        checkpoint_uri=f"{home}/checkpoints/{name}/",
+        entity=options.entity,
+        project=options.project,
+        base_url=options.base_url,
+        secret_name=options.secret_name,
+        instance_type=options.instance_type,
+        max_runtime=options.max_runtime,
+        spot=options.spot,
+        max_wait=options.max_wait,
+        install=options.install,
+        hyperparameters=pairs(options.hyperparameter, "--hyperparameter"),
+        tags=pairs(options.tag, "--tag"),
+    )
+
+
+def bucket_of(options: argparse.Namespace, account: Account) -> str:
+    return options.bucket or f"{_PREFIX}-{account.number}-{account.region}"
+
+
+def prepare(
+    session: boto3.Session, options: argparse.Namespace, account: Account, spec: TrainingSpec
+) -> TrainingSpec:
+    """Make what the job needs; gives the spec with the places where source and data now are."""
+    bucket = bucket_of(options, account)
+    home, secret = f"{bucket}/{options.prefix}", options.secret_name
+    key = find_key(os.environ, options.wandb_key_file, Path(".env"))
+    ensure_secret(session.client("secretsmanager"), name=secret, value=key)
+    s3 = session.client("s3")
+    ensure_bucket(s3, account, name=bucket)
+    iam = session.client("iam")
+    role = ensure_role(iam, account, name=options.role_name, home=home, secret=secret)
+    code = upload_source(s3, home=home, folder=options.source)
+    data = upload_data(s3, home=home, folder=options.data) if options.data else None
+    return replace(spec, role_arn=role, code_uri=code, data_uri=data)
+
+
+def run(options: argparse.Namespace) -> int:
+    session = boto3.Session(region_name=options.region or os.environ.get("AWS_REGION"))
+    account = account_of(session)
+    spec = spec_for(options, account)
+    if options.dry_run:
+        say(json.dumps(training_job_request(spec), indent=2))
+        return 0
+    if spec.entity is None:
+        say("note: without --entity the job is recoverable only once its training has begun")
+    training_job_request(spec)  # refuse a bad request before anything is made
+    request = training_job_request(prepare(session, options, account, spec))
+    sagemaker = session.client("sagemaker")
+    say(f"launched {launch(sagemaker, request)}")
+    return watch(sagemaker, spec.name) if options.wait else 0
+
+
+def watch(sagemaker: BaseClient, name: str) -> int:
+    ended = ""
+    for status in follow(sagemaker, name):
+        now = f"{datetime.now(UTC):%H:%M:%S}"
+        say(f"{now} {status.status} {status.secondary} {status.message}".rstrip())
+        ended = status.status
+    return 0 if ended == "Completed" else 1
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    try:
+        return run(parser_for(os.environ).parse_args(argv))
+    except LaunchError as error:
+        sys.stderr.write(f"launch: {error}\n")
+        return 2
+    except (ClientError, BotoCoreError) as error:
+        sys.stderr.write(f"launch: AWS: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("launch: no longer watching; the job goes on\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

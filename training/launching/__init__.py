@@ -1,0 +1,1 @@
+"""Starts a resumable training on SageMaker: what must exist, the request, the watching."""
