@@ -17,8 +17,18 @@ _STREAM_MARK = re.compile(r"\[\d{1,6},[^\]]{1,60}\]<std(?:err|out)>:?|\[rank\s?\
 _SDK_PREFIX = re.compile(r"^.{0,40}error for [a-z ]{1,20}job [^:]{1,80}: ?failed\. ?reason: ?")
 _COMMAND = re.compile(r'command "[^"]*"?')
 _ADDRESS = re.compile(r"\b(?:s3|https?)://\S+|\barn:aws\S*")
+_XID = re.compile(r"\bxid \(pci:[^)]{1,40}\): ?")
 _FRAME = 'file "'
 _EXCEPTION_END = re.compile(r'(?:error|exception|interrupt)(?= ?(?::|"|$))')
+_REWRITES = (
+    (_STREAM_MARK, " "),
+    (_SDK_PREFIX, ""),
+    (_COMMAND, " "),
+    (_ADDRESS, " "),
+    (_XID, "xid "),
+)
+# SageMaker puts these before almost anything; as an exception's name they tell nothing.
+_WRAPPERS = ("clienterror ", "algorithmerror ", "unexpectedstatusexception ")
 _BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
 
 _ONE_WORD_FOR_EXIT_CODE = (
@@ -29,14 +39,18 @@ _ONE_WORD_FOR_EXIT_CODE = (
     " exited with code ",
     " exited with status ",
     " exit with code ",
+    " exit with status code ",
+    " exited with status code ",
+    " exit status code ",
     " exited with exit code ",
 )
 
 
 def words_of(text: str) -> str:
     flat = " ".join(text[:_LONGEST_TEXT].replace("\\n", " ").lower().split())
-    flat = _SDK_PREFIX.sub("", _STREAM_MARK.sub(" ", flat))
-    return _words(_ADDRESS.sub(" ", _without_source_lines(_COMMAND.sub(" ", flat))))
+    for pattern, replacement in _REWRITES:
+        flat = pattern.sub(replacement, flat)
+    return _words(_without_source_lines(flat))
 
 
 def found(phrase: str, words: str) -> bool:
@@ -79,10 +93,15 @@ def _part(part: str) -> str:
 def _find(part: str, words: str, start: int, end: int) -> int:
     if not part.startswith("~"):
         return words.find(part, start, end)
-    at = words.find(part[1:], start, end)
-    while at > 0 and words[at - 1] == " ":
-        at = words.find(part[1:], at + 1, end)
+    ending = part[1:]
+    at = words.find(ending, start, end)
+    while at > 0 and (words[at - 1] == " " or words.startswith(_WRAPPERS, _word_start(words, at))):
+        at = words.find(ending, at + 1, end)
     return at
+
+
+def _word_start(words: str, at: int) -> int:
+    return words.rfind(" ", 0, at) + 1
 
 
 def _follow(parts: list[str], words: str, end: int) -> bool:

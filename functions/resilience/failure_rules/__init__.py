@@ -4,23 +4,30 @@ A text often names several causes, because one dead rank makes all others compla
 therefore from cause to symptom:
 
 1. a machine that is broken: no other line in the text can be believed after it;
-2. what AWS says about its own service: exact sentences, nobody else writes them. In there the
+2. a full disk or /dev/shm: downloads, uploads, pulls and collectives fail of it;
+3. what AWS says about its own service: exact sentences that nobody else writes. In there the
    particular comes before the general: "not available in this region" before ResourceLimitExceeded,
-   a refused or missing image before a failed pull, the cause of a failed download before "download
-   failed";
-3. memory, then disk: a process that was killed makes its peers report lost connections;
-4. what the program was refused or given wrongly (permission, configuration, data): particular
-   sentences, which often stand inside a general exception such as ValueError;
-5. the world outside that did not answer (package index, model hub, S3, W&B);
-6. programming errors, by the exception's name: they explain lost peers, lost peers do not
+   a missing image before a failed pull;
+4. memory: a process that was killed makes its peers report lost connections;
+5. what the program was refused or given wrongly (permission, configuration, data): particular
+   sentences, which often stand inside a general exception such as ValueError; the cause of a failed
+   download before "download failed";
+6. the world outside that did not answer (package index, model hub, S3, W&B);
+7. programming errors, by the exception's name: they explain lost peers, and lost peers do not
    explain them;
-7. lost peers (NCCL, EFA, MPI, rendezvous): a symptom, and a cause only where nothing else is told;
-8. the bare remains: signals, internal errors, any other exception, an exit code.
+8. lost peers (NCCL, EFA, MPI, rendezvous): a symptom, and a cause only where nothing else is told;
+9. the remains: signals, internal errors, time-outs, any other exception, an exit code.
 
 What no rule knows is unknown; a prefix such as ClientError or AlgorithmError alone decides nothing.
 """
 
-from resilience.failure_rules.machine import BROKEN_MACHINE, DISK, LOST_PEERS, MEMORY, OUTSIDE_WORLD
+from resilience.failure_rules.machine import (
+    BROKEN_MACHINE,
+    LOST_PEERS,
+    MEMORY,
+    OUTSIDE_WORLD,
+    STORAGE,
+)
 from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS, REMAINS
 from resilience.failure_rules.rule import FailureClass, Rule
 from resilience.failure_rules.service import SERVICE
@@ -29,9 +36,9 @@ __all__ = ["RULES", "FailureClass", "Rule"]
 
 RULES: tuple[Rule, ...] = (
     *BROKEN_MACHINE,
+    *STORAGE,
     *SERVICE,
     *MEMORY,
-    *DISK,
     *GIVEN_WRONGLY,
     *OUTSIDE_WORLD,
     *PROGRAMMING_ERRORS,

@@ -1,363 +1,238 @@
 """What the training program reports: what it was refused or given wrongly, and its own errors."""
 
-from resilience.failure_rules.rule import FailureClass, Rule
+from resilience.failure_rules.rule import FailureClass, rule
 
 GIVEN_WRONGLY = (
     # Also the operating system's "Permission denied" (Errno 13): it is the same on every machine,
     # and a person has to grant something, which is what this class promises its reader.
-    Rule(
+    rule(
         "access_denied",
         FailureClass.PERMISSION,
-        (
-            "AccessDenied",
-            "AccessDeniedException",
-            "access denied",
-            "access is denied",
-            "permission denied",
-            "PermissionError",
-            "PermissionDenied",
-            "not authorized",
-            "unauthorized",
-            "UnauthorizedOperation",
-            "UnrecognizedClientException",
-            "403 forbidden",
-            "forbidden 403",
-            "HeadObject operation forbidden",
-            "error occurred 403",
-            "403 client error",
-            "status code 403",
-            "401 client error",
-            "have permission",
-            "have permissions",
-            "the role has",
-            "insufficient permissions",
-            "insufficient privileges",
-            "explicit deny",
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "security token * expired",
-            "security token * invalid",
-            "unable to locate credentials",
-            "NoCredentialsError",
-            "gated repo",
-            "GatedRepoError",
-            "access to model * is restricted",
-            "AuthenticationError",
-            "invalid user token",
-        ),
+        """
+        AccessDenied | AccessDeniedException | access denied | access is denied |
+        permission denied | PermissionError | PermissionDenied | Errno 13 | not authorized |
+        unauthorized | UnauthorizedOperation | UnauthorizedException | not permitted to perform |
+        UnrecognizedClientException | 403 forbidden | forbidden 403 | operation forbidden |
+        error occurred 403 | error occurred 401 | 403 client error | 401 client error |
+        HTTP error 403 | HTTP error 401 | status code 403 | status code 401 | have permission |
+        have permissions | have access | have the required permissions | has s3 |
+        missing permission | missing permissions | insufficient permissions |
+        insufficient privileges | explicit deny | InvalidAccessKeyId | SignatureDoesNotMatch |
+        InvalidClientTokenId | ExpiredToken |
+        ExpiredTokenException | security token * expired | security token * invalid |
+        unable to locate credentials | NoCredentialsError | could not find credentials |
+        gated repo | GatedRepoError | access to model * is restricted | AuthenticationError |
+        authentication failed | authentication required | invalid user token | bad credentials
+        """,
     ),
-    Rule(
+    rule(
         "output_bucket",
         FailureClass.CONFIGURATION,
-        ("upload failed * bucket", "upload failed * NoSuchBucket", "upload * does not exist"),
+        "upload failed * bucket | upload failed * NoSuchBucket | upload failed * does not exist",
     ),
-    Rule(
+    rule(
         "gpu_setup",
         FailureClass.CONFIGURATION,
-        (
-            "found no NVIDIA driver",
-            "NVIDIA driver on your system is too old",
-            "CUDA driver version is insufficient",
-            "no kernel image is available",
-            "not compiled with CUDA enabled",
-            "no CUDA GPUs are available",
-            "no CUDA-capable device",
-            "invalid device ordinal",
-            "use a GPU instance",
-            "doesn t support bf16",
-            "bf16 * not supported",
-            "no GPU found",
-            "not supported by smdataparallel",
-            "forward compatibility was attempted",
-        ),
+        """
+        found no NVIDIA driver | NVIDIA driver on your system is too old |
+        CUDA driver version is insufficient | no kernel image is available |
+        not compiled with CUDA enabled | no CUDA GPUs are available | no CUDA-capable device |
+        CUDA_ERROR_NO_DEVICE | invalid device ordinal | use a GPU instance | requires a GPU |
+        no GPU found | doesn t support bf16 | bf16 * not supported | GPUs with compute capability |
+        not supported by smdataparallel | forward compatibility was attempted |
+        no NVIDIA GPU detected
+        """,
     ),
-    Rule(
+    rule(
         "key_missing",
         FailureClass.CONFIGURATION,
-        (
-            "api_key not configured",
-            "no API key configured",
-            "KeyError WANDB",
-            "API key must be",
-            "wandb * UsageError",
-        ),
+        """
+        api_key not configured | no API key | KeyError WANDB | KeyError HF_TOKEN |
+        API key must be | API key is missing | wandb * UsageError
+        """,
     ),
-    Rule(
+    rule(
         "arguments",
         FailureClass.CONFIGURATION,
-        (
-            "unrecognized arguments",
-            "following arguments are required",
-            "error argument * invalid",
-            "invalid choice",
-            "no such option",
-            "required hyperparameter",
-            "hyperparameter validation",
-            "hyperparameters are not allowed",
-            "additional hyperparameters",
-            "additional properties are not allowed",
-            "invalid hyperparameter",
-            "hyperparameter * invalid",
-            "hyperparameter * not in range",
-            "hyperparameter * required",
-            "failed to validate input data configuration",
-            "unable to initialize the algorithm",
-            "failed to validate",
-            "unsupported instance type",
-        ),
+        """
+        unrecognized arguments | following arguments are required | error argument |
+        invalid choice | no such option | required hyperparameter | required hyperparameters |
+        hyperparameter validation | hyperparameters are not allowed | additional hyperparameters |
+        additional properties are not allowed | invalid hyperparameter | hyperparameter * invalid |
+        hyperparameter * not in range | hyperparameter * required | hyperparameter * must be |
+        hyperparameters * must be | hyperparameter * cannot | is not a valid hyperparameter |
+        validate hyperparameters | validate input data configuration |
+        unable to initialize the algorithm | unsupported instance type | MissingMandatoryValue
+        """,
     ),
-    Rule(
+    rule(
         "request_rejected",
         FailureClass.CONFIGURATION,
-        (
-            "ValidationException",
-            "ValidationError * CreateTrainingJob",
-            "validation error detected",
-            "parameter validation failed",
-            "ParamValidationError",
-            "ResourceInUse",
-            "ResourceInUseException",
-            "ResourceNotFound",
-            "requested resource not found",
-            "InvalidParameterException",
-            "only * distribution type is supported",
-        ),
+        """
+        ValidationException | validation error detected | parameter validation failed |
+        ParamValidationError | ResourceInUse | ResourceInUseException | ResourceNotFound |
+        requested resource not found | InvalidParameterException | InvalidParameterValue |
+        MissingParameter | distribution type is supported | failed to invoke sagemaker
+        """,
     ),
-    Rule(
+    rule(
         "input_missing",
         FailureClass.DATA,
-        (
-            "NoSuchKey",
-            "NoSuchBucket",
-            "specified key does not exist",
-            "specified bucket does not exist",
-            "no S3 objects found",
-            "error occurred 404",
-            "HeadObject operation not found",
-            "no such file or directory * opt ml input data",
-            "FileNotFoundError * opt ml input data",
-            "no files found * opt ml input",
-            "no data found",
-            "no training data",
-            "num_samples 0",
-            "dataset is empty",
-            "empty dataset",
-            "channel is empty",
-            "channel * not found",
-        ),
+        """
+        NoSuchKey | NoSuchBucket | specified key does not exist | specified bucket does not exist |
+        S3 prefix * does not exist | error occurred 404 |
+        HeadObject operation not found | no such file or directory * opt ml input data |
+        FileNotFoundError * opt ml input data | no files found | no files were found |
+        no data found | no training data | no input data | num_samples 0 | dataset is empty |
+        empty dataset | empty file | file is empty | channel is empty | channel * not found | found 0 images | found 0 files | no images found
+        """,
     ),
-    Rule(
+    rule(
         "input_malformed",
         FailureClass.DATA,
-        (
-            "unable to read data channel",
-            "customer error * content-type",
-            "requested content-type",
-            "ContentType by default",
-            "contenttype",
-            "failed to load * data",
-            "libsvm format",
-            "could not determine delimiter",
-            "error tokenizing data",
-            "ParserError",
-            "EmptyDataError",
-            "JSONDecodeError",
-            "UnicodeDecodeError",
-            "UnidentifiedImageError",
-            "cannot identify image file",
-            "image file is truncated",
-            "broken data stream",
-            "magic bytes not found",
-            "ArrowInvalid",
-            "ArrowTypeError",
-            "DataLossError",
-            "corrupted record",
-            "truncated record",
-            "BadZipFile",
-            "BadGzipFile",
-            "not a gzip",
-            "not a zip file",
-            "file could not be opened successfully",
-            "ran out of input",
-            "end-of-stream marker",
-            "CRC check failed",
-            "could not convert string to float",
-            "could not convert string",
-            "input contains NaN",
-            "contains NaN infinity",
-            "label must be in",
-            "labels must be in",
-            "label must be non-negative",
-            "labels are not correctly provided",
-            "DatasetGenerationError",
-            "DatasetGenerationCastError",
-            "manifest * invalid",
-            "invalid manifest",
-            "manifest * malformed",
-            "manifest * parse",
-            "illegal char sub-sequence",
-            "PytorchStreamReader failed",
-            "invalid load key",
-            "HeaderTooLarge",
-            "MetadataIncompleteBuffer",
-            "malformed",
-            "corrupt",
-            "corrupted",
-        ),
+        """
+        read data channel | imread | customer error * content-type | requested content-type |
+        ContentType | unsupported content type | load libsvm data | load csv data |
+        load * data with exception | libsvm format | csv format | data format | file format |
+        could not determine delimiter | error tokenizing data | ParserError | EmptyDataError |
+        JSONDecodeError | extra data line | UnicodeDecodeError | codec can t decode |
+        UnidentifiedImageError | cannot identify image file | image file is truncated |
+        broken data stream | broken PNG | corrupt JPEG | magic bytes not found | parquet file |
+        ArrowInvalid | ArrowTypeError | DataLossError | corrupted record | truncated record |
+        is corrupt | is corrupted | corrupted file | file corrupted | corrupt file |
+        malformed | BadZipFile | BadGzipFile | not a gzip | not a zip file | crc error |
+        file could not be opened successfully | ran out of input | end-of-stream marker |
+        CRC check failed | could not convert string | input contains NaN | contains NaN |
+        label must be | labels must be | labels are not | label_error | number of columns |
+        number of features | DatasetGenerationError | DatasetGenerationCastError |
+        UnexpectedFeatures | manifest * invalid | manifest * not valid | invalid manifest |
+        manifest * parse | parse * manifest | manifest file | illegal char sub-sequence |
+        PytorchStreamReader failed | failed finding central directory | invalid load key |
+        HeaderTooLarge | MetadataIncompleteBuffer | InvalidHeaderDeserialization |
+        invalid magic number
+        """,
     ),
-    Rule(
+    rule(
         "data_download",
         FailureClass.DATA,
-        ("data download failed", "failed to download data", "unable to download * S3"),
+        "data download failed | failed to download data | unable to download | download * from S3",
     ),
-    Rule(
-        "artifact_upload", FailureClass.INFRASTRUCTURE, ("artifact upload failed", "upload failed")
-    ),
+    rule("artifact_upload", FailureClass.INFRASTRUCTURE, "artifact upload failed | upload failed"),
 )
 
 PROGRAMMING_ERRORS = (
-    Rule(
+    rule(
         "gpu_program_fault",
         FailureClass.USER_CODE,
-        (
-            "device-side assert",
-            "illegal memory access",
-            "unspecified launch failure",
-            "misaligned address",
-            "illegal instruction",
-            "invalid configuration argument",
-            "MMU fault",
-            "graphics exception",
-            "Xid 13",
-            "Xid 31",
-            "Xid 43",
-            "forked subprocess",
-            "ncclInvalidUsage",
-            "ncclInvalidArgument",
-            "duplicate GPU detected",
-        ),
+        """
+        device-side assert | thread * assertion | illegal memory access |
+        unspecified launch failure | misaligned address | illegal instruction | MMU fault |
+        invalid configuration argument | graphics exception | Xid 13 | Xid 31 | Xid 43 |
+        CUBLAS_STATUS_INVALID_VALUE | CUDNN_STATUS_BAD_PARAM | CUDNN_STATUS_MAPPING_ERROR |
+        forked subprocess | ncclInvalidUsage | ncclInvalidArgument | duplicate GPU detected
+        """,
     ),
-    Rule(
+    rule(
         "diverged",
         FailureClass.USER_CODE,
-        (
-            "loss is NaN",
-            "NaN loss",
-            "loss * nan",
-            "loss became nan",
-            "FloatingPointError",
-            "non-finite",
-            "minimum loss scale",
-            "loss diverged",
-        ),
+        """
+        loss is NaN | NaN loss | loss * NaN | NaN * loss | FloatingPointError | non-finite |
+        NaN or inf | NaN or infinite | loss scale already at minimum | minimum loss scale |
+        loss diverged | training diverged | nan in gradients | gradients * nan
+        """,
     ),
-    Rule(
+    rule(
         "programming_error",
         FailureClass.USER_CODE,
-        (
-            "SyntaxError",
-            "IndentationError",
-            "TabError",
-            "ImportError",
-            "ModuleNotFoundError",
-            "NameError",
-            "UnboundLocalError",
-            "AttributeError",
-            "TypeError",
-            "ValueError",
-            "KeyError",
-            "IndexError",
-            "AssertionError",
-            "NotImplementedError",
-            "ZeroDivisionError",
-            "RecursionError",
-            "FileNotFoundError",
-            "NotADirectoryError",
-            "IsADirectoryError",
-            "InvalidArgumentError",
-            "loading state_dict",
-            "expected all tensors to be on the same device",
-            "shapes cannot be multiplied",
-        ),
+        """
+        SyntaxError | IndentationError | TabError | ImportError | ModuleNotFoundError | NameError |
+        UnboundLocalError | AttributeError | TypeError | ValueError | KeyError | IndexError |
+        AssertionError | NotImplementedError | ZeroDivisionError | RecursionError |
+        FileNotFoundError | NotADirectoryError | IsADirectoryError | InvalidArgumentError |
+        loading state_dict | expected all tensors to be on the same device |
+        shapes cannot be multiplied | address already in use | EADDRINUSE
+        """,
     ),
-    Rule(
+    rule(
         "dependency",
         FailureClass.USER_CODE,
-        (
-            "no matching distribution found",
-            "could not find a version that satisfies",
-            "ResolutionImpossible",
-            "failed building wheel",
-            "InstallModuleError",
-            "InstallRequirementsError",
-            "cannot open shared object file",
-        ),
+        """
+        no matching distribution found | could not find a version that satisfies |
+        ResolutionImpossible | failed building wheel | conflicting dependencies |
+        InstallModuleError | InstallRequirementsError | cannot open shared object file |
+        undefined symbol
+        """,
     ),
-    Rule(
+    rule(
         "crashed",
         FailureClass.USER_CODE,
-        ("segmentation fault", "SIGSEGV", "exit code 139", "exit code 11", "signal 11"),
+        """
+        segmentation fault | SIGSEGV | exit code 139 | exit code 11 | signal 11 |
+        core dumped | double free | heap corruption | stack smashing
+        """,
     ),
 )
 
 REMAINS = (
-    Rule(
+    rule(
         "terminated",
         FailureClass.INTERRUPTED,
-        (
-            "exit code 143",
-            "ExecuteUserScriptError exit code 15",
-            "got signal 15",
-            "received 15 death signal",
-            "received SIGTERM",
-            "SIGTERM death signal",
-            "KeyboardInterrupt",
-        ),
+        """
+        exit code 143 | ExecuteUserScriptError exit code 15 | got signal 15 |
+        received 15 death signal | received SIGTERM | SIGTERM death signal | SIGTERM received |
+        KeyboardInterrupt
+        """,
     ),
-    Rule(
+    rule(
         "internal_error",
         FailureClass.INFRASTRUCTURE,
-        (
-            "InternalServerError",
-            "InternalServerException",
-            "InternalError",
-            "internal server error",
-            "internal error",
-            "encountered an internal",
-            "internal service error",
-        ),
+        """
+        InternalServerError | InternalServerException | InternalError | internal server error |
+        internal error | encountered an internal | internal service error |
+        internal service exception | unexpected internal
+        """,
     ),
-    Rule(
-        "other_exception",
+    rule(
+        "timed_out",
+        FailureClass.INFRASTRUCTURE,
+        "timed out | timeout | TimeoutError | deadline exceeded | unreachable | unresponsive",
+    ),
+    rule(
+        "request_failed",
+        FailureClass.CONFIGURATION,
+        "calling the CreateTrainingJob operation",
+    ),
+    rule(
+        "exception",
         FailureClass.USER_CODE,
-        (
-            "traceback most recent call last",
-            "AlgorithmError * ~error",
-            "AlgorithmError * ~exception",
-            "ErrorMessage * ~error",
-            "ErrorMessage * ~exception",
-            "RuntimeError",
-            "OSError",
-            "IOError",
-            "EOFError",
-            "SystemError",
-            "UnsupportedOperation",
-            "CalledProcessError",
-            "ChildFailedError",
-        ),
+        "traceback most recent call last | ~error | ~exception | exception | MPI_ABORT",
     ),
-    Rule(
+    # Only after ClientError: SageMaker then blames the request, and one word says what of it.
+    rule(
+        "refused", FailureClass.PERMISSION, "ClientError * permission | ClientError * credentials"
+    ),
+    rule(
+        "bad_data",
+        FailureClass.DATA,
+        """
+        ClientError * dataset | ClientError * input data | ClientError * csv | ClientError * file |
+        ClientError * columns | ClientError * features | ClientError * records |
+        ClientError * rows | ClientError * labels
+        """,
+    ),
+    rule(
+        "bad_request",
+        FailureClass.CONFIGURATION,
+        """
+        ClientError * invalid | ClientError * not valid | ClientError * unsupported |
+        ClientError * not supported | ClientError * must be | ClientError * required |
+        ClientError * instance type | ClientError * channel is not specified |
+        ClientError * missing
+        """,
+    ),
+    rule(
         "exit_code",
         FailureClass.USER_CODE,
-        (
-            "ExecuteUserScriptError",
-            "exit code",
-            "exit codes",
-            "non-zero exit",
-            "signal 6",
-            "SIGABRT",
-        ),
+        "ExecuteUserScriptError | exit code | exit codes | non-zero exit | signal 6 | SIGABRT",
     ),
 )

@@ -28,3 +28,8 @@ class Rule:
     name: str
     failure_class: FailureClass
     phrases: tuple[str, ...]
+
+
+def rule(name: str, failure_class: FailureClass, phrases: str) -> Rule:
+    """Makes a rule of phrases that are set apart by bars."""
+    return Rule(name, failure_class, tuple(" ".join(p.split()) for p in phrases.split("|")))

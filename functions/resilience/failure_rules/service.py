@@ -1,239 +1,161 @@
 """What SageMaker, and the AWS services it calls for a job, say themselves."""
 
-from resilience.failure_rules.rule import FailureClass, Rule
+from resilience.failure_rules.rule import FailureClass, rule
 
 SERVICE = (
-    Rule(
+    rule(
         "spot_interruption",
         FailureClass.INTERRUPTED,
-        (
-            "spot interruption",
-            "spot * interrupted",
-            "spot instance termination",
-            "spot * reclaimed",
-            "MaxWaitTimeExceeded",
-        ),
+        """
+        spot interruption | spot * interrupted | spot * termination | spot * terminated |
+        spot * reclaimed | MaxWaitTimeExceeded | was preempted | been preempted |
+        node preemption | preemption notice | EC2 interruption notice
+        """,
     ),
-    Rule(
+    rule(
         "time_limit",
         FailureClass.TIMEOUT,
-        (
-            "MaxRuntimeExceeded",
-            "exceeded max runtime",
-            "exceeded the max runtime",
-            "exceeded maximum runtime",
-            "exceeded the maximum runtime",
-            "maximum run time exceeded",
-            "max runtime exceeded",
-        ),
+        """
+        MaxRuntimeExceeded | max runtime exceeded | maximum run time exceeded |
+        maximum runtime exceeded | exceeded max runtime | exceeded the max runtime |
+        exceeded maximum runtime | exceeded the maximum runtime | exceeded * MaxRuntimeInSeconds |
+        exceeded the maximum allowed runtime | exceeded maximum allowed run
+        """,
     ),
-    # ResourceLimitExceeded is also the code of what the region will never have.
-    Rule(
+    # ResourceLimitExceeded is also the code for what the region will never have.
+    rule(
         "not_in_region",
         FailureClass.CONFIGURATION,
-        (
-            "not available in this region",
-            "not available in region",
-            "not available in the region",
-            "not supported in this region",
-            "not supported in region",
-            "not supported in the region",
-            "not supported in * availability zone",
-            "not supported in your requested availability zone",
-            "no subnets in * availability zones that support",
-        ),
+        """
+        not available in this region | not available in region | not available in the region |
+        not supported in this region | not supported in region | not supported in the region |
+        not supported in * availability zone | no subnets * that support
+        """,
     ),
-    Rule(
+    rule(
         "network_interfaces_used_up",
         FailureClass.QUOTA,
-        (
-            "ENI limit",
-            "network interface limit",
-            "NetworkInterfaceLimitExceeded",
-            "maximum number of network interfaces",
-            "exceeded * network interfaces",
-        ),
+        """
+        ENI limit | network interface limit | NetworkInterfaceLimitExceeded |
+        number of network interfaces | exceeded * network interfaces | ENIs | limit * network interfaces
+        """,
     ),
     # Addresses come back when other jobs of the account end: worth a wait, as any used-up limit.
-    Rule(
+    rule(
         "subnet_used_up",
         FailureClass.QUOTA,
-        (
-            "InsufficientFreeAddressesInSubnet",
-            "free IP addresses",
-            "available IP addresses",
-            "enough IP addresses",
-            "insufficient free addresses",
-            "insufficient IP addresses",
-        ),
+        """
+        InsufficientFreeAddressesInSubnet | free IP addresses | available IP addresses |
+        enough IP addresses | insufficient IP addresses | free addresses | no available IP |
+        no free IP
+        """,
     ),
-    # Before quota: "request limit exceeded" is about calls per second and passes by itself.
-    Rule(
+    # Before quota: a limit of calls per second passes by itself.
+    rule(
         "throttled",
         FailureClass.INFRASTRUCTURE,
-        (
-            "ThrottlingException",
-            "Throttling",
-            "rate exceeded",
-            "RequestLimitExceeded",
-            "request limit exceeded",
-            "TooManyRequestsException",
-            "ProvisionedThroughputExceededException",
-            "SlowDown",
-            "slow down",
-            "reduce your request rate",
-        ),
+        """
+        ThrottlingException | error occurred Throttling | was throttled | been throttled |
+        rate exceeded | RequestLimitExceeded |
+        request limit exceeded | TooManyRequestsException | too many requests |
+        ProvisionedThroughputExceededException | SlowDown | slow down | reduce your request rate
+        """,
     ),
-    Rule(
+    rule(
         "capacity",
         FailureClass.CAPACITY,
-        (
-            "CapacityError",
-            "InsufficientCapacityError",
-            "EC2InsufficientCapacityError",
-            "InsufficientInstanceCapacity",
-            "InsufficientCapacityException",
-            "InsufficientHostCapacity",
-            "insufficient capacity",
-            "insufficient * capacity",
-            "not have enough * capacity",
-            "no capacity",
-            "capacity is not available",
-            "unable to provision",
-            "compute capacity",
-            "using a different ML instance type",
-            "try a different instance type",
-            "temporarily unavailable in supported availability zones",
-        ),
+        """
+        CapacityError | InsufficientCapacityError | EC2InsufficientCapacityError |
+        InsufficientInstanceCapacity | InsufficientCapacityException | InsufficientHostCapacity |
+        insufficient capacity | insufficient * instance capacity | sufficient * capacity |
+        enough * capacity | no capacity | capacity is not available | capacity * unavailable |
+        unable to provision | compute capacity | using a different ML instance type |
+        try a different instance type | temporarily unavailable in supported availability zones |
+        UnfulfillableCapacity | ReservationCapacityExceeded
+        """,
     ),
-    Rule(
+    rule(
         "quota",
         FailureClass.QUOTA,
-        (
-            "ResourceLimitExceeded",
-            "account-level service limit",
-            "service limit",
-            "service quota",
-            "LimitExceededException",
-            "VcpuLimitExceeded",
-            "ServiceQuotaExceededException",
-            "quota exceeded",
-            "exceeded your quota",
-            "exceeded * quota",
-            "request an increase for this limit",
-        ),
+        """
+        ResourceLimitExceeded | account-level service limit | service limit | service quota |
+        LimitExceededException | VcpuLimitExceeded | InstanceLimitExceeded |
+        ServiceQuotaExceededException | quota exceeded | exceeded * quota | quota * is 0 |
+        request an increase for this limit | exceeded the limit of | exceeds the limit of |
+        maximum number of * instances | MaxSpotInstanceCountExceeded
+        """,
     ),
-    Rule(
+    # Names the permission to list as one of the things to check, but says what it found: nothing.
+    rule("input_absent", FailureClass.DATA, "no S3 objects found | no objects found under"),
+    rule(
         "role_not_assumed",
         FailureClass.PERMISSION,
-        (
-            "assume the role",
-            "assume role",
-            "sts AssumeRole",
-            "AssumeRole operation",
-            "trust relationship",
-            "iam PassRole",
-        ),
+        """
+        assume the role | assume role | assuming role | sts AssumeRole | AssumeRole operation |
+        trust relationship | trust policy | iam PassRole
+        """,
     ),
-    Rule(
+    rule(
         "kms",
         FailureClass.PERMISSION,
-        (
-            "KMS * denied",
-            "AccessDenied * KMS",
-            "kms Decrypt",
-            "kms GenerateDataKey",
-            "kms CreateGrant",
-            "KMSInvalidStateException",
-            "KMS DisabledException",
-            "KMS * disabled",
-            "ciphertext refers to",
-            "KMS key * permission",
-            "permission * KMS key",
-            "unable to access KMS",
-            "access * KMS key",
-            "KMS key * does not exist",
-        ),
+        """
+        KMS * denied | AccessDenied * KMS | access to KMS | access * KMS key | KMS access |
+        kms Decrypt | kms GenerateDataKey | kms CreateGrant | KMSInvalidStateException |
+        KMS * disabled | ciphertext refers to | KMS key * permission | permission * KMS key |
+        KMS key * does not exist | KMS key * is not | inaccessible * KMS | inaccessible * key |
+        KMSAccessDeniedException | CustomerKeyHasBeenRevoked
+        """,
     ),
-    Rule(
+    rule(
         "image_missing",
         FailureClass.CONFIGURATION,
-        (
-            "requested image not found",
-            "manifest unknown",
-            "manifest for * not found",
-            "ImageNotFoundException",
-            "RepositoryNotFoundException",
-            "repository * does not exist in the registry",
-            "image with imageId * does not exist",
-            "no basic auth credentials * manifest",
-            "exec format error",
-            "no matching manifest",
-        ),
+        """
+        requested image not found | manifest unknown | manifest for * not found |
+        no matching manifest | ImageNotFoundException | RepositoryNotFoundException |
+        image with imageId * does not exist | repository * does not exist in the registry |
+        image * not found in repository | invalid training image | exec format error |
+        executable file not found
+        """,
     ),
-    Rule(
+    rule(
         "image_pull_timeout",
         FailureClass.INFRASTRUCTURE,
-        (
-            "pull * timeout",
-            "pull * timed out",
-            "TLS handshake timeout",
-            "request canceled while waiting for connection",
-            "pull * connection reset",
-            "pull * 503",
-        ),
+        """
+        pull * timeout | pull * timed out | pull * connection reset | pull * i o timeout |
+        CannotPullContainerError * timeout | CannotPullContainerError * timed out |
+        TLS handshake timeout | request canceled while waiting for connection
+        """,
     ),
-    Rule(
+    rule(
         "image_refused",
         FailureClass.PERMISSION,
-        (
-            "cannot pull algorithm container",
-            "its permissions are incorrect",
-            "access denied for repository",
-            "pull access denied",
-            "does not grant ecr",
-            "ecr * is not authorized",
-            "not authorized to perform ecr",
-            "CannotPullContainerError * denied",
-            "no basic auth credentials",
-        ),
+        """
+        cannot pull algorithm container | its permissions are incorrect | pull access denied |
+        access denied for repository | not grant ecr | ecr * not authorized |
+        not authorized to perform ecr | CannotPullContainerError | no basic auth credentials |
+        failed to pull image | unable to pull image | registry auth
+        """,
     ),
-    Rule(
+    rule(
         "network_route",
         FailureClass.CONFIGURATION,
-        (
-            "subnet s route table",
-            "S3 VPC endpoint",
-            "VPC endpoint",
-            "NAT device",
-            "network ACL allow",
-            "security groups allow",
-            "security group * allow",
-            "InvalidSubnetID",
-            "InvalidSecurityGroupID",
-            "InvalidGroup NotFound",
-            "subnet * does not exist",
-            "security group * does not exist",
-        ),
+        """
+        subnet s route table | VPC endpoint | NAT device | NAT gateway | network ACL |
+        security groups allow | security group * allow | security group * inbound |
+        InvalidSubnetID | InvalidSubnet | InvalidSecurityGroupID | InvalidGroup NotFound |
+        InvalidSecurityGroup | subnet * does not exist | security group * does not exist |
+        subnets * not found
+        """,
     ),
-    Rule(
+    rule(
         "file_system_mount",
         FailureClass.CONFIGURATION,
-        (
-            "unable to mount",
-            "cannot mount",
-            "could not mount",
-            "failed to mount",
-            "failed to be mounted",
-            "mount failed",
-            "mount * timed out",
-            "mount nfs",
-            "mount nfs4",
-            "mount lustre",
-            "FileSystemNotFound",
-            "file system * does not exist",
-            "file system * not found",
-            "file system directory path",
-        ),
+        """
+        unable to mount | cannot mount | could not mount | failed to mount | fails to mount |
+        failed to be mounted | mount failed | mounting failed | mount * timed out | mount * timeout |
+        mount nfs | mount nfs4 | mount efs | mount lustre | mount * access denied by server |
+        FileSystemNotFound | file system * does not exist | file system * not found |
+        file system directory path | FSx * not reachable | EFS * not reachable
+        """,
     ),
 )
