@@ -1,5 +1,6 @@
 """The routes of the server."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -14,8 +15,12 @@ from local.wandb_server.faults import Faults, InvalidFaultError
 from local.wandb_server.file_stream import MalformedPostError, apply_post, parse_post
 from local.wandb_server.gate import Gate, error_response, unauthorized
 from local.wandb_server.graph.execution import prepare, run
+from local.wandb_server.pages.routes import Pages
 from local.wandb_server.storage import Storage, find_run_of
 from local.wandb_server.workspace import Workspace
+
+# Joining the parts of a file of gigabytes takes seconds, in which heartbeats must be answered.
+SLOW = {"completeMultipartUploadArtifact"}
 
 
 class Server:
@@ -33,7 +38,11 @@ class Server:
             return failure
         if not self._gate.knows(request):
             return unauthorized()
-        answer = run(self._workspace, prepared, given.get("variables"), given.get("operationName"))
+        arguments = (self._workspace, prepared, given.get("variables"), given.get("operationName"))
+        if SLOW & set(prepared.fields()):
+            answer = await asyncio.to_thread(run, *arguments)
+        else:
+            answer = run(*arguments)
         return JSONResponse(answer.body, answer.status)
 
     async def file_stream(self, request: Request) -> Response:
@@ -94,6 +103,7 @@ def build_app(workspace: Workspace, api_key: str) -> Starlette:
             Route("/_local/faults", keyed(server.clear_faults), methods=["DELETE"]),
             Route("/_local/requests", keyed(server.count_requests)),
             Route("/healthz", healthy),
+            *Pages(workspace).routes(),
         ],
         # A page elsewhere on the web must not reach us by a host name of its own that points here.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],

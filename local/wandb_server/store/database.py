@@ -1,7 +1,9 @@
 """SQLite behind typed rows.
 
-The server answers every request on one thread, so one connection is enough and transactions never meet.
-WAL with synchronous=NORMAL survives a killed process; only a power cut can lose the last commits.
+The server answers every request on one thread, so one connection is enough and transactions never
+meet. (Joining a multipart upload is done beside it; that only reads, one statement, and SQLite
+serialises statements.) WAL with synchronous=NORMAL survives a killed process; only a power cut can
+lose the last commits.
 """
 
 import sqlite3
@@ -18,7 +20,9 @@ TABLES = Path(__file__).with_name("tables.sql")
 
 class Database:
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False
+        )
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = normal")

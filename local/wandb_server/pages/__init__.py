@@ -1,0 +1,1 @@
+"""A small view of what the server holds, for people."""
