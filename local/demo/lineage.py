@@ -1,0 +1,126 @@
+"""A lineage as it can be seen from outside: SageMaker, its logs, and the controller's own lines."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from local.stack import LAMBDA_LOGS, LocalStack
+
+_TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
+_PREFIX = "resilience:"
+_AT_STEP = re.compile(r"\bstep (\d+)")
+_COMMITTED = re.compile(r"checkpoint (v\d+) of step (\d+) is (committed|poisonous)")
+_RESUMED = re.compile(r"resuming from \S*?(v\d+) at step (\d+)")
+OVER = frozenset({"Completed", "Failed", "Stopped"})
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One training job of the lineage, as last seen."""
+
+    name: str
+    described: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return str(self.described.get("TrainingJobStatus", ""))
+
+    @property
+    def secondary_status(self) -> str:
+        return str(self.described.get("SecondaryStatus", ""))
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in OVER
+
+    @property
+    def verdict(self) -> str:
+        return self.tags.get(_PREFIX + "verdict", "")
+
+    @property
+    def reason(self) -> str:
+        return self.tags.get(_PREFIX + "reason", "")
+
+    @property
+    def successor(self) -> str:
+        return self.tags.get(_PREFIX + "successor", "")
+
+    @property
+    def ended(self) -> datetime | None:
+        return self.described.get("TrainingEndTime")
+
+    @property
+    def created(self) -> datetime | None:
+        return self.described.get("CreationTime")
+
+    @property
+    def last_step(self) -> int | None:
+        """The last step that the job told of in its log."""
+        steps = [int(found[1]) for line in self.log if (found := _AT_STEP.search(line))]
+        return max(steps, default=None)
+
+    @property
+    def checkpoints(self) -> list[tuple[str, int]]:
+        """Versions that the job committed, each with its step, in order."""
+        found = (_COMMITTED.search(line) for line in self.log)
+        return [(one[1], int(one[2])) for one in found if one]
+
+    @property
+    def poisoned(self) -> bool:
+        return any("is poisonous" in line for line in self.log)
+
+    @property
+    def resumed_step(self) -> int | None:
+        found = [one for line in self.log if (one := _RESUMED.search(line))]
+        return int(found[0][2]) if found else None
+
+
+class Observer:
+    """Reads what anybody with an AWS account could read."""
+
+    def __init__(self, stack: LocalStack, root: str) -> None:
+        self._sagemaker = stack.client("sagemaker")
+        self._logs = stack.client("logs")
+        self._lambda_logs = stack.resource(LAMBDA_LOGS)
+        self._root = root
+
+    def names(self) -> list[str]:
+        """All jobs of the lineage by name, oldest first; a duplicate would be among them."""
+        jobs = self._sagemaker.list_training_jobs(
+            NameContains=self._root, SortBy="CreationTime", SortOrder="Ascending", MaxResults=100
+        )
+        return [job["TrainingJobName"] for job in jobs["TrainingJobSummaries"]]
+
+    def look(self, attempt: Attempt) -> None:
+        attempt.described = self._sagemaker.describe_training_job(TrainingJobName=attempt.name)
+        arn = attempt.described["TrainingJobArn"]
+        pairs = self._sagemaker.list_tags(ResourceArn=arn, MaxResults=100)["Tags"]
+        attempt.tags = {pair["Key"]: pair["Value"] for pair in pairs}
+        attempt.log = self._job_log(attempt.name)
+
+    def judgements(self) -> list[dict[str, Any]]:
+        """The controller's canonical lines about this lineage, in order."""
+        lines = (json.loads(text) for text in self._texts(self._lambda_logs, "") if text[:1] == "{")
+        return [line for line in lines if str(line.get("job", "")).startswith(self._root)]
+
+    def _job_log(self, name: str) -> list[str]:
+        return [
+            line for text in self._texts(_TRAINING_LOGS, f"{name}/") for line in text.split("\n")
+        ]
+
+    def _texts(self, group: str, prefix: str) -> list[str]:
+        streams = {"logStreamNamePrefix": prefix} if prefix else {}
+        try:
+            pages = self._logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group, **streams
+            )
+            events = [event for page in pages for event in page["events"]]
+        except self._logs.exceptions.ResourceNotFoundException:
+            return []
+        # The local service does not heed the prefix.
+        mine = (event for event in events if event["logStreamName"].startswith(prefix))
+        return [event["message"].rstrip() for event in mine]

@@ -1,0 +1,179 @@
+"""One run of the demo: launch, break, watch, and judge whether the lineage really came back."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.demo.lineage import Attempt, Observer
+from local.demo.scenarios import Blow, Scenario
+from local.demo.story import Story
+from local.stack import ENTITY, REPOSITORY, SECRET, SWEEP, LocalStack
+
+TRAINING = REPOSITORY / "training"
+SCRIPTS = Path(__file__).parent / "scripts"
+ROOT, PROJECT = "digits", "resilient-digits"
+PATIENCE_SECONDS = 170
+_POLL_SECONDS = 0.25
+# Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.
+_HYPERPARAMETERS = {
+    "epochs": "4",
+    "checkpoint-every-n-steps": "10",
+    "checkpoint-every-minutes": "0",
+    "seconds-per-step": "0.1",
+}
+_BREAK_AFTER_STEP = 30
+_MID_EPOCH_SECONDS = 0.6
+
+
+class DemoError(Exception):
+    """The demo could not go on; the message says why."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything that one run of the demo holds on to."""
+
+    stack: LocalStack
+    scenario: Scenario
+    story: Story
+    directory: Path
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    broken: bool = False
+    swept: bool = False
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+    def play(self) -> Observer:
+        """Launch the job, break it as the scenario says, and watch until the lineage has ended."""
+        observer = Observer(self.stack, ROOT)
+        if self.scenario.blow is Blow.BEFORE:
+            self.stack.aws.fault(self.scenario.fault, ROOT, count=1)
+            self._tell("break", f"ordered for the next job: {self.scenario.fault}")
+        self._launch()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            self._look(observer)
+            self._break_if_time()
+            self._sweep_if_time()
+            if self._is_over():
+                return observer
+            time.sleep(_POLL_SECONDS)
+        raise DemoError(f"the lineage has not ended after {PATIENCE_SECONDS} s")
+
+    def _tell(self, who: str, text: str) -> None:
+        """Say a thing once."""
+        if (who, text) not in self.told:
+            self.told.add((who, text))
+            self.story.say(who, text)
+
+    def _launch(self) -> None:
+        """Launch by the command that a user would type."""
+        options = [
+            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT, "--secret-name", SECRET),
+            *("--base-url", self.stack.wandb.url, "--source", str(self._source())),
+            *self.scenario.launch,
+        ]
+        for name, value in {**_HYPERPARAMETERS, **self.scenario.hyperparameters}.items():
+            options += ["--hyperparameter", f"{name}={value}"]
+        environment = {**os.environ, **self.stack.environment()}
+        ended = subprocess.run(
+            [sys.executable, str(TRAINING / "launch.py"), *options],
+            env=environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise DemoError(f"training/launch.py: {ended.stderr.strip() or ended.stdout.strip()}")
+        self._tell("launch", "execution role, secret and bucket are there; " + ended.stdout.strip())
+
+    def _source(self) -> Path:
+        """Return the job's source: training/, or a copy whose train.py is wrapped."""
+        if not self.scenario.script:
+            return TRAINING
+        folder = self.directory / "source"
+        shutil.copytree(TRAINING, folder, ignore=shutil.ignore_patterns("__pycache__", "outputs"))
+        (folder / "train.py").rename(folder / "train_original.py")
+        shutil.copy(SCRIPTS / self.scenario.script, folder / "train.py")
+        return folder
+
+    def _look(self, observer: Observer) -> None:
+        for name in observer.names():
+            attempt = self.attempts.setdefault(name, Attempt(name))
+            if attempt.is_over and attempt.verdict not in {"", "WAIT"}:
+                continue
+            observer.look(attempt)
+            for who, text in news_of(attempt):
+                self._tell(who, text)
+
+    def _break_if_time(self) -> None:
+        root = self.attempts.get(ROOT)
+        if self.broken or root is None or self.scenario.blow not in {Blow.FAULT, Blow.STOP}:
+            return
+        if not _is_ripe(root, poisoned=self.scenario.script == "poison.py"):
+            return
+        self.broken = True
+        time.sleep(_MID_EPOCH_SECONDS)
+        for fault in self.scenario.also:
+            self.stack.aws.fault(fault, ROOT)
+        if self.scenario.wandb_down_seconds:
+            seconds = self.scenario.wandb_down_seconds
+            self.stack.wandb.fault("unavailable", seconds=seconds)
+            self._tell("break", f"W&B answers 503 for {seconds:.0f} s from now on")
+        self._tell("break", self.scenario.says)
+        if self.scenario.blow is Blow.STOP:
+            self.stack.client("sagemaker").stop_training_job(TrainingJobName=ROOT)
+        else:
+            self.stack.aws.fault(self.scenario.fault, ROOT)
+
+    def _sweep_if_time(self) -> None:
+        """Do what the sweep's schedule does every few minutes, where an event was lost."""
+        root = self.attempts.get(ROOT)
+        if self.swept or "drop_events" not in self.scenario.also or root is None:
+            return
+        if root.is_over:
+            self.swept = True
+            self._tell("stack", "no event came; the sweep runs now, as it does every few minutes")
+            self.stack.client("lambda").invoke(
+                FunctionName=self.stack.resource(SWEEP), Payload=b"{}"
+            )
+
+    def _is_over(self) -> bool:
+        """Whether the lineage's last job has a verdict after which nothing follows."""
+        last = list(self.attempts.values())[-1:]
+        return all(one.verdict in {"STOP", "IGNORE"} for one in last) and bool(last)
+
+
+def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
+    """What there is to tell of an attempt; whoever tells it drops what was told before."""
+    status = f"{attempt.name}: {attempt.status} / {attempt.secondary_status}"
+    reason = str(attempt.described.get("FailureReason") or "").split("\n")[0][:120]
+    yield "job", f"{status}  {reason}".rstrip()
+    for line in attempt.log:
+        if told := _worth_telling(line):
+            yield "train", f"{attempt.name}: {told}"
+    if attempt.verdict:
+        due = attempt.tags.get("resilience:due", "") if attempt.verdict == "WAIT" else ""
+        words = (attempt.verdict, attempt.reason, due, attempt.successor)
+        yield "verdict", f"{attempt.name}: " + " ".join(word for word in words if word)
+
+
+def _worth_telling(line: str) -> str:
+    marks = ("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B")
+    for mark in marks:
+        if (at := line.find(mark)) >= 0:
+            return line[at:]
+    return ""
+
+
+def _is_ripe(root: Attempt, *, poisoned: bool) -> bool:
+    if root.secondary_status != "Training":
+        return False
+    if poisoned:
+        return root.poisoned
+    return any(step >= _BREAK_AFTER_STEP for _, step in root.checkpoints)

@@ -1,0 +1,129 @@
+"""The ways in which a training job ends, each with the outcome that the design gives."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Blow(StrEnum):
+    """What breaks the job, and when."""
+
+    FAULT = "fault"  # a fault of the local SageMaker, in mid-epoch
+    STOP = "stop"  # a person calls StopTrainingJob, in mid-epoch
+    BEFORE = "before"  # armed before the job is created
+    NONE = "none"  # the job breaks by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one attempt must end: its failure class, and the verdict and reason that stand on it."""
+
+    failure_class: str | None
+    verdict: str
+    reason: str
+
+
+_COMPLETED = Outcome(failure_class=None, verdict="IGNORE", reason="completed")
+
+
+def _relaunched(failure_class: str, reason: str = "resumed_from_checkpoint") -> Outcome:
+    return Outcome(failure_class=failure_class, verdict="RELAUNCH", reason=reason)
+
+
+def _stopped(failure_class: str, reason: str) -> Outcome:
+    return Outcome(failure_class=failure_class, verdict="STOP", reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One way to break a job. `script` replaces train.py by one that wraps it."""
+
+    says: str
+    outcomes: tuple[Outcome, ...]
+    blow: Blow = Blow.FAULT
+    fault: str = ""
+    script: str = ""
+    launch: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
+    wandb_down_seconds: float = 0.0
+    call_sweep: bool = False
+    waits: bool = False  # a WAIT must have come before the verdict of the first attempt
+    hyperparameters: dict[str, str] = field(default_factory=dict)
+
+
+SCENARIOS = {
+    "gpu": Scenario(
+        says="a GPU fault kills the container in mid-epoch (kill -9)",
+        fault="gpu",
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+    "spot": Scenario(
+        says="the spot instance is reclaimed, and no other comes within MaxWaitTime",
+        fault="spot",
+        launch=("--spot", "--max-runtime", "3600", "--max-wait", "7200"),
+        outcomes=(_relaunched("interrupted"), _COMPLETED),
+    ),
+    "timeout": Scenario(
+        says="the time limit ends the job: SIGTERM, save, commit, exit 143",
+        blow=Blow.NONE,
+        launch=("--max-runtime", "25"),
+        hyperparameters={"seconds-per-step": "0.3"},
+        outcomes=(_relaunched("timeout"), _COMPLETED),
+    ),
+    "capacity": Scenario(
+        says="there is no capacity: the job fails before it starts, and waits",
+        blow=Blow.BEFORE,
+        fault="capacity",
+        waits=True,
+        outcomes=(_relaunched("capacity", "restarted_from_beginning"), _COMPLETED),
+    ),
+    "bug": Scenario(
+        says="the script raises at the same step each time: one confirmation retry, then STOP",
+        blow=Blow.NONE,
+        script="bug.py",
+        outcomes=(
+            _relaunched("user_code"),
+            _stopped("user_code", "failed_again_at_same_step"),
+        ),
+    ),
+    "oom": Scenario(
+        says="the host's memory runs out",
+        fault="oom",
+        outcomes=(_stopped("out_of_memory", "out_of_memory"),),
+    ),
+    "user-stop": Scenario(
+        says="a person stops the job, and it stays stopped",
+        blow=Blow.STOP,
+        outcomes=(
+            Outcome(failure_class="stopped_by_user", verdict="IGNORE", reason="stopped_by_user"),
+        ),
+    ),
+    "sigterm": Scenario(
+        says='a script that goes on after SIGTERM ends "Completed" without finishing',
+        fault="sigterm",
+        script="swallow.py",
+        outcomes=(_relaunched("incomplete"), _COMPLETED),
+    ),
+    "poison": Scenario(
+        says="the newest checkpoint cannot be loaded: the lineage walks back to the one before",
+        fault="gpu",
+        script="poison.py",
+        outcomes=(
+            _relaunched("infrastructure"),
+            _relaunched("data", "walked_back"),
+            _COMPLETED,
+        ),
+    ),
+    "lost-event": Scenario(
+        says="a GPU fault, and no event of it ever comes: the sweep finds the job",
+        fault="gpu",
+        also=("drop_events",),
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+    "wandb-down": Scenario(
+        says="a GPU fault while W&B answers 503: the controller waits rather than start over",
+        fault="gpu",
+        wandb_down_seconds=8.0,
+        waits=True,
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+}

@@ -1,0 +1,126 @@
+"""The end of the demo: what happened, attempt by attempt, and whether it is what must happen."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from local.demo.lineage import Attempt
+from local.demo.run import PROJECT, ROOT, Run
+from local.stack import ENTITY
+
+_LINE = ("job", "failure_class", "rule", "progress", "verdict", "reason", "checkpoint", "step")
+_LINE_END = ("successor", "due", "detail", "next")
+_RUN = """query Run($entity: String!, $project: String!, $run: String!) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) { name state summaryMetrics }
+    runs { edges { node { name } } }
+  }
+}"""
+
+
+def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
+    """Show each attempt: how it ended, why, what was decided, from where and how fast."""
+    shown = Table.grid(padding=(0, 2))
+    attempts = list(run.attempts.values())
+    for number, attempt in enumerate(attempts, start=1):
+        following = attempts[number] if number < len(attempts) else None
+        line = _settling(attempt, judgements)
+        kind = line.get("failure_class") or "nothing failed"
+        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {line.get('rule')})"
+        shown.add_row(f"attempt {number}", "job", Text(attempt.name, style="bold"))
+        shown.add_row("", "ended", ended)
+        shown.add_row("", "verdict", Text(f"{attempt.verdict} {attempt.reason}", style="green"))
+        for label, text in _what_followed(attempt, following, line):
+            shown.add_row("", label, text)
+        shown.add_row()
+    return shown
+
+
+def _settling(attempt: Attempt, judgements: list[dict[str, Any]]) -> dict[str, Any]:
+    """The line of the verdict that stands; repeated messages were told of as well."""
+    standing = (attempt.verdict, attempt.reason)
+    lines = [line for line in judgements if line["job"] == attempt.name]
+    settling = [line for line in lines if (line.get("verdict"), line.get("reason")) == standing]
+    return next(iter(settling), {})
+
+
+def _what_followed(
+    attempt: Attempt, following: Attempt | None, line: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    if following is None:
+        return
+    checkpoint = (
+        f"{line['checkpoint']} at step {line['step']}" if line.get("checkpoint") else "none"
+    )
+    yield "resumes", f"checkpoint {checkpoint}; {_lost(attempt, line)}"
+    yield "relaunch", f"{following.name}, {_seconds_between(attempt, following)} after the end"
+
+
+def canonical_lines(judgements: list[dict[str, Any]]) -> Iterator[str]:
+    """The controller's log lines, without their facts, which make replay possible and are long."""
+    for line in judgements:
+        words = [f"{key}={line[key]}" for key in (*_LINE, *_LINE_END) if line.get(key)]
+        yield f"{line.get('timestamp', '')}  {line.get('message', '')}  " + "  ".join(words)
+
+
+def defects(run: Run, judgements: list[dict[str, Any]]) -> list[str]:
+    """Everything that is not as it must be; empty when the lineage really did what it should."""
+    attempts = list(run.attempts.values())
+    wanted = run.scenario.outcomes
+    found = []
+    if len(attempts) != len(wanted):
+        found.append(f"{len(attempts)} attempts instead of {len(wanted)}")
+    for attempt, outcome in zip(attempts, wanted, strict=False):
+        if (attempt.verdict, attempt.reason) != (outcome.verdict, outcome.reason):
+            found.append(f"{attempt.name}: {attempt.verdict} {attempt.reason}, not {outcome}")
+        classes = {line.get("failure_class") for line in judgements if line["job"] == attempt.name}
+        if outcome.failure_class not in classes:
+            found.append(f"{attempt.name}: classes {classes}, not {outcome.failure_class}")
+    if run.scenario.waits and not any(line.get("verdict") == "WAIT" for line in judgements):
+        found.append("there was no WAIT")
+    found += _unfinished(run) if wanted[-1].reason == "completed" else []
+    return found
+
+
+def _unfinished(run: Run) -> list[str]:
+    """Whether the work is really done: the mark, the model in S3, and one W&B run, finished."""
+    last = list(run.attempts.values())[-1]
+    found = []
+    if last.tags.get("resilience:completed") != "yes":
+        found.append(f"{last.name} has no completion mark")
+    uri = str(last.described.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    objects = run.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=key) if key else {}
+    if not any(one["Size"] for one in objects.get("Contents", ())):
+        found.append(f"no model at {uri or 'S3'}")
+    project = run.stack.wandb.graphql(_RUN, entity=ENTITY, project=PROJECT, run=ROOT)["project"]
+    if [edge["node"]["name"] for edge in project["runs"]["edges"]] != [ROOT]:
+        found.append("the lineage has more than its one W&B run")
+    if project["run"]["state"] != "finished":
+        found.append(f"the W&B run is {project['run']['state']}")
+    return found
+
+
+def show(console: Console, run: Run, judgements: list[dict[str, Any]]) -> None:
+    console.print()
+    console.print(timeline(run, judgements))
+    console.print("\nthe controller's log, one line per message:", highlight=False)
+    for line in canonical_lines(judgements):
+        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _lost(attempt: Attempt, line: Mapping[str, Any]) -> str:
+    """Steps that the job told of and that its successor does again."""
+    step = str(line.get("step") or "0")
+    if attempt.last_step is None:
+        return "no step lost: it never trained"
+    return f"{attempt.last_step - int(step)} steps lost" if step.isdigit() else "steps lost unknown"
+
+
+def _seconds_between(attempt: Attempt, following: Attempt) -> str:
+    if attempt.ended is None or following.created is None:
+        return "an unknown time"
+    return f"{(following.created - attempt.ended).total_seconds():.2f} s"
