@@ -1,0 +1,65 @@
+"""Scheduler, SNS and SQS, in memory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from local.in_memory.clock import ACCOUNT, REGION
+from resilience import events
+from resilience.decisions import Decision
+
+
+@dataclass(slots=True)
+class InMemorySchedules:
+    """Fulfils ports.Waits."""
+
+    due: dict[tuple[str, int], int] = field(default_factory=dict)
+    account: str = ACCOUNT
+    region: str = REGION
+
+    def schedule(self, job: str, times: int, due: int) -> int:
+        return self.due.setdefault((job, times), due)
+
+    def fire(self, now: int) -> tuple[str, ...]:
+        """Take out what is due; the messages that the queue gets for it."""
+        fired = [key for key, due in self.due.items() if due <= now]
+        for key in fired:
+            del self.due[key]
+        return tuple(
+            events.check(job, source="resilience.wait", account=self.account, region=self.region)
+            for job, _ in fired
+        )
+
+
+@dataclass(slots=True)
+class InMemoryTopic:
+    """Fulfils ports.Notifications."""
+
+    published: list[Decision] = field(default_factory=list)
+
+    def publish(self, decision: Decision) -> None:
+        self.published.append(decision)
+
+
+@dataclass(slots=True)
+class InMemoryQueue:
+    """Fulfils ports.Queue."""
+
+    bodies: list[str] = field(default_factory=list)
+    account: str = ACCOUNT
+    region: str = REGION
+
+    def ask_to_check(self, jobs: Iterable[str]) -> None:
+        self.bodies.extend(
+            events.check(job, source="resilience.sweep", account=self.account, region=self.region)
+            for job in jobs
+        )
+
+
+@dataclass(slots=True)
+class InMemoryDeadLetters:
+    """Fulfils ports.DeadLetters."""
+
+    quarantined: list[tuple[str, str]] = field(default_factory=list)
+
+    def quarantine(self, body: str, reason: str) -> None:
+        self.quarantined.append((body, reason))

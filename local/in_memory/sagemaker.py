@@ -1,0 +1,144 @@
+"""SageMaker's training jobs, in memory."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import botocore.session
+from botocore.exceptions import ParamValidationError
+from botocore.validate import ParamValidator
+
+from local.in_memory.clock import ACCOUNT, REGION, Clock
+from local.in_memory.limits import broken_limit
+from resilience import tags as tag_names
+from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
+from resilience.ports import Job
+from resilience.relaunch import Request, Shape
+
+_ENDED = ("Failed", "Stopped", "Completed")
+_MOST_TAGS = 50
+# What Describe shows of a job whether or not its launcher said it.
+_ALWAYS_SHOWN = {
+    "EnableNetworkIsolation": False,
+    "EnableInterContainerTrafficEncryption": False,
+    "EnableManagedSpotTraining": False,
+}
+_STARTING: dict[str, object] = {
+    "TrainingJobStatus": "InProgress",
+    "SecondaryStatus": "Starting",
+    "SecondaryStatusTransitions": [],
+}
+
+
+@cache
+def create_shape() -> Any:  # noqa: ANN401 — botocore has no types
+    """The input of CreateTrainingJob by botocore's own model; no client is needed for it."""
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    return model.operation_model("CreateTrainingJob").input_shape
+
+
+class InMemorySageMaker:
+    """Fulfils ports.TrainingJobs and sweeping.EndedJobs."""
+
+    def __init__(self, clock: Clock, account: str = ACCOUNT, region: str = REGION) -> None:
+        self._clock = clock
+        self._arn_prefix = f"arn:aws:sagemaker:{region}:{account}:training-job/"
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._tags: dict[str, dict[str, str]] = {}
+        self._refusals: list[ResilienceError] = []
+        self._lock = Lock()
+
+    def describe(self, name: str) -> Job | None:
+        described = self._jobs.get(name)
+        return None if described is None else Job(self.arn(name), deepcopy(described))
+
+    def tags(self, name: str) -> dict[str, str] | None:
+        return dict(self._tags[name]) if name in self._jobs else None
+
+    def create(self, request: Request) -> None:
+        report = ParamValidator().validate(request, create_shape())
+        if report.has_errors():
+            raise ParamValidationError(report=report.generate_report())
+        broken = broken_limit(request)
+        if broken is not None:
+            raise CreateRefused("ValidationException", broken)
+        name = str(request["TrainingJobName"])
+        with self._lock:
+            if name in self._jobs:
+                raise NameInUse(name)
+            if self._refusals:
+                raise self._refusals.pop(0)
+            described = _ALWAYS_SHOWN | request | _STARTING
+            self.put(name, described, tag_names.read(request.get("Tags")))
+
+    def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        name = arn.removeprefix(self._arn_prefix)
+        if name not in self._jobs:
+            return
+        added = {**self._tags[name], **tags}
+        if len(added) > _MOST_TAGS:
+            raise Retry("AddTags: ValidationException")
+        self._tags[name] = added
+
+    def request_shape(self) -> Shape:
+        shape: Shape = create_shape()
+        return shape
+
+    def unjudged(self, *, after: int, before: int) -> Iterator[str]:
+        for name, job in self._opted_in_and_ended():
+            modified = job["LastModifiedTime"].timestamp()
+            if after <= modified <= before and tag_names.VERDICT not in self._tags[name]:
+                yield name
+
+    def waiting(self) -> Iterator[tuple[str, str]]:
+        for name, _ in self._opted_in_and_ended():
+            own = self._tags[name]
+            if own.get(tag_names.VERDICT) == "WAIT":
+                yield name, own.get(tag_names.DUE, "")
+
+    def arn(self, name: str) -> str:
+        return self._arn_prefix + name
+
+    def names(self) -> tuple[str, ...]:
+        """All jobs, in the order of their creation."""
+        return tuple(self._jobs)
+
+    def put(
+        self, name: str, described: Mapping[str, object], tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Have a job that looks so; its times are now unless `described` says otherwise."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        job = {"CreationTime": now, "LastModifiedTime": now} | deepcopy(dict(described))
+        job.pop("Tags", None)
+        self._tags[name] = dict(tags or {})
+        self._jobs[name] = job | {"TrainingJobName": name, "TrainingJobArn": self.arn(name)}
+
+    def end(
+        self, name: str, status: str, secondary_status: str, failure_reason: str | None = None
+    ) -> None:
+        """Have a job end now."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        self._jobs[name] |= {
+            "TrainingJobStatus": status,
+            "SecondaryStatus": secondary_status,
+            "LastModifiedTime": now,
+            "TrainingEndTime": now,
+            **({"FailureReason": failure_reason} if failure_reason is not None else {}),
+        }
+
+    def delete(self, name: str) -> None:
+        """DeleteTrainingJob frees the name for another job."""
+        del self._jobs[name], self._tags[name]
+
+    def refuse_create(self, *errors: ResilienceError) -> None:
+        """Have the next creates answered so, one each."""
+        self._refusals.extend(errors)
+
+    def _opted_in_and_ended(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, job in list(self._jobs.items()):
+            opted_in = tag_names.CHECKPOINT_NAME in self._tags[name]
+            if opted_in and job["TrainingJobStatus"] in _ENDED:
+                yield name, job

@@ -1,0 +1,46 @@
+"""All of them together."""
+
+from dataclasses import dataclass, field
+
+from local.in_memory.clock import ACCOUNT, REGION, Clock
+from local.in_memory.messages import (
+    InMemoryDeadLetters,
+    InMemoryQueue,
+    InMemorySchedules,
+    InMemoryTopic,
+)
+from local.in_memory.sagemaker import InMemorySageMaker
+from local.in_memory.weights_and_biases import InMemoryWandb
+from resilience.decisions import Mode
+from resilience.ports import World
+
+
+@dataclass(slots=True)
+class InMemoryWorld:
+    """One account and region, with its W&B, at one moment."""
+
+    clock: Clock
+    mode: Mode = Mode.ACT
+    account: str = ACCOUNT
+    region: str = REGION
+    sagemaker: InMemorySageMaker = field(init=False)
+    wandb: InMemoryWandb = field(default_factory=InMemoryWandb)
+    schedules: InMemorySchedules = field(init=False)
+    topic: InMemoryTopic = field(default_factory=InMemoryTopic)
+    queue: InMemoryQueue = field(init=False)
+    dead_letters: InMemoryDeadLetters = field(default_factory=InMemoryDeadLetters)
+
+    def __post_init__(self) -> None:
+        self.sagemaker = InMemorySageMaker(self.clock, self.account, self.region)
+        self.schedules = InMemorySchedules(account=self.account, region=self.region)
+        self.queue = InMemoryQueue(account=self.account, region=self.region)
+
+    def ports(self) -> World:
+        return World(
+            jobs=self.sagemaker,
+            checkpoints=self.wandb,
+            waits=self.schedules,
+            notifications=self.topic,
+            mode=lambda: self.mode,
+            now=self.clock,
+        )
