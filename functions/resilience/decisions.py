@@ -107,6 +107,11 @@ class Checkpoint:
     committed: bool
     aliases: tuple[str, ...] = ()
 
+    @property
+    def number(self) -> int:
+        """Version numbers only grow, and one that is deleted is never given again."""
+        return int(self.version.removeprefix("v"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointRequest:
@@ -125,6 +130,7 @@ class Ledger:
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
     without_progress: int = 0  # attempts in a row
     at_checkpoint: int = 0  # attempts in a row that died at the checkpoint they resumed from
+    seen: int = -1  # newest version number that was there when the attempt was launched; -1: none
 
     def count(self, failure_class: str) -> int:
         return dict(self.ends).get(failure_class, 0)
@@ -153,7 +159,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The verdict that already stands on a job."""
+    """The verdict that already stands on a job; a word that is not ours is `unknown`."""
 
     verdict: str
     reason: str
@@ -209,6 +215,8 @@ class Facts:
     policy: Policy
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
+    scheduled: int | None = None  # an earlier try has set this wait's schedule: its time stands
+    scheduled: int | None = None  # an earlier try has set this wait's due time already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

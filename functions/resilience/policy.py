@@ -258,7 +258,7 @@ def _wait_for(case: _Case, reason: Reason, rule: str) -> Decision:
     delay = max(1, round(_draw(f"{facts.job}/{waiting.times}") * ceiling))
     return replace(
         case.verdict(Verdict.WAIT, reason, rule),
-        due=facts.observed_at + delay,
+        due=facts.observed_at + delay if facts.scheduled is None else facts.scheduled,
         waiting=replace(waiting, times=waiting.times + 1),
     )
 

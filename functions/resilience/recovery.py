@@ -235,7 +235,8 @@ def _hold(decision: Decision, observed: _Observed, world: World) -> Decision:
         return _again(replace(facts, succession=Succession.OURS), observed, world)
     if decision.verdict is Verdict.WAIT and decision.due is not None and decision.waiting:
         due = world.waits.schedule(facts.job, decision.waiting.times, decision.due)
-        decision = replace(decision, due=due)
+        if due != decision.due:
+            decision = policy.decide(replace(facts, scheduled=due))
     return _record(decision, observed, world)
 
 
