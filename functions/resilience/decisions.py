@@ -215,7 +215,6 @@ class Facts:
     policy: Policy
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
-    scheduled: int | None = None  # an earlier try has set this wait's schedule: its time stands
     scheduled: int | None = None  # an earlier try has set this wait's due time already
 
 
