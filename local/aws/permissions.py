@@ -52,6 +52,12 @@ def session_arn(role_arn: str, session: str) -> str:
     return f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
 
 
+def role_of(session: str) -> str:
+    """The role that a session, named by its ARN, has assumed."""
+    account, name = parse_arn(session).account_id, session.split("/")[1]
+    return f"arn:aws:iam::{account}:role/{name}"
+
+
 def queue_admits(queue_arn: str, service: str, source_arn: str) -> bool:
     """Whether the queue's policy lets the service send on behalf of the source."""
     account = parse_arn(source_arn).account_id
@@ -82,7 +88,9 @@ def _statements(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [statements] if isinstance(statements, dict) else list(statements)
 
 
-def _service_context(action: str, resource_arn: str, conditions: Conditions) -> Any:
+def _service_context(
+    action: str, resource_arn: str, conditions: Conditions
+) -> iam_evaluator.EvalContext:
     return iam_evaluator.EvalContext(
         principal_arn="*",
         principal_type="Service",
@@ -94,6 +102,6 @@ def _service_context(action: str, resource_arn: str, conditions: Conditions) -> 
     )
 
 
-def _admits(policy: Mapping[str, Any], context: Any, service: str) -> bool:
+def _admits(policy: Mapping[str, Any], context: iam_evaluator.EvalContext, service: str) -> bool:
     decided = iam_evaluator.evaluate_resource_policy(policy, context, service=service)
     return bool(decided.decision == "Allow")

@@ -9,10 +9,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from botocore.client import BaseClient
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
@@ -24,14 +25,22 @@ EMIT = "/_tests/emit"
 class ServedAws:
     endpoint: str
     process: "subprocess.Popen[bytes]"
+    session: boto3.Session
+    clients: dict[str, BaseClient] = field(default_factory=dict)
 
-    def client(self, service: str, **credentials: str) -> Any:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", **credentials}
-        return self.session().client(service, endpoint_url=self.endpoint, **keys)
+    def client(self, service: str) -> BaseClient:
+        if service not in self.clients:
+            self.clients[service] = self.session.client(service, endpoint_url=self.endpoint)
+        return self.clients[service]
 
-    def session(self) -> Any:
-        return boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+    def acting_as(self, credentials: Mapping[str, str], service: str) -> BaseClient:
+        """A client of someone else, by what sts gave them."""
+        return self.session.client(
+            service,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
         )
 
     def emit(self, detail: Mapping[str, Any], source: str = "aws.sagemaker") -> None:
@@ -58,9 +67,17 @@ def served_aws() -> Iterator[ServedAws]:
         try:
             endpoint = f"http://127.0.0.1:{port}"
             _wait_until_ready(endpoint, process)
-            yield ServedAws(endpoint, process)
+            aws = ServedAws(endpoint, process, _session())
+            yield aws
+            for client in aws.clients.values():
+                client.close()
         finally:
             process.terminate()
+
+
+def _session() -> boto3.Session:
+    # MiniStack's own name for its root user.
+    return boto3.Session("test", "test", region_name=REGION)
 
 
 def _free_port() -> int:

@@ -4,7 +4,7 @@ Private names of ministack 1.5.33, which is pinned; each patch says what it mend
 """
 
 from local.aws import lambda_runtime
-from local.aws.event_path import mappings, rules, scheduler_access, schedules, transport
+from local.aws.event_path import mappings, rules, scheduler_access, schedules, topics, transport
 
 
 def install() -> None:
@@ -15,3 +15,4 @@ def install() -> None:
     rules.install()
     schedules.install()
     scheduler_access.install()
+    topics.install()

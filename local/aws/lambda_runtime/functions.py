@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import os
 import secrets
 import shutil
 import tempfile
@@ -33,13 +34,13 @@ class Report:
 class Functions:
     def __init__(self, endpoint: Callable[[], str]) -> None:
         self._endpoint = endpoint
-        self._root = Path(tempfile.mkdtemp(prefix="local-lambda-"))
+        self._root = _root()
         self._packages = Packages(self._root)
         self._runtime = interpreter.runtime_directory(self._root)
         self._spawner = processes.Spawner()
         self.pool = Pool(self._create)
         threading.Thread(target=self._reap, name="lambda-reaper", daemon=True).start()
-        atexit.register(self.close)
+        atexit.register(self.pool.close)
 
     def invoke(
         self, spec: FunctionSpec, request_id: str, event: object, function_arn: str
@@ -106,9 +107,15 @@ class Functions:
             time.sleep(REAP_SECONDS)
             self.pool.retire_idle(time.monotonic())
 
-    def close(self) -> None:
-        self.pool.close()
-        shutil.rmtree(self._root, ignore_errors=True)
+
+def _root() -> Path:
+    """Beside MiniStack's own state, whose owner removes it; without one, a directory of ours."""
+    state = os.environ.get("STATE_DIR")
+    if state is None:
+        made = Path(tempfile.mkdtemp(prefix="local-lambda-"))
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+        return made
+    return Path(state) / "functions"
 
 
 def _log_settings(spec: FunctionSpec) -> dict[str, str]:

@@ -15,8 +15,8 @@ def runtime_directory(root: Path) -> Path:
     for module in RUNTIME_MODULES:
         source = _location(module)
         link = directory / source.name
-        if not link.exists():
-            link.symlink_to(source)
+        link.unlink(missing_ok=True)
+        link.symlink_to(source)
     return directory
 
 

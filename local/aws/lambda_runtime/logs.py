@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from ministack.services import cloudwatch_logs
 
 from local.aws import permissions
+from local.aws.lambda_runtime import interpreter
 from local.aws.lambda_runtime.outcomes import Ended, LogLine
 from local.aws.lambda_runtime.spec import FunctionSpec
 
@@ -30,13 +31,24 @@ def lines(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> li
 
 
 def _opening(spec: FunctionSpec, request_id: str, ended: Ended, milliseconds: int) -> list[str]:
-    start = f"START RequestId: {request_id} Version: {spec.version}"
+    cold = ended.init_seconds is not None
     if spec.logs_json:
-        began = {"requestId": request_id, "version": spec.version}
-        return [_record("platform.start", began, milliseconds / 1000)]
-    if ended.init_seconds is None:
-        return [start]
-    return [f"INIT_START Runtime Version: {spec.runtime.replace('python', 'python:')}", start]
+        return _json_opening(spec, request_id, milliseconds / 1000, cold=cold)
+    start = f"START RequestId: {request_id} Version: {spec.version}"
+    return [f"INIT_START Runtime Version: {_runtime(spec)}", start] if cold else [start]
+
+
+def _json_opening(spec: FunctionSpec, request_id: str, epoch: float, *, cold: bool) -> list[str]:
+    start = {"requestId": request_id, "version": spec.version}
+    init = {"initializationType": "on-demand", "phase": "init", "runtimeVersion": _runtime(spec)}
+    before = [_record("platform.initStart", init, epoch)] if cold else []
+    return [*before, _record("platform.start", start, epoch)]
+
+
+def _runtime(spec: FunctionSpec) -> str:
+    """The Python that really runs, and the one that was asked for where it is another."""
+    here = interpreter.name()
+    return here if here == spec.runtime else f"{here} in the place of {spec.runtime}"
 
 
 def _closing(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> list[str]:

@@ -26,6 +26,7 @@ class Packages:
         # Beside it and renamed, so that a half-unpacked directory never runs.
         partial = target.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
         with zipfile.ZipFile(io.BytesIO(package)) as archive:
             archive.extractall(partial)
             _restore_modes(archive, partial)

@@ -1,0 +1,100 @@
+"""Functions of a few lines, made for one test each."""
+
+import base64
+import io
+import json
+import textwrap
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.local.served_aws import ServedAws
+
+Policy = list[dict[str, Any]]
+LOGS: Policy = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
+QUEUES: Policy = [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]
+
+
+def statement(*actions: str, resource: str = "*") -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+
+
+@dataclass(frozen=True)
+class Answer:
+    payload: Any
+    error: str | None
+    log: str
+
+
+def role(aws: ServedAws, name: str, allowed: Policy, service: str = "lambda") -> str:
+    iam = aws.client("iam")
+    trust = {**statement("sts:AssumeRole"), "Principal": {"Service": f"{service}.amazonaws.com"}}
+    del trust["Resource"]
+    made = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )
+    document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    if allowed:
+        iam.put_role_policy(RoleName=name, PolicyName="allowed", PolicyDocument=document)
+    return str(made["Role"]["Arn"])
+
+
+def function(
+    aws: ServedAws, name: str, code: str, *, allowed: Policy = LOGS, **settings: Any
+) -> str:
+    """A function of this one module, under a role of its own; its ARN."""
+    made = aws.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=settings.pop("Role", None) or role(aws, f"{name}-role", allowed),
+        Handler=settings.pop("Handler", "module.handler"),
+        Code={"ZipFile": package(code)},
+        **settings,
+    )
+    return str(made["FunctionArn"])
+
+
+def package(code: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("module.py", textwrap.dedent(code))
+    return content.getvalue()
+
+
+def invoke(aws: ServedAws, name: str, event: Mapping[str, Any] | None = None) -> Answer:
+    answer = aws.client("lambda").invoke(
+        FunctionName=name, Payload=json.dumps(event or {}), LogType="Tail"
+    )
+    with answer["Payload"] as body:
+        payload = json.loads(body.read())
+    log = base64.b64decode(answer.get("LogResult", "")).decode()
+    return Answer(payload, answer.get("FunctionError"), log)
+
+
+def queue(aws: ServedAws, name: str, **attributes: str) -> tuple[str, str]:
+    """URL and ARN of a new queue."""
+    client = aws.client("sqs")
+    url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, found["Attributes"]["QueueArn"]
+
+
+def message(aws: ServedAws, url: str) -> dict[str, Any]:
+    """The next message of the queue, waited for."""
+    received = aws.client("sqs").receive_message(
+        QueueUrl=url, WaitTimeSeconds=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+    )
+    return dict(received["Messages"][0])
+
+
+def eventually(found: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What the question comes to give, once it gives something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = found()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError("it did not come to pass")

@@ -1,0 +1,339 @@
+"""Functions run as AWS runs them: what they see, how they end, what they leave."""
+
+import concurrent.futures
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.served_aws import ServedAws, served_aws
+from tests.local.small_functions import (
+    LOGS,
+    eventually,
+    function,
+    invoke,
+    message,
+    package,
+    queue,
+    role,
+    statement,
+)
+
+PROCESS = "import os\ndef handler(event, context): return os.getpid()"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[ServedAws]:
+    with served_aws() as served:
+        yield served
+
+
+def test_a_function_sees_what_lambda_gives_and_nothing_of_the_host(aws: ServedAws) -> None:
+    code = "import os\ndef handler(event, context): return dict(os.environ)"
+    function(aws, "sees", code, Environment={"Variables": {"OWN": "value"}}, MemorySize=256)
+    seen = invoke(aws, "sees").payload
+    assert seen["OWN"] == "value"
+    assert seen["AWS_LAMBDA_FUNCTION_NAME"] == "sees"
+    assert seen["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+    assert seen["AWS_REGION"] == "eu-west-1"
+    assert seen["AWS_ENDPOINT_URL"] == aws.endpoint
+    assert seen["_HANDLER"] == "module.handler"
+    assert not {"HOST_SECRET", "HOME", "USER", "VIRTUAL_ENV", "GATEWAY_PORT", "AUTH"} & set(seen)
+
+
+def test_a_package_missing_in_the_zip_is_an_import_error(aws: ServedAws) -> None:
+    function(aws, "unpacked", "import boto3\ndef handler(event, context): pass")
+    answer = invoke(aws, "unpacked")
+    assert answer.error == "Unhandled"
+    assert answer.payload["errorType"] == "Runtime.ImportModuleError"
+    assert answer.payload["errorMessage"] == (
+        "Unable to import module 'module': No module named 'boto3'"
+    )
+
+
+def test_a_raised_exception_has_type_message_and_trace(aws: ServedAws) -> None:
+    function(aws, "raises", "def handler(event, context):\n    raise ValueError('not this')")
+    answer = invoke(aws, "raises")
+    assert answer.error == "Unhandled"
+    assert answer.payload["errorType"] == "ValueError"
+    assert answer.payload["errorMessage"] == "not this"
+    assert "raise ValueError('not this')" in answer.payload["stackTrace"][0]
+    assert "[ERROR] ValueError: not this" in answer.log
+
+
+def test_a_process_that_raised_is_used_again(aws: ServedAws) -> None:
+    code = """
+        import os
+        def handler(event, context):
+            if event.get("fail"):
+                raise RuntimeError(str(os.getpid()))
+            return str(os.getpid())
+    """
+    function(aws, "raises-once", code)
+    failed = invoke(aws, "raises-once", {"fail": True})
+    assert invoke(aws, "raises-once").payload == failed.payload["errorMessage"]
+
+
+def test_a_function_beyond_its_timeout_is_killed_and_starts_anew(aws: ServedAws) -> None:
+    code = """
+        import os, time
+        def handler(event, context):
+            print(os.getpid())
+            time.sleep(event.get("seconds", 0))
+            return os.getpid()
+    """
+    function(aws, "slow", code, Timeout=1)
+    first = invoke(aws, "slow").payload
+    answer = invoke(aws, "slow", {"seconds": 30})
+    assert answer.error == "Unhandled"
+    assert answer.payload["errorType"] == "Sandbox.Timedout"
+    assert answer.payload["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
+    assert f"\n{first}\n" in answer.log, "what it printed before is in the log"
+    assert not Path(f"/proc/{first}").exists()
+    assert invoke(aws, "slow").payload != first
+
+
+def test_a_process_that_exits_is_an_exit_error(aws: ServedAws) -> None:
+    function(aws, "exits", "import os\ndef handler(event, context): os._exit(3)")
+    payload = invoke(aws, "exits").payload
+    assert payload["errorType"] == "Runtime.ExitError"
+    assert payload["errorMessage"].endswith("Runtime exited with error: exit status 3")
+
+
+def test_an_error_while_a_module_loads_is_told_on_every_invocation(aws: ServedAws) -> None:
+    function(aws, "breaks", "raise KeyError('SETTING')\ndef handler(event, context): pass")
+    for _ in range(2):
+        answer = invoke(aws, "breaks")
+        assert answer.error == "Unhandled"
+        assert answer.payload["errorType"] == "KeyError"
+
+
+def test_a_missing_handler_is_told_by_name(aws: ServedAws) -> None:
+    function(aws, "handless", "", Handler="module.absent")
+    assert invoke(aws, "handless").payload["errorType"] == "Runtime.HandlerNotFound"
+
+
+def test_an_answer_beyond_six_megabytes_is_refused(aws: ServedAws) -> None:
+    function(aws, "large", "def handler(event, context): return 'x' * 7_000_000")
+    assert invoke(aws, "large").payload["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_a_warm_process_is_reused(aws: ServedAws) -> None:
+    function(aws, "warm", PROCESS)
+    first = invoke(aws, "warm")
+    second = invoke(aws, "warm")
+    assert first.payload == second.payload
+    assert "Init Duration" in first.log
+    assert "Init Duration" not in second.log
+
+
+def test_concurrent_invocations_have_a_process_each(aws: ServedAws) -> None:
+    code = """
+        import os, time
+        from pathlib import Path
+        def handler(event, context):
+            meeting = Path(event["meeting"])
+            (meeting / str(os.getpid())).touch()
+            while len(list(meeting.iterdir())) < 3:
+                time.sleep(0.01)
+            return os.getpid()
+    """
+    function(aws, "meets", code, Timeout=20)
+    meeting = invoke_in(aws)
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(invoke, aws, "meets", {"meeting": meeting}) for _ in range(3)]
+    assert len({answer.result().payload for answer in asked}) == 3
+
+
+def invoke_in(aws: ServedAws) -> str:
+    """A directory that the function's processes can reach: their own temporary one."""
+    code = "import tempfile\ndef handler(event, context): return tempfile.mkdtemp()"
+    function(aws, "makes-directory", code)
+    return str(invoke(aws, "makes-directory").payload)
+
+
+def test_new_code_and_new_settings_start_a_new_process(aws: ServedAws) -> None:
+    client = aws.client("lambda")
+    function(aws, "changes", PROCESS)
+    first = invoke(aws, "changes").payload
+    client.update_function_configuration(
+        FunctionName="changes", Environment={"Variables": {"A": "1"}}
+    )
+    second = invoke(aws, "changes").payload
+    client.update_function_code(
+        FunctionName="changes", ZipFile=package("def handler(event, context): return 'new'")
+    )
+    assert first != second
+    assert invoke(aws, "changes").payload == "new"
+    eventually(lambda: not Path(f"/proc/{second}").exists())
+
+
+def test_the_context_tells_request_time_and_function(aws: ServedAws) -> None:
+    code = """
+        def handler(event, context):
+            return [context.aws_request_id, context.get_remaining_time_in_millis(),
+                    context.invoked_function_arn, context.function_name]
+    """
+    arn = function(aws, "context", code, Timeout=5)
+    answer = invoke(aws, "context")
+    request, remaining, invoked, name = answer.payload
+    assert f"START RequestId: {request}" in answer.log
+    assert 0 < remaining <= 5000
+    assert (invoked, name) == (arn, "context")
+
+
+# The calls of a function go by plain HTTP, signed with what its process was given: no boto3 in it.
+CALLER = """
+    import hashlib, hmac, json, os, urllib.error, urllib.request
+    from datetime import datetime, timezone
+
+    def sign(key, text):
+        return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+    def handler(event, context):
+        now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+        body = json.dumps(event["body"])
+        headers = {"content-type": "application/x-amz-json-1.1", "host": host, "x-amz-date": now,
+                   "x-amz-security-token": os.environ["AWS_SESSION_TOKEN"],
+                   "x-amz-target": event["target"]}
+        names = ";".join(headers)
+        lines = "".join(f"{name}:{value}\\n" for name, value in headers.items())
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        canonical = f"POST\\n/\\n\\n{lines}\\n{names}\\n{digest}"
+        scope = f"{now[:8]}/{os.environ['AWS_REGION']}/{event['service']}/aws4_request"
+        hashed = hashlib.sha256(canonical.encode()).hexdigest()
+        key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
+        for part in scope.split("/"):
+            key = sign(key, part)
+        signature = sign(key, f"AWS4-HMAC-SHA256\\n{now}\\n{scope}\\n{hashed}").hex()
+        headers["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={os.environ['AWS_ACCESS_KEY_ID']}/{scope}, "
+            f"SignedHeaders={names}, Signature={signature}")
+        request = urllib.request.Request(f"http://{host}/", body.encode(), headers)
+        try:
+            return json.load(urllib.request.urlopen(request))
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+"""
+
+
+def test_a_function_may_what_its_role_allows_and_no_more(aws: ServedAws) -> None:
+    aws.client("ssm").put_parameter(Name="/open", Type="String", Value="here")
+    aws.client("ssm").put_parameter(Name="/closed", Type="String", Value="not here")
+    open_one = f"arn:aws:ssm:{aws.session.region_name}:*:parameter/open"
+    function(aws, "reads", CALLER, allowed=[statement("ssm:GetParameter", resource=open_one)])
+    asked = {"service": "ssm", "target": "AmazonSSM.GetParameter"}
+    allowed = invoke(aws, "reads", {**asked, "body": {"Name": "/open"}}).payload
+    refused = invoke(aws, "reads", {**asked, "body": {"Name": "/closed"}}).payload
+    assert allowed["Parameter"]["Value"] == "here"
+    assert refused["__type"].endswith("AccessDeniedException")
+    assert "assumed-role/reads-role/reads" in (refused.get("message") or refused["Message"])
+
+
+def test_a_role_that_does_not_trust_lambda_runs_nothing(aws: ServedAws) -> None:
+    arn = role(aws, "of-another-service", LOGS, service="ec2")
+    function(aws, "distrusted", PROCESS, Role=arn)
+    answer = invoke(aws, "distrusted")
+    assert answer.error == "Unhandled"
+    assert "cannot be assumed by Lambda" in answer.payload["errorMessage"]
+
+
+def log_lines(aws: ServedAws, group: str) -> list[str]:
+    return [
+        e["message"] for e in aws.client("logs").filter_log_events(logGroupName=group)["events"]
+    ]
+
+
+def test_what_a_function_prints_is_in_its_log_group(aws: ServedAws) -> None:
+    function(aws, "prints", "def handler(event, context): print('seen', event['n'])")
+    invoke(aws, "prints", {"n": 1})
+    invoke(aws, "prints", {"n": 2})
+    lines = log_lines(aws, "/aws/lambda/prints")
+    assert [line for line in lines if line.startswith("seen")] == ["seen 1", "seen 2"]
+    kinds = [line.split(" ", 1)[0] for line in lines]
+    assert kinds == [
+        "INIT_START",
+        "START",
+        "seen",
+        "END",
+        "REPORT",
+        "START",
+        "seen",
+        "END",
+        "REPORT",
+    ]
+    streams = aws.client("logs").describe_log_streams(logGroupName="/aws/lambda/prints")
+    assert len(streams["logStreams"]) == 1, "one stream for one process"
+
+
+def test_json_logs_go_to_the_group_that_was_asked_for(aws: ServedAws) -> None:
+    code = """
+        import logging
+        def handler(event, context): logging.getLogger().info("judged")
+    """
+    aws.client("logs").create_log_group(logGroupName="/own/group")
+    settings = {"LogGroup": "/own/group", "LogFormat": "JSON", "ApplicationLogLevel": "INFO"}
+    function(aws, "json", code, LoggingConfig=settings)
+    invoke(aws, "json")
+    lines = [json.loads(line) for line in log_lines(aws, "/own/group")]
+    kinds = [line.get("type") or line.get("message") for line in lines]
+    assert kinds == ["platform.initStart", "platform.start", "judged", "platform.report"]
+    assert lines[-1]["record"]["status"] == "success"
+
+
+def test_a_role_without_permission_to_log_leaves_no_log(aws: ServedAws) -> None:
+    function(aws, "mute", "def handler(event, context): print('unheard')", allowed=[])
+    assert "unheard" in invoke(aws, "mute").log
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/mute")
+    assert groups["logGroups"] == []
+
+
+def test_an_asynchronous_failure_goes_to_its_destination(aws: ServedAws) -> None:
+    url, arn = queue(aws, "failed-runs")
+    function(aws, "asynchronous", "def handler(event, context): raise OSError('gone')")
+    client = aws.client("lambda")
+    client.put_function_event_invoke_config(
+        FunctionName="asynchronous",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+    client.invoke(FunctionName="asynchronous", InvocationType="Event", Payload='{"n": 1}')
+    told = json.loads(message(aws, url)["Body"])
+    assert told["requestPayload"] == {"n": 1}
+    assert told["responsePayload"]["errorType"] == "OSError"
+
+
+def test_errors_are_counted_however_a_function_was_invoked(aws: ServedAws) -> None:
+    function(aws, "counted", "def handler(event, context): raise OSError('gone')")
+    client = aws.client("lambda")
+    client.put_function_event_invoke_config(FunctionName="counted", MaximumRetryAttempts=0)
+    client.invoke(FunctionName="counted", InvocationType="Event", Payload="{}")
+    invoke(aws, "counted")
+    eventually(lambda: _sum(aws, "Errors", "counted") == 2)
+    assert _sum(aws, "Invocations", "counted") == 2
+
+
+def _sum(aws: ServedAws, metric: str, name: str) -> float:
+    found = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Dimensions=[{"Name": "FunctionName", "Value": name}],
+        StartTime=0,
+        EndTime=4102444800,
+        Period=60,
+        Statistics=["Sum"],
+    )
+    return float(sum(point["Sum"] for point in found["Datapoints"]))
+
+
+def test_no_function_outlives_a_killed_server() -> None:
+    with served_aws() as served:
+        function(served, "survivor", PROCESS)
+        process = invoke(served, "survivor").payload
+        assert Path(f"/proc/{process}").exists()
+        os.kill(served.process.pid, signal.SIGKILL)
+        eventually(lambda: not Path(f"/proc/{process}").exists())
