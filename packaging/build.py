@@ -22,7 +22,7 @@ RUNNING_ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} els
 
 # Vulnerability scanners read versions out of METADATA; licences ask to travel along.
 KEPT_OF_DIST_INFO = ("METADATA", "LICEN", "NOTICE", "licenses")
-# Where Lambda unpacks, so that a traceback names files as they are there, and not this machine's.
+# Where Lambda unpacks: bytecode names this, or its bytes would tell where it was built.
 LAMBDA_ROOT = "/var/task"
 # The first date that a zip can hold.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)

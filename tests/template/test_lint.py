@@ -1,8 +1,8 @@
 """What others have learned about templates, and what CloudFormation itself will not take."""
 
 import re
+from pathlib import Path
 
-import yaml
 from cfnlint.api import ManualArgs, lint_file
 
 from tests.template.stack import ROOT
@@ -12,13 +12,13 @@ TEMPLATE = ROOT / "template.yaml"
 INLINE = 51_200
 
 
-def test_cfn_lint_finds_nothing_not_even_advice() -> None:
+def test_cfn_lint_finds_nothing() -> None:
     matches = lint_file(TEMPLATE, config=ManualArgs(regions=["us-east-1", "eu-west-1"]))
     assert [str(match) for match in matches] == []
 
 
-def test_cfn_lint_finds_a_fault_when_there_is_one(tmp_path: object) -> None:
-    broken = ROOT.__class__(str(tmp_path)) / "template.yaml"
+def test_cfn_lint_finds_a_fault_when_there_is_one(tmp_path: Path) -> None:
+    broken = tmp_path / "template.yaml"
     broken.write_text(TEMPLATE.read_text().replace("VisibilityTimeout: 360", "Visibility: 360"))
     assert lint_file(broken, config=ManualArgs(regions=["us-east-1"]))
 
@@ -28,8 +28,7 @@ def test_the_template_fits_into_one_request() -> None:
 
 
 def test_no_anchors_for_cloudformation_knows_none() -> None:
-    tokens = yaml.scan(TEMPLATE.read_text())
-    assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
+    assert not re.search(r"[:,\[-] +[&*]\w", TEMPLATE.read_text())
 
 
 def test_a_line_fits_on_a_screen() -> None:
