@@ -108,8 +108,9 @@ STORAGE = (
         """
         out of shared memory | shared memory limit | insufficient shared memory |
         not enough shared memory | shared memory segment | dev shm * no space left |
-        no space left * dev shm | unable to allocate shared memory | unable to open shared memory |
-        unable to write to file torch | bus error | SIGBUS | exit code 135 | signal 7
+        no space left * dev shm | unable to allocate shared memory |
+        unable to open shared memory | unable to write to file torch | bus error | SIGBUS |
+        exit code 135 | signal 7
         """,
     ),
     # A disk that is too small fills again each time: a larger volume (VolumeSizeInGB) helps, and

@@ -18,11 +18,11 @@ GIVEN_WRONGLY = (
         have permissions | have access | have the required permissions | has s3 |
         missing permission | missing permissions | insufficient permissions |
         insufficient privileges | explicit deny | InvalidAccessKeyId | SignatureDoesNotMatch |
-        InvalidClientTokenId | ExpiredToken |
-        ExpiredTokenException | security token * expired | security token * invalid |
-        unable to locate credentials | NoCredentialsError | could not find credentials |
-        gated repo | GatedRepoError | access to model * is restricted | AuthenticationError |
-        authentication failed | authentication required | invalid user token | bad credentials
+        InvalidClientTokenId | ExpiredToken | ExpiredTokenException | security token * expired |
+        security token * invalid | unable to locate credentials | NoCredentialsError |
+        could not find credentials | gated repo | GatedRepoError |
+        access to model * is restricted | AuthenticationError | authentication failed |
+        authentication required | invalid user token | bad credentials
         """,
     ),
     rule(
@@ -38,9 +38,9 @@ GIVEN_WRONGLY = (
         CUDA driver version is insufficient | no kernel image is available |
         not compiled with CUDA enabled | no CUDA GPUs are available | no CUDA-capable device |
         CUDA_ERROR_NO_DEVICE | invalid device ordinal | use a GPU instance | requires a GPU |
-        no GPU found | doesn t support bf16 | bf16 * not supported | GPUs with compute capability |
-        not supported by smdataparallel | forward compatibility was attempted |
-        no NVIDIA GPU detected
+        no GPU found | doesn t support bf16 | bf16 * not supported |
+        GPUs with compute capability | not supported by smdataparallel |
+        forward compatibility was attempted | no NVIDIA GPU detected
         """,
     ),
     rule(
@@ -58,11 +58,12 @@ GIVEN_WRONGLY = (
         unrecognized arguments | following arguments are required | error argument |
         invalid choice | no such option | required hyperparameter | required hyperparameters |
         hyperparameter validation | hyperparameters are not allowed | additional hyperparameters |
-        additional properties are not allowed | invalid hyperparameter | hyperparameter * invalid |
-        hyperparameter * not in range | hyperparameter * required | hyperparameter * must be |
-        hyperparameters * must be | hyperparameter * cannot | is not a valid hyperparameter |
-        validate hyperparameters | validate input data configuration |
-        unable to initialize the algorithm | unsupported instance type | MissingMandatoryValue
+        additional properties are not allowed | invalid hyperparameter |
+        hyperparameter * invalid | hyperparameter * not in range | hyperparameter * required |
+        hyperparameter * must be | hyperparameters * must be | hyperparameter * cannot |
+        is not a valid hyperparameter | validate hyperparameters |
+        validate input data configuration | unable to initialize the algorithm |
+        unsupported instance type | MissingMandatoryValue
         """,
     ),
     rule(
@@ -79,12 +80,13 @@ GIVEN_WRONGLY = (
         "input_missing",
         FailureClass.DATA,
         """
-        NoSuchKey | NoSuchBucket | specified key does not exist | specified bucket does not exist |
-        S3 prefix * does not exist | error occurred 404 |
+        NoSuchKey | NoSuchBucket | specified key does not exist |
+        specified bucket does not exist | S3 prefix * does not exist | error occurred 404 |
         HeadObject operation not found | no such file or directory * opt ml input data |
-        FileNotFoundError * opt ml input data | no files found | no files were found |
-        no data found | no training data | no input data | num_samples 0 | dataset is empty |
-        empty dataset | empty file | file is empty | channel is empty | channel * not found | found 0 images | found 0 files | no images found
+        FileNotFoundError * opt ml input data | no files found | no file found |
+        no files were found | no data found | no training data | no input data | num_samples 0 |
+        dataset is empty | empty dataset | empty file | file is empty | channel is empty |
+        channel * not found | found 0 images | found 0 files | no images found
         """,
     ),
     rule(
@@ -99,8 +101,8 @@ GIVEN_WRONGLY = (
         UnidentifiedImageError | cannot identify image file | image file is truncated |
         broken data stream | broken PNG | corrupt JPEG | magic bytes not found | parquet file |
         ArrowInvalid | ArrowTypeError | DataLossError | corrupted record | truncated record |
-        is corrupt | is corrupted | corrupted file | file corrupted | corrupt file |
-        malformed | BadZipFile | BadGzipFile | not a gzip | not a zip file | crc error |
+        is corrupt | is corrupted | corrupted file | file corrupted | corrupt file | malformed |
+        BadZipFile | BadGzipFile | not a gzip | not a zip file | crc error |
         file could not be opened successfully | ran out of input | end-of-stream marker |
         CRC check failed | could not convert string | input contains NaN | contains NaN |
         label must be | labels must be | labels are not | label_error | number of columns |
@@ -145,9 +147,9 @@ PROGRAMMING_ERRORS = (
         "programming_error",
         FailureClass.USER_CODE,
         """
-        SyntaxError | IndentationError | TabError | ImportError | ModuleNotFoundError | NameError |
-        UnboundLocalError | AttributeError | TypeError | ValueError | KeyError | IndexError |
-        AssertionError | NotImplementedError | ZeroDivisionError | RecursionError |
+        SyntaxError | IndentationError | TabError | ImportError | ModuleNotFoundError |
+        NameError | UnboundLocalError | AttributeError | TypeError | ValueError | KeyError |
+        IndexError | AssertionError | NotImplementedError | ZeroDivisionError | RecursionError |
         FileNotFoundError | NotADirectoryError | IsADirectoryError | InvalidArgumentError |
         loading state_dict | expected all tensors to be on the same device |
         shapes cannot be multiplied | address already in use | EADDRINUSE
@@ -167,8 +169,8 @@ PROGRAMMING_ERRORS = (
         "crashed",
         FailureClass.USER_CODE,
         """
-        segmentation fault | SIGSEGV | exit code 139 | exit code 11 | signal 11 |
-        core dumped | double free | heap corruption | stack smashing
+        segmentation fault | SIGSEGV | exit code 139 | exit code 11 | signal 11 | core dumped |
+        double free | heap corruption | stack smashing
         """,
     ),
 )
@@ -215,9 +217,9 @@ REMAINS = (
         "bad_data",
         FailureClass.DATA,
         """
-        ClientError * dataset | ClientError * input data | ClientError * csv | ClientError * file |
-        ClientError * columns | ClientError * features | ClientError * records |
-        ClientError * rows | ClientError * labels
+        ClientError * dataset | ClientError * input data | ClientError * csv |
+        ClientError * file | ClientError * columns | ClientError * features |
+        ClientError * records | ClientError * rows | ClientError * labels
         """,
     ),
     rule(

@@ -8,18 +8,20 @@ SERVICE = (
         FailureClass.INTERRUPTED,
         """
         spot interruption | spot * interrupted | spot * termination | spot * terminated |
-        spot * reclaimed | MaxWaitTimeExceeded | was preempted | been preempted |
-        node preemption | preemption notice | EC2 interruption notice
+        spot * reclaimed | MaxWaitTimeExceeded | MaxWaitTime exceeded | max wait time exceeded |
+        was preempted | been preempted | node preemption | preemption notice |
+        EC2 interruption notice
         """,
     ),
     rule(
         "time_limit",
         FailureClass.TIMEOUT,
         """
-        MaxRuntimeExceeded | max runtime exceeded | maximum run time exceeded |
-        maximum runtime exceeded | exceeded max runtime | exceeded the max runtime |
-        exceeded maximum runtime | exceeded the maximum runtime | exceeded * MaxRuntimeInSeconds |
-        exceeded the maximum allowed runtime | exceeded maximum allowed run
+        MaxRuntimeExceeded | MaxRuntime exceeded | max runtime exceeded |
+        maximum run time exceeded | maximum runtime exceeded | exceeded max runtime |
+        exceeded the max runtime | exceeded maximum runtime | exceeded the maximum runtime |
+        exceeded * MaxRuntimeInSeconds | exceeded the maximum allowed runtime |
+        exceeded maximum allowed run
         """,
     ),
     # ResourceLimitExceeded is also the code for what the region will never have.
@@ -32,22 +34,16 @@ SERVICE = (
         not supported in * availability zone | no subnets * that support
         """,
     ),
+    # Addresses come back when other jobs of the account end: worth a wait, as any used-up limit.
     rule(
-        "network_interfaces_used_up",
+        "vpc_used_up",
         FailureClass.QUOTA,
         """
         ENI limit | network interface limit | NetworkInterfaceLimitExceeded |
-        number of network interfaces | exceeded * network interfaces | ENIs | limit * network interfaces
-        """,
-    ),
-    # Addresses come back when other jobs of the account end: worth a wait, as any used-up limit.
-    rule(
-        "subnet_used_up",
-        FailureClass.QUOTA,
-        """
-        InsufficientFreeAddressesInSubnet | free IP addresses | available IP addresses |
-        enough IP addresses | insufficient IP addresses | free addresses | no available IP |
-        no free IP
+        number of network interfaces | exceeded * network interfaces | ENIs |
+        limit * network interfaces | InsufficientFreeAddressesInSubnet | free IP addresses |
+        available IP addresses | enough IP addresses | insufficient IP addresses |
+        free addresses | no available IP | no free IP
         """,
     ),
     # Before quota: a limit of calls per second passes by itself.
@@ -56,33 +52,33 @@ SERVICE = (
         FailureClass.INFRASTRUCTURE,
         """
         ThrottlingException | error occurred Throttling | was throttled | been throttled |
-        rate exceeded | RequestLimitExceeded |
-        request limit exceeded | TooManyRequestsException | too many requests |
-        ProvisionedThroughputExceededException | SlowDown | slow down | reduce your request rate
+        rate exceeded | RequestLimitExceeded | request limit exceeded | TooManyRequestsException |
+        too many requests | ProvisionedThroughputExceededException | SlowDown | slow down |
+        reduce your request rate
         """,
     ),
     rule(
         "capacity",
         FailureClass.CAPACITY,
         """
-        CapacityError | InsufficientCapacityError | EC2InsufficientCapacityError |
-        InsufficientInstanceCapacity | InsufficientCapacityException | InsufficientHostCapacity |
-        insufficient capacity | insufficient * instance capacity | sufficient * capacity |
-        enough * capacity | no capacity | capacity is not available | capacity * unavailable |
-        unable to provision | compute capacity | using a different ML instance type |
-        try a different instance type | temporarily unavailable in supported availability zones |
-        UnfulfillableCapacity | ReservationCapacityExceeded
+        CapacityError | ~CapacityError | ~CapacityException | InsufficientInstanceCapacity |
+        InsufficientHostCapacity | insufficient capacity | insufficient * instance capacity |
+        sufficient * capacity | enough * capacity | no capacity | capacity is not available |
+        capacity * unavailable | unable to provision | compute capacity |
+        using a different ML instance type | try a different instance type |
+        temporarily unavailable in supported availability zones | UnfulfillableCapacity |
+        ReservationCapacityExceeded
         """,
     ),
     rule(
         "quota",
         FailureClass.QUOTA,
         """
-        ResourceLimitExceeded | account-level service limit | service limit | service quota |
-        LimitExceededException | VcpuLimitExceeded | InstanceLimitExceeded |
-        ServiceQuotaExceededException | quota exceeded | exceeded * quota | quota * is 0 |
-        request an increase for this limit | exceeded the limit of | exceeds the limit of |
-        maximum number of * instances | MaxSpotInstanceCountExceeded
+        ~LimitExceeded | ~LimitExceededException | account-level service limit | service limit |
+        service quota | LimitExceededException | ServiceQuotaExceededException | quota exceeded |
+        exceeded * quota | quota * is 0 | request an increase for this limit |
+        exceeded the limit of | exceeds the limit | maximum number of * instances |
+        MaxSpotInstanceCountExceeded
         """,
     ),
     # Names the permission to list as one of the things to check, but says what it found: nothing.
@@ -113,8 +109,7 @@ SERVICE = (
         requested image not found | manifest unknown | manifest for * not found |
         no matching manifest | ImageNotFoundException | RepositoryNotFoundException |
         image with imageId * does not exist | repository * does not exist in the registry |
-        image * not found in repository | invalid training image | exec format error |
-        executable file not found
+        image * not found in repository | invalid training image | image tag * not found
         """,
     ),
     rule(
@@ -137,6 +132,14 @@ SERVICE = (
         """,
     ),
     rule(
+        "entry_point",
+        FailureClass.CONFIGURATION,
+        """
+        executable file not found | exec format error | exec user process caused |
+        command not found | exit code 126 | exit code 127
+        """,
+    ),
+    rule(
         "network_route",
         FailureClass.CONFIGURATION,
         """
@@ -152,10 +155,11 @@ SERVICE = (
         FailureClass.CONFIGURATION,
         """
         unable to mount | cannot mount | could not mount | failed to mount | fails to mount |
-        failed to be mounted | mount failed | mounting failed | mount * timed out | mount * timeout |
-        mount nfs | mount nfs4 | mount efs | mount lustre | mount * access denied by server |
-        FileSystemNotFound | file system * does not exist | file system * not found |
-        file system directory path | FSx * not reachable | EFS * not reachable
+        failed to be mounted | mount failed | mounting failed | mount * timed out |
+        mount * timeout | mount nfs | mount nfs4 | mount efs | mount lustre |
+        mount * access denied by server | FileSystemNotFound | file system * does not exist |
+        file system * not found | file system directory path | FSx * not reachable |
+        EFS * not reachable
         """,
     ),
 )
