@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from resilient_training import ResumableSampler, position_of
+from resilient_training import resumable_loader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,18 +89,8 @@ class DigitsData(LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        trainer = self.trainer
-        if trainer is None:
-            raise RuntimeError("the sampler needs the trainer's position")
-        sampler = ResumableSampler(
-            len(self.training.labels),
-            batch_size=self.batch_size,
-            seed=self.seed,
-            position=lambda: position_of(trainer),
-        )
-        return DataLoader(
-            TensorDataset(*self.training), batch_size=self.batch_size, sampler=sampler
-        )
+        training = TensorDataset(*self.training)
+        return resumable_loader(training, self.trainer, batch_size=self.batch_size, seed=self.seed)
 
     @override
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

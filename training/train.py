@@ -6,7 +6,6 @@ from: WANDB_BASE_URL, WANDB_API_KEY (or WANDB_SECRET_NAME, a secret in AWS Secre
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -17,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import torch
+import wandb
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from typing_extensions import override
 
-from digits import DigitReader, DigitsData, is_mnist
+from digits import DigitReader, DigitsData
+from options import parser_for
 from resilient_training import (
     CheckpointArtifacts,
     Ending,
@@ -38,64 +38,18 @@ from resilient_training import (
     fit,
     folder_from,
     job_from,
+    prepare_environment,
     resume_point,
-    run_id_for,
-    tag_writer_for,
+    tags_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import argparse
+    from collections.abc import Sequence
 
     from lightning.pytorch import LightningModule
 
 _log = logging.getLogger("train")
-_CHANNELS = ("data", "training", "train", "mnist")
-
-
-def hyperparameters(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The job's hyperparameters: SM_HPS, else SageMaker's file. Values may be JSON-quoted."""
-    file = folder / "input" / "config" / "hyperparameters.json"
-    text = environment.get("SM_HPS") or (file.read_text() if file.is_file() else "{}")
-    return {name.replace("-", "_"): _unquoted(value) for name, value in json.loads(text).items()}
-
-
-def _unquoted(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return json.loads(text) if text.startswith('"') else text
-
-
-def data_folder(environment: Mapping[str, str], folder: Path) -> Path | None:
-    """The channel that holds MNIST's four files, if one does."""
-    named = [environment.get(f"SM_CHANNEL_{channel.upper()}") for channel in _CHANNELS]
-    channels = [Path(path) for path in named if path]
-    channels += [folder / "input" / "data" / channel for channel in _CHANNELS]
-    return next((path for path in channels if is_mnist(path)), None)
-
-
-def parser_for(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    folder = folder_from(environment)
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    add = parser.add_argument
-    add("--epochs", type=int, default=5)
-    add("--batch-size", type=int, default=64)
-    add("--learning-rate", type=float, default=0.002)
-    add("--seed", type=int, default=7)
-    add("--checkpoint-every-n-steps", type=int, default=0, help="0: only at each epoch's end")
-    add("--checkpoint-every-minutes", type=float, default=5, help="0: not by time")
-    add("--keep-checkpoints", type=int, default=2, help="local files that stay")
-    add("--log-every-n-steps", type=int, default=5)
-    add("--seconds-per-step", type=float, default=0, help="slow down, so that it can be broken")
-    add("--project", default=environment.get("WANDB_PROJECT") or "resilient-digits")
-    add("--data", type=Path, default=data_folder(environment, folder), help="folder of MNIST")
-    add("--model-dir", type=Path, default=environment.get("SM_MODEL_DIR") or folder / "model")
-    add("--checkpoint-dir", type=Path, default=folder / "checkpoints")
-    add("--resume-from", type=Path, help="a local checkpoint file, where W&B has none")
-    known = {action.dest for action in parser._actions}  # noqa: SLF001  # argparse has no public list
-    given = hyperparameters(environment, folder)
-    parser.set_defaults(**{name: value for name, value in given.items() if name in known})
-    return parser
 
 
 class Progress(Callback):
@@ -112,24 +66,6 @@ class Progress(Callback):
         _log.info("epoch %d done at step %d: %s", trainer.current_epoch, trainer.global_step, shown)
 
 
-def fetch_key(environment: Mapping[str, str], region: str | None) -> str | None:
-    """The W&B key out of Secrets Manager: plain, or as {"WANDB_API_KEY": …}."""
-    secret = environment.get("WANDB_SECRET_NAME")
-    if not secret or environment.get("WANDB_API_KEY"):
-        return None
-    client = boto3.client("secretsmanager", region_name=region)
-    value: str = client.get_secret_value(SecretId=secret)["SecretString"]
-    return str(json.loads(value)["WANDB_API_KEY"]) if value.startswith("{") else value
-
-
-def prepare_environment(job: Job) -> None:
-    """Settle what the W&B SDK reads from the environment, before it starts."""
-    key = fetch_key(os.environ, job.region)
-    run_id = run_id_for(job, os.environ.get("WANDB_RUN_ID"))
-    os.environ.update({"WANDB_API_KEY": key} if key else {})
-    os.environ.update({"WANDB_RUN_ID": run_id, "WANDB_RESUME": "allow"} if run_id else {})
-
-
 def quiet_libraries() -> None:
     torch.set_num_threads(1)
     logging.basicConfig(
@@ -137,7 +73,8 @@ def quiet_libraries() -> None:
     )
     for name in ("lightning", "lightning.pytorch", "botocore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    for message in (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*"):
+        warnings.filterwarnings("ignore", message=message)
 
 
 @dataclass(frozen=True)
@@ -152,11 +89,10 @@ class Setup:
 
 def setup_for(options: argparse.Namespace, job: Job) -> Setup:
     folder = tempfile.gettempdir() if job.on_sagemaker else "outputs"
-    history = OneHistory(project=options.project, save_dir=os.environ.get("WANDB_DIR") or folder)
-    Path(str(history.save_dir)).mkdir(parents=True, exist_ok=True)
-    run = history.experiment
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    run = wandb.init(project=options.project, dir=os.environ.get("WANDB_DIR") or folder)
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
-    return Setup(options, job, history, RunCheckpoints(run, job))
+    return Setup(options, job, OneHistory(run), RunCheckpoints(run, job))
 
 
 def start_of(setup: Setup, folder: Path) -> ResumePoint | None:
@@ -168,7 +104,7 @@ def start_of(setup: Setup, folder: Path) -> ResumePoint | None:
 
 def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback]) -> None:
     options = setup.options
-    tags = JobTags(tag_writer_for(setup.job))
+    tags = JobTags(tags_of(setup.job))
     checkpoints = CheckpointArtifacts(
         SavePlan(
             options.checkpoint_dir,
@@ -211,9 +147,9 @@ def save_model(model: DigitReader, trainer: Trainer, folder: Path) -> None:
 def main(argv: Sequence[str] | None = None, extra_callbacks: Sequence[Callback] = ()) -> None:
     """Train; leaves by SystemExit with the contract's code unless all is done."""
     quiet_libraries()
-    options = parser_for(os.environ).parse_args(argv)
     with Ending(folder_from(os.environ) / "output" / "failure"):
         stop = GracefulStop()
+        options = parser_for(os.environ, str(__doc__)).parse_args(argv)
         job = job_from(os.environ)
         prepare_environment(job)
         train(setup_for(options, job), stop, extra_callbacks)

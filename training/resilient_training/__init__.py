@@ -7,12 +7,13 @@ from resilient_training.checkpoints import (
     SavePlan,
 )
 from resilient_training.ending import Ending, GracefulStop
+from resilient_training.environment import prepare_environment
 from resilient_training.history import OneHistory
-from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from, run_id_for
+from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
 from resilient_training.resume import ResumePoint, fit, resume_point
-from resilient_training.sampler import ResumableSampler, position_of
+from resilient_training.sampler import ResumableSampler, position_of, resumable_loader
 from resilient_training.seeds import StepSeeds
-from resilient_training.tags import JobTags, tag_writer_for
+from resilient_training.tags import JobTags, tags_of
 
 __all__ = [
     "CheckpointArtifacts",
@@ -32,7 +33,8 @@ __all__ = [
     "folder_from",
     "job_from",
     "position_of",
+    "prepare_environment",
+    "resumable_loader",
     "resume_point",
-    "run_id_for",
-    "tag_writer_for",
+    "tags_of",
 ]

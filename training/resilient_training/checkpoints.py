@@ -88,7 +88,8 @@ class CheckpointArtifacts(Checkpoint):
         self.best_path: Path | None = None
         self.rows: list[Row] = []
         self.history: OneHistory | None = None
-        self.uploads: Uploads[SavedCheckpoint] = Uploads(self._commit)
+        self.uploads = Uploads(self._commit, precious=lambda saved: saved.best)
+        self.last: SavedCheckpoint | None = None
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -145,12 +146,12 @@ class CheckpointArtifacts(Checkpoint):
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Wait until the last checkpoint is committed.
+        """Wait until the last checkpoint is committed; a second try may outlast a short outage.
 
         Raises:
             CheckpointNotCommittedError: W&B has not taken it.
         """
-        if not self.uploads.drain():
+        if not (self.uploads.drain() or self.last is None or self._commit(self.last)):
             raise CheckpointNotCommittedError(f"step {self.saved_step} is not in W&B")
 
     def save(self, trainer: Trainer) -> None:
@@ -164,11 +165,11 @@ class CheckpointArtifacts(Checkpoint):
         write_atomically(path, trainer.save_checkpoint)
         self.saved_step, self.saved_at = trainer.global_step, self.clock()
         digest = sha256_of(path)
-        self._queue(
-            SavedCheckpoint(path, self.saved_step, trainer.current_epoch, digest, metric, best)
-        )
+        saved = SavedCheckpoint(path, self.saved_step, trainer.current_epoch, digest, metric, best)
+        self._queue(saved)
 
     def _queue(self, saved: SavedCheckpoint) -> None:
+        self.last = saved
         _log.info("checkpoint of step %d saved: %s", saved.step, saved.path)
         for overtaken in self.uploads.put(saved):
             _log.warning("checkpoint of step %d not uploaded: a newer one is here", overtaken.step)

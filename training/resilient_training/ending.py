@@ -6,6 +6,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
+import wandb
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
@@ -65,6 +66,8 @@ class Ending:
         if code != TERMINATED:
             _log.error("training failed", exc_info=error)
             self._write(failure_text(error))
+        if wandb.run is not None:
+            wandb.finish(exit_code=code)
         _log.info("exit code %d", code)
         raise SystemExit(code) from error
 

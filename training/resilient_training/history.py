@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lightning.pytorch.loggers import WandbLogger
 from typing_extensions import override
@@ -11,6 +11,9 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wandb import Run
+
+_AXIS = "trainer/global_step"
 _ROWS_KEPT = 500
 
 Row = tuple[int, dict[str, float]]
@@ -26,8 +29,10 @@ class OneHistory(WandbLogger):
     500 rows lost.
     """
 
-    def __init__(self, *, project: str, save_dir: str) -> None:
-        super().__init__(project=project, save_dir=save_dir)
+    def __init__(self, run: Run) -> None:
+        super().__init__(experiment=run, save_dir=run.dir)
+        run.define_metric(_AXIS)
+        run.define_metric("*", step_metric=_AXIS, step_sync=True)
         self._rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
 
     @override
@@ -48,6 +53,6 @@ class OneHistory(WandbLogger):
             self._log_row(step, metrics)
 
     def _log_row(self, step: int, metrics: Mapping[str, float]) -> None:
-        run = self.experiment
+        run = cast("Run", self.experiment)
         if step >= run.starting_step:
-            run.log({**metrics, "trainer/global_step": step}, step=step)
+            run.log({**metrics, _AXIS: step}, step=step)

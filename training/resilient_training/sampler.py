@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sized
 
     from lightning.pytorch import Trainer
     from lightning.pytorch.loops.progress import _ProcessedTracker
+
+Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,34 @@ class ResumableSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.size
+
+
+def resumable_loader(
+    dataset: Dataset[Sample],
+    trainer: Trainer | None,
+    *,
+    batch_size: int,
+    seed: int,
+    workers: int = 0,
+) -> DataLoader[Sample]:
+    """A DataLoader over a sized dataset that continues where the trainer's checkpoint stopped.
+
+    For a DataModule's `train_dataloader`, with its `self.trainer`.
+    """
+    if trainer is None:
+        raise ValueError("only a DataModule that a Trainer holds has a place to resume from")
+    sampler = ResumableSampler(
+        len(cast("Sized", dataset)),
+        batch_size=batch_size,
+        seed=seed,
+        position=lambda: position_of(trainer),
+    )
+    # Each epoch's iterator draws a seed for its workers. It may not draw it from the randomness
+    # that StepSeeds has just set: a resumed training makes its first iterator before that.
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        generator=torch.Generator(),
+    )

@@ -27,48 +27,66 @@ COMPLETED = "resilience:completed"
 _CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 4})
 
 
-class TagWriter(Protocol):
-    """Adds tags to the own job. A failure is a warning: it never ends a training."""
+class JobTagStore(Protocol):
+    """The tags of the own job. A failure is a warning: it never ends a training."""
 
-    def __call__(self, tags: Mapping[str, str], /) -> bool: ...
+    def read(self) -> dict[str, str]:
+        """The tags; none where they cannot be read."""
+
+    def write(self, tags: Mapping[str, str]) -> bool:
+        """Add or replace tags; False when that failed."""
 
 
 class NoTags:
     """Outside SageMaker there is nothing to tag."""
 
-    def __call__(self, _tags: Mapping[str, str]) -> bool:
+    def read(self) -> dict[str, str]:
+        return {}
+
+    def write(self, _tags: Mapping[str, str]) -> bool:
         return True
 
 
 class SageMakerTags:
     def __init__(self, job: Job) -> None:
-        self.job = job
+        self._job = job
         self._arn = job.arn
+        self._client = boto3.client("sagemaker", region_name=job.region, config=_CLIENT)
 
-    def __call__(self, tags: Mapping[str, str]) -> bool:
+    def read(self) -> dict[str, str]:
         try:
-            client = boto3.client("sagemaker", region_name=self.job.region, config=_CLIENT)
-            if self._arn is None:
-                found = client.describe_training_job(TrainingJobName=self.job.name)
-                self._arn = found["TrainingJobArn"]
-            pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-            client.add_tags(ResourceArn=self._arn, Tags=pairs)
+            pages = self._client.get_paginator("list_tags").paginate(ResourceArn=self._own_arn())
+            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        except (BotoCoreError, ClientError) as error:
+            _log.warning("the job's tags could not be read: %s", error)
+            return {}
+
+    def write(self, tags: Mapping[str, str]) -> bool:
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        try:
+            self._client.add_tags(ResourceArn=self._own_arn(), Tags=pairs)
         except (BotoCoreError, ClientError) as error:
             _log.warning("the job's tags could not be written: %s", error)
             return False
         return True
 
+    def _own_arn(self) -> str:
+        if self._arn is None:
+            found = self._client.describe_training_job(TrainingJobName=self._job.name)
+            self._arn = str(found["TrainingJobArn"])
+        return self._arn
 
-def tag_writer_for(job: Job) -> TagWriter:
+
+def tags_of(job: Job) -> JobTagStore:
     return SageMakerTags(job) if job.on_sagemaker else NoTags()
 
 
 class JobTags(Callback):
     """Says on the job which W&B run makes its checkpoints, and whether it has truly ended."""
 
-    def __init__(self, write: TagWriter) -> None:
-        self._write = write
-        self._written: dict[str, str] = {}
+    def __init__(self, store: JobTagStore) -> None:
+        self._store = store
+        self._known: dict[str, str] | None = None
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -80,9 +98,21 @@ class JobTags(Callback):
         self.update({COMPLETED: "yes"})
 
     def update(self, tags: Mapping[str, str]) -> None:
-        changed = {key: value for key, value in tags.items() if self._written.get(key) != value}
-        if changed and self._write(changed):
-            self._written.update(changed)
+        """Write what the job does not say yet."""
+        if self._known is None:
+            self._known = self._store.read()
+        changed = changes(self._known, tags)
+        if changed and self._store.write(changed):
+            self._known.update(changed)
+
+
+def changes(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The tags to write; `model-x:best` says `model-x` and more, and is somebody's choice."""
+    return {
+        key: value
+        for key, value in wanted.items()
+        if known.get(key) != value and not known.get(key, "").startswith(f"{value}:")
+    }
 
 
 def _identity_of(trainer: Trainer) -> dict[str, str]:

@@ -1,0 +1,78 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from resilient_training.files import (
+    checkpoint_path,
+    keep_newest,
+    local_checkpoints,
+    sha256_of,
+    write_atomically,
+)
+from resilient_training.job import job_from
+from resilient_training.metadata import Metric, SavedCheckpoint, metadata_of
+
+SOFTWARE = {"torch": "2", "lightning": "3", "wandb": "4"}
+
+
+def saved(metric: Metric | None = None) -> SavedCheckpoint:
+    return SavedCheckpoint(Path("x"), step=120, epoch=3, sha256="ab", metric=metric, best=False)
+
+
+def test_an_artifact_of_a_job_says_all_that_the_contract_asks_for() -> None:
+    job = job_from({"TRAINING_JOB_NAME": "digits-2", "RESILIENCE_ATTEMPT": "2"})
+    assert metadata_of(saved(Metric("val_loss", 0.25)), job, SOFTWARE) == {
+        "step": 120,
+        "epoch": 3,
+        "sha256": "ab",
+        "attempt": 2,
+        "training_job": "digits-2",
+        "metric": {"name": "val_loss", "value": 0.25},
+        **SOFTWARE,
+    }
+
+
+def test_an_artifact_of_a_laptop_names_no_job_and_no_metric_that_was_not_measured() -> None:
+    assert metadata_of(saved(), job_from({}), SOFTWARE) == {
+        "step": 120,
+        "epoch": 3,
+        "sha256": "ab",
+        "attempt": 1,
+        **SOFTWARE,
+    }
+
+
+def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "step=1.ckpt"
+
+    def dies_half_way(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    def whole(path: Path) -> None:
+        path.write_bytes(b"whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(target, dies_half_way)
+    assert not target.exists()
+    write_atomically(target, whole)
+    assert target.read_bytes() == b"whole"
+    assert [path.name for path in target.parent.iterdir()] == ["step=1.ckpt"]
+
+
+def test_the_newest_checkpoints_stay_with_those_that_are_still_wanted(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 10, 100):
+        checkpoint_path(tmp_path, step).write_text("x")
+    (tmp_path / "step=000000007.partial").write_text("x")
+    (tmp_path / "somebody-elses.ckpt").write_text("x")
+    keep_newest(tmp_path, 2, frozenset({checkpoint_path(tmp_path, 2)}))
+    assert local_checkpoints(tmp_path) == [checkpoint_path(tmp_path, n) for n in (2, 10, 100)]
+    assert (tmp_path / "somebody-elses.ckpt").exists()
+    assert not (tmp_path / "step=000000007.partial").exists()
+
+
+def test_the_sha256_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 9000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
