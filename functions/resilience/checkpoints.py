@@ -1,11 +1,12 @@
 """Which checkpoint to resume from, and how far the attempt came. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resilience.decisions import Checkpoint, Facts, Progress
+from resilience.decisions import Checkpoint, Facts, Lookup, Progress
 
-_NEWEST = ("latest", "")
+_NEWEST = "latest"
+_SUSPECT = "suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ def lineage_run(told: str | None, collection: str, checkpoints: Iterable[Checkpo
     """
     if told is not None:
         return told
-    newest_first = sorted(checkpoints, key=lambda c: int(c.version[1:]), reverse=True)
-    makers = [c.run for c in newest_first if c.run is not None]
+    newest_first = sorted(checkpoints, key=lambda one: one.number, reverse=True)
+    makers = [one.run for one in newest_first if one.run is not None]
     named = collection.removeprefix("model-")
     return named if named in makers else next(iter(makers), None)
 
@@ -34,60 +35,89 @@ def lineage_run(told: str | None, collection: str, checkpoints: Iterable[Checkpo
 def progress(facts: Facts) -> Progress:
     """Compare the newest good step with the one this attempt started from.
 
-    Unknown stays unknown: a version without a step, or a question that W&B did not answer, says
-    nothing about how far the attempt came.
+    Only what this attempt committed can advance it: a version that was there before, such as one
+    that an alias or a walk-back went past, is no work of its own. Unknown stays unknown: a new
+    version without a step, or a question that W&B did not answer, says nothing about how far the
+    attempt came. Version numbers and steps are compared, never times: clocks differ.
     """
-    newest = newest_step(facts)
     started = facts.lineage.started_step if facts.lineage else None
-    if newest is None or started is None:
+    if facts.lookup is not Lookup.FOUND or started is None:
         return Progress.UNKNOWN
-    if newest == started:
+    good = list(_good(facts))
+    own_steps = [one.step for one in good if is_newer(one, facts)]
+    if any(step is not None and step > started for step in own_steps):
+        return Progress.ADVANCED
+    if None in own_steps:
+        return Progress.UNKNOWN
+    if max((one.step for one in good if one.step is not None), default=0) >= started:
         return Progress.SAME
-    return Progress.ADVANCED if newest > started else Progress.REGRESSED
+    return Progress.UNKNOWN if any(one.step is None for one in good) else Progress.REGRESSED
 
 
-def newest_step(facts: Facts) -> int | None:
-    """The highest step that the lineage's own run committed; 0 where it committed nothing."""
-    if facts.lookup != "found":
-        return None
-    good = [c for c in facts.checkpoints if _fault(c, facts.run, ()) is None]
-    steps = [c.step for c in good if c.step is not None]
-    if len(steps) < len(good):
-        return None
-    return max(steps, default=0)
+def committed_any(facts: Facts) -> bool:
+    """Whether the attempt committed a version of its own, be its step known or not."""
+    return any(is_newer(one, facts) for one in _good(facts))
+
+
+def newest_number(facts: Facts) -> int:
+    """The highest version number there is or ever was, for the next attempt to measure from."""
+    before = facts.lineage.ledger.seen if facts.lineage else -1
+    return max((before, *(one.number for one in facts.checkpoints)))
+
+
+def is_newer(checkpoint: Checkpoint, facts: Facts) -> bool:
+    """Whether it came after this attempt was launched."""
+    return facts.lineage is not None and checkpoint.number > facts.lineage.ledger.seen
 
 
 def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
-    """Take the highest good step, or the version that the wanted alias names.
+    """Take the highest good step, or the version that the wanted alias names; else walk back.
 
     Versions whose step is unknown come after all whose step is known, newest first: their order
     is all there is.
     """
     barred = frozenset(rejected)
-    alias = facts.request.alias if facts.request else "latest"
     ranked = sorted(facts.checkpoints, key=_rank, reverse=True)
-    if alias not in _NEWEST:
-        named = [c for c in ranked if alias in (*c.aliases, c.version)]
-        usable = [c for c in named if _fault(c, facts.run, barred) is None]
-        faults = tuple(
-            (c.version, str(_fault(c, facts.run, barred))) for c in named if c not in usable
-        )
-        return Choice(usable[0] if usable else None, faults, alias_missing=not usable)
+    first = _named(facts, ranked)
+    if first is None:
+        return Choice(None, (), alias_missing=True)
     passed_over: list[tuple[str, str]] = []
-    for checkpoint in ranked:
-        fault = _fault(checkpoint, facts.run, barred)
+    for place, checkpoint in enumerate(ranked):
+        fault = _fault(checkpoint, facts.run, barred) or ("not_named" if place < first else None)
         if fault is None:
             return Choice(checkpoint, tuple(passed_over))
         passed_over.append((checkpoint.version, fault))
     return Choice(None, tuple(passed_over))
 
 
+def _named(facts: Facts, ranked: list[Checkpoint]) -> int | None:
+    """The place of the version that the wanted alias names; None: it names none of ours."""
+    alias = facts.request.alias if facts.request else _NEWEST
+    if alias == _NEWEST:
+        return 0
+    ours = (
+        place
+        for place, one in enumerate(ranked)
+        if alias in (*one.aliases, one.version) and not _is_foreign(one, facts.run)
+    )
+    return next(ours, None)
+
+
+def _good(facts: Facts) -> Iterator[Checkpoint]:
+    rejected = facts.lineage.rejected if facts.lineage else ()
+    return (one for one in facts.checkpoints if _fault(one, facts.run, rejected) is None)
+
+
+def _is_foreign(checkpoint: Checkpoint, run: str | None) -> bool:
+    return run is not None and checkpoint.run != run
+
+
 def _fault(checkpoint: Checkpoint, run: str | None, rejected: Iterable[str]) -> str | None:
     if not checkpoint.committed:
         return "not_committed"
-    if run is not None and checkpoint.run != run:
+    if _is_foreign(checkpoint, run):
         return "other_run"
-    if "suspect" in checkpoint.aliases:
+    if _SUSPECT in checkpoint.aliases:
         return "suspect"
     if checkpoint.version in rejected:
         return "rejected"
@@ -96,4 +126,4 @@ def _fault(checkpoint: Checkpoint, run: str | None, rejected: Iterable[str]) -> 
 
 def _rank(checkpoint: Checkpoint) -> tuple[bool, int, int]:
     step = checkpoint.step
-    return (step is not None, step if step is not None else 0, int(checkpoint.version[1:]))
+    return (step is not None, step if step is not None else 0, checkpoint.number)

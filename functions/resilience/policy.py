@@ -1,17 +1,17 @@
 """Facts in, decision out. Pure: no clock, no client, no environment, no chance."""
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from resilience import checkpoints, tags
+from resilience.attempts import NEVER_TRAINED, Case, measure
+from resilience.backoff import wait_for
 from resilience.decisions import (
     Checkpoint,
     Decision,
     Facts,
     Judged,
     Ledger,
-    Lineage,
     Lookup,
     Mode,
     Progress,
@@ -19,7 +19,6 @@ from resilience.decisions import (
     Succession,
     Successor,
     Verdict,
-    Waiting,
 )
 from resilience.failures import FailureClass
 
@@ -27,8 +26,6 @@ _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
 # One-shot schedules fire to the minute; a wait that is this close to its end is over.
 _DUE_SLACK_SECONDS = 5
-# An attempt that never trained says nothing about progress, nor about the checkpoint it was given.
-_NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})
 # Ends after which the lineage may start over when it has no checkpoint yet: nothing of its own
 # doing ended it.
 _MAY_RESTART = frozenset(
@@ -45,29 +42,6 @@ _HOPELESS = {
     FailureClass.PERMISSION: Reason.PERMISSION_DENIED,
     FailureClass.CONFIGURATION: Reason.CONFIGURATION_INVALID,
 }
-_DEATHS_THAT_REJECT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A failed attempt of an opted-in lineage, measured."""
-
-    facts: Facts
-    lineage: Lineage
-    failure_class: FailureClass
-    progress: Progress
-    ledger: Ledger  # with this end counted
-    rejected: tuple[str, ...]
-
-    def verdict(self, verdict: Verdict, reason: Reason, rule: str, detail: str = "") -> Decision:
-        return Decision(
-            verdict=verdict,
-            reason=reason,
-            rule=rule,
-            detail=detail,
-            facts=self.facts,
-            progress=self.progress,
-        )
 
 
 def decide(facts: Facts) -> Decision:
@@ -86,7 +60,7 @@ def decide(facts: Facts) -> Decision:
             rule="lineage_tags_malformed",
             facts=facts,
         )
-    case = _measure(facts, facts.lineage, facts.failure_class)
+    case = measure(facts, facts.lineage, facts.failure_class)
     return _settled(case) or _stop(case) or _wait(case) or _relaunch(case)
 
 
@@ -128,35 +102,7 @@ def _still_judged(judged: Judged, now: int) -> Reason | None:
     return None
 
 
-def _measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> _Case:
-    progress = checkpoints.progress(facts)
-    ledger = _counted(lineage.ledger, failure_class, progress)
-    rejected = lineage.rejected
-    at = lineage.started_from
-    poisonous = facts.checkpoint_load_error or ledger.at_checkpoint >= _DEATHS_THAT_REJECT
-    if at is not None and at not in rejected and poisonous and progress is not Progress.ADVANCED:
-        rejected = (*rejected, at)
-        ledger = replace(ledger, at_checkpoint=0)
-    return _Case(facts, lineage, failure_class, progress, ledger, rejected)
-
-
-def _counted(ledger: Ledger, failure_class: FailureClass, progress: Progress) -> Ledger:
-    """Count this end. Class counts only grow; only an advance clears what counts in a row."""
-    ends = dict(ledger.ends)
-    ends[str(failure_class)] = ends.get(str(failure_class), 0) + 1
-    ledger = replace(ledger, ends=tuple(sorted(ends.items())))
-    if progress is Progress.ADVANCED:
-        return replace(ledger, without_progress=0, at_checkpoint=0)
-    if progress is Progress.UNKNOWN or failure_class in _NEVER_TRAINED:
-        return ledger
-    return replace(
-        ledger,
-        without_progress=ledger.without_progress + 1,
-        at_checkpoint=ledger.at_checkpoint + 1,
-    )
-
-
-def _settled(case: _Case) -> Decision | None:
+def _settled(case: Case) -> Decision | None:
     """What an earlier try, or another's job, or the service's refusal has settled already."""
     name = tags.successor_name(case.lineage.root, case.lineage.attempt + 1)
     match case.facts.succession:
@@ -173,7 +119,7 @@ def _settled(case: _Case) -> Decision | None:
             assert_never(case.facts.succession)
 
 
-def _refused(case: _Case) -> Decision | None:
+def _refused(case: Case) -> Decision | None:
     """CreateTrainingJob refused the successor: wait where time helps, else stop."""
     if case.facts.refusal is None:
         return None
@@ -184,11 +130,11 @@ def _refused(case: _Case) -> Decision | None:
         FailureClass.INFRASTRUCTURE: Reason.THROTTLED,
     }
     if failure_class in reasons:
-        return _wait_for(case, reasons[failure_class], rule)
+        return wait_for(case, reasons[failure_class], rule)
     return case.verdict(Verdict.STOP, Reason.REQUEST_REJECTED, rule)
 
 
-def _stop(case: _Case) -> Decision | None:
+def _stop(case: Case) -> Decision | None:
     if case.failure_class in _HOPELESS:
         reason = _HOPELESS[case.failure_class]
         return case.verdict(Verdict.STOP, reason, case.facts.failure_rule)
@@ -198,10 +144,10 @@ def _stop(case: _Case) -> Decision | None:
     return _over_budget(case)
 
 
-def _over_budget(case: _Case) -> Decision | None:
+def _over_budget(case: Case) -> Decision | None:
     policy, ledger, cls = case.facts.policy, case.ledger, case.failure_class
-    never_trained = sum(ledger.count(str(one)) for one in _NEVER_TRAINED)
-    if case.lineage.attempt - never_trained >= policy.max_attempts and cls not in _NEVER_TRAINED:
+    never_trained = sum(ledger.count(str(one)) for one in NEVER_TRAINED)
+    if case.lineage.attempt - never_trained >= policy.max_attempts and cls not in NEVER_TRAINED:
         return case.verdict(
             Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_attempts", f"of {policy.max_attempts}"
         )
@@ -216,99 +162,75 @@ def _over_budget(case: _Case) -> Decision | None:
             "max_without_progress",
             f"{ledger.without_progress} in a row",
         )
-    if cls not in _NEVER_TRAINED and ledger.count(str(cls)) > policy.budget(cls):
+    if cls not in NEVER_TRAINED and ledger.count(str(cls)) > policy.budget(cls):
         return case.verdict(
             Verdict.STOP, Reason.CLASS_BUDGET_EXHAUSTED, f"max_{cls}", f"of {policy.budget(cls)}"
         )
     return None
 
 
-def _wait(case: _Case) -> Decision | None:
+def _wait(case: Case) -> Decision | None:
     if case.facts.lookup is Lookup.UNAVAILABLE:
-        return _wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
+        return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
     if case.facts.lookup is not Lookup.FOUND:
-        return _wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
-    if case.failure_class not in _NEVER_TRAINED:
+        return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
+    if case.failure_class not in NEVER_TRAINED:
         return None
     reason = (
         Reason.CAPACITY_UNAVAILABLE
         if case.failure_class is FailureClass.CAPACITY
         else Reason.QUOTA_REACHED
     )
-    judged = case.facts.judged
-    if judged is not None and judged.reason == reason:
-        return None  # it has waited; now it may try
-    return _wait_for(case, reason, case.facts.failure_rule)
+    if case.facts.judged is not None:
+        return None  # it has waited, for whatever reason; now it may try
+    return wait_for(case, reason, case.facts.failure_rule)
 
 
-def _wait_for(case: _Case, reason: Reason, rule: str) -> Decision:
-    """Wait with exponential back-off and full jitter, bounded by a total time.
-
-    Source: M. Brooker, "Exponential Backoff And Jitter" (2015): delay = U(0, min(cap, base·2ⁿ)).
-    The draw is a hash of job and n, so a decision replays to the same second.
-    """
-    facts, policy = case.facts, case.facts.policy
-    waiting = _wait_so_far(case) or Waiting(0, facts.observed_at)
-    if facts.observed_at - waiting.since >= policy.wait_total_seconds:
-        return case.verdict(
-            Verdict.STOP, Reason.WAIT_TIME_EXHAUSTED, rule, f"after {policy.wait_total_seconds} s"
-        )
-    doublings = min(waiting.times, 30)
-    ceiling = min(policy.backoff_max_seconds, policy.backoff_base_seconds * 2**doublings)
-    delay = max(1, round(_draw(f"{facts.job}/{waiting.times}") * ceiling))
-    return replace(
-        case.verdict(Verdict.WAIT, reason, rule),
-        due=facts.observed_at + delay if facts.scheduled is None else facts.scheduled,
-        waiting=replace(waiting, times=waiting.times + 1),
-    )
-
-
-def _wait_so_far(case: _Case) -> Waiting | None:
-    """A wait goes on over looks at one job and over attempts that never started, no further."""
-    goes_on = case.facts.judged is not None or case.failure_class in _NEVER_TRAINED
-    return case.lineage.waiting if goes_on else None
-
-
-def _draw(key: str) -> float:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
-
-
-def _relaunch(case: _Case) -> Decision:
+def _relaunch(case: Case) -> Decision:
     choice = checkpoints.choose(case.facts, case.rejected)
-    walked_back = len(case.rejected) > len(case.lineage.rejected)
-    refused = _unconfirmed(case, walked_back=walked_back and choice.chosen is not None)
-    if refused is not None:
-        return replace(refused, passed_over=choice.passed_over)
-    if choice.chosen is None and case.facts.checkpoints and choice.alias_missing:
-        return replace(
-            case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose"),
-            passed_over=choice.passed_over,
-        )
-    # Checkpoints that were there and are gone are a loss that a person must know of.
-    had_one = bool(case.rejected) or case.lineage.started_from is not None
-    if choice.chosen is None and (had_one or case.failure_class not in _MAY_RESTART):
-        return replace(
-            case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose"),
-            passed_over=choice.passed_over,
-        )
-    return _launched(case, choice, walked_back=walked_back)
+    walked_back = case.rejected != case.lineage.rejected
+    refused = _nothing_to_resume(case, choice) or (
+        None if walked_back else _unconfirmed(case, choice)
+    )
+    decision = refused or _launched(case, choice, walked_back=walked_back)
+    return replace(decision, passed_over=choice.passed_over)
 
 
-def _unconfirmed(case: _Case, *, walked_back: bool) -> Decision | None:
-    """Refuse a retry that would only repeat the same end at the same step."""
-    cls, progress = case.failure_class, case.progress
-    if walked_back or progress is Progress.ADVANCED:
+def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
+    """Start over only where the lineage never had a checkpoint and is not to blame for its end.
+
+    Checkpoints that were there and are gone, or have all been rejected, are a loss that a person
+    must know of; and so is an alias that somebody wants and that names nothing of the lineage's.
+    """
+    if choice.chosen is not None:
         return None
-    first_of_its_class = case.ledger.count(str(cls)) <= 1
-    if cls in _CONFIRMED_ONCE and not (progress is Progress.UNKNOWN and first_of_its_class):
+    if choice.alias_missing and case.facts.checkpoints:
+        return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
+    had_one = bool(case.rejected) or case.lineage.started_from is not None
+    if had_one or case.failure_class not in _MAY_RESTART:
+        return case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose")
+    return None
+
+
+def _unconfirmed(case: Case, choice: checkpoints.Choice) -> Decision | None:
+    """Refuse a retry that would only repeat the same end at the same step.
+
+    Where steps are unknown, a version that is newer than the attempt is the evidence.
+    """
+    cls, chosen = case.failure_class, choice.chosen
+    newer = chosen is not None and checkpoints.is_newer(chosen, case.facts)
+    if case.progress is Progress.ADVANCED or (case.progress is Progress.UNKNOWN and newer):
+        return None
+    if cls in _CONFIRMED_ONCE:
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, case.facts.failure_rule)
-    if cls is FailureClass.TIMEOUT and progress is not Progress.UNKNOWN:
+    if cls is FailureClass.TIMEOUT:
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "timeout_without_progress")
     return None
 
 
-def _launched(case: _Case, choice: checkpoints.Choice, *, walked_back: bool) -> Decision:
-    chosen, ledger = choice.chosen, case.ledger
+def _launched(case: Case, choice: checkpoints.Choice, *, walked_back: bool) -> Decision:
+    chosen = choice.chosen
+    ledger = replace(case.ledger, seen=checkpoints.newest_number(case.facts))
     if chosen is None or chosen.version != case.lineage.started_from:
         ledger = replace(ledger, at_checkpoint=0)
     if chosen is None:
@@ -317,15 +239,14 @@ def _launched(case: _Case, choice: checkpoints.Choice, *, walked_back: bool) -> 
         reason = Reason.WALKED_BACK if walked_back else Reason.RESUMED_FROM_CHECKPOINT
     return replace(
         case.verdict(Verdict.RELAUNCH, reason, case.facts.failure_rule),
-        passed_over=choice.passed_over,
         successor=_successor(case, chosen, ledger),
     )
 
 
-def _successor(case: _Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
+def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
     attempt = case.lineage.attempt + 1
     # A wait for capacity goes on over attempts that never started; any other end has ended it.
-    waiting = case.lineage.waiting if case.failure_class in _NEVER_TRAINED else None
+    waiting = case.lineage.waiting if case.failure_class in NEVER_TRAINED else None
     return Successor(
         name=tags.successor_name(case.lineage.root, attempt),
         root=case.lineage.root,

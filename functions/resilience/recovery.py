@@ -138,7 +138,9 @@ def _establish(
         run=tags.run_id(own, _environment(described)),
         lookup=Lookup.NOT_ASKED,
         checkpoints=(),
-        obstacles=relaunch.obstacles(described, settings.allowed_images, settings.training_roles),
+        obstacles=relaunch.obstacles(
+            described, own, settings.allowed_images, settings.training_roles
+        ),
         policy=tags.policy(own, settings.policy),
     )
 
@@ -252,7 +254,9 @@ def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
     """Tell, then tag: a crash between the two tells twice rather than never."""
     if decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}:
         world.notifications.publish(decision)
-    world.jobs.add_tags(observed.job.arn, tags.of_verdict(decision))
+    verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
+    if verdict:  # a job with 50 tags of its own has no room, and was told to be judged all the same
+        world.jobs.add_tags(observed.job.arn, verdict)
     return decision
 
 

@@ -5,7 +5,9 @@ that SageMaker adds is carried the day the shipped boto3 knows it.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -24,11 +26,12 @@ REFUSED = ("ModelPackageConfig", "ServerlessJobConfig", "SessionChainingConfig")
 _ECHOED_ONLY = ("SelectedInstanceType", "SelectedInstanceCount")
 _RULES = frozenset(DROPPED)
 _KEEP_RULES = "keep"
-_MOST_TAGS = 50
-_VERDICT_TAGS = 5  # what the judged successor will need in its turn
 _MOST_ENTRIES = 100
 _LONGEST = {"Environment": 512, "HyperParameters": 2500}
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
+# SageMaker's [\p{L}\p{Z}\p{N}_.:/=+\-@]*, in Python's words.
+_TAG_TEXT = re.compile(r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+@-]*")
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 Request = dict[str, object]
 
@@ -75,40 +78,63 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
 
 
 def obstacles(
-    described: Mapping[str, object], allowed_images: tuple[str, ...], allowed_roles: tuple[str, ...]
+    described: Mapping[str, object],
+    own_tags: Mapping[str, str],
+    allowed_images: tuple[str, ...],
+    allowed_roles: tuple[str, ...],
 ) -> tuple[tuple[Reason, str], ...]:
     """What forbids a faithful successor of this job, each with the name of the culprit."""
     algorithm = described.get("AlgorithmSpecification")
-    image = algorithm.get("TrainingImage") if isinstance(algorithm, dict) else None
+    named = algorithm if isinstance(algorithm, dict) else {}
+    image = named.get("TrainingImage") or named.get("AlgorithmName")
     found = [(Reason.NOT_CLONABLE, member) for member in REFUSED if described.get(member)]
     if image is not None and not any(fnmatchcase(str(image), glob) for glob in allowed_images):
-        found.append((Reason.IMAGE_NOT_ALLOWED, "AlgorithmSpecification.TrainingImage"))
+        found.append((Reason.IMAGE_NOT_ALLOWED, "AlgorithmSpecification"))
     if allowed_roles and described.get("RoleArn") not in allowed_roles:
         found.append((Reason.ROLE_NOT_ALLOWED, "RoleArn"))
-    return tuple(found)
+    crowded = _too_many_tags(tags.inherited(own_tags).keys() | tags.OF_EVERY_SUCCESSOR)
+    return (*found, *((Reason.LIMIT_REACHED, limit) for limit in crowded))
 
 
 def limit_reached(request: Mapping[str, object]) -> str | None:
-    """Name the first limit of CreateTrainingJob that the request breaks; botocore checks none."""
+    """Name the first limit of CreateTrainingJob that the request breaks, and the remedy.
+
+    botocore checks none of these; they are found here, before the call and not by its rejection.
+    """
     return next(_limits(request), None)
 
 
 def _limits(request: Mapping[str, object]) -> Iterator[str]:
+    if not _NAME.fullmatch(str(request.get("TrainingJobName"))):
+        yield "TrainingJobName: at most 63 letters, digits and hyphens; give the first job another"
     pairs = request.get("Tags")
-    count = len(pairs) if isinstance(pairs, list) else 0
-    if count + _VERDICT_TAGS > _MOST_TAGS:
-        yield f"tags: {count} and {_VERDICT_TAGS} of the next verdict are over {_MOST_TAGS}"
-    for pair in pairs if isinstance(pairs, list) else ():
-        if len(pair["Key"]) > _LONGEST_TAG_KEY or len(pair["Value"]) > _LONGEST_TAG_VALUE:
-            yield f"tag value over {_LONGEST_TAG_VALUE} characters"
+    own = {pair["Key"]: pair["Value"] for pair in pairs} if isinstance(pairs, list) else {}
+    yield from _too_many_tags(own.keys())
+    if any(len(key) > _LONGEST_TAG_KEY or not _TAG_TEXT.fullmatch(key) for key in own):
+        yield f"Tags: a key is over {_LONGEST_TAG_KEY} characters or has a sign that is not allowed"
+    if any(
+        len(text) > _LONGEST_TAG_VALUE or not _TAG_TEXT.fullmatch(text) for text in own.values()
+    ):
+        yield f"Tags: a value is over {_LONGEST_TAG_VALUE} characters or has a sign not allowed"
     for member, longest in _LONGEST.items():
         entries = request.get(member)
-        if not isinstance(entries, dict):
-            continue
-        if len(entries) > _MOST_ENTRIES:
-            yield f"{member}: {len(entries)} entries are over {_MOST_ENTRIES}"
-        if any(len(str(value)) > longest for value in entries.values()):
-            yield f"{member}: a value is over {longest} characters"
+        yield from _entries(member, entries if isinstance(entries, dict) else {}, longest)
+
+
+def _too_many_tags(of_the_successor: AbstractSet[str]) -> Iterator[str]:
+    """A successor without room for its own verdict could be launched, and never be judged."""
+    needed = len(of_the_successor | tags.OF_THE_JUDGED)
+    if needed > tags.MOST_TAGS:
+        over = needed - tags.MOST_TAGS
+        yield f"Tags: {needed} with the next verdict's, {tags.MOST_TAGS} allowed; remove {over}"
+
+
+def _entries(member: str, entries: Mapping[str, object], longest: int) -> Iterator[str]:
+    if len(entries) > _MOST_ENTRIES:
+        over = len(entries) - _MOST_ENTRIES
+        yield f"{member}: {len(entries)} entries, {_MOST_ENTRIES} allowed; remove {over}"
+    if any(len(str(value)) > longest for value in entries.values()):
+        yield f"{member}: a value is over {longest} characters; shorten it"
 
 
 def _environment(source: Source, successor: Successor) -> dict[str, str]:

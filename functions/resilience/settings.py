@@ -1,7 +1,7 @@
 """What a deployment sets, read once from the environment that template.yaml gives a function."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from resilience.decisions import CheckpointRequest, Policy
@@ -54,13 +54,7 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
         schedule_role_arn=_text(environment, "RESILIENCE_SCHEDULE_ROLE_ARN"),
-        policy=Policy(
-            max_attempts=_number(environment, "RESILIENCE_MAX_ATTEMPTS"),
-            max_without_progress=_number(environment, "RESILIENCE_MAX_WITHOUT_PROGRESS"),
-            backoff_base_seconds=_number(environment, "RESILIENCE_BACKOFF_BASE_SECONDS"),
-            backoff_max_seconds=_number(environment, "RESILIENCE_BACKOFF_MAX_SECONDS"),
-            wait_total_seconds=_number(environment, "RESILIENCE_WAIT_TOTAL_SECONDS"),
-        ),
+        policy=_policy(environment),
     )
 
 
@@ -71,6 +65,15 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
         lookback_seconds=_number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS"),
+    )
+
+
+def _policy(environment: Mapping[str, str]) -> Policy:
+    """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
+    names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
+    given = set(environment)
+    return Policy(
+        **{field: _number(environment, name) for field, name in names.items() if name in given}
     )
 
 

@@ -14,10 +14,12 @@ from resilience.decisions import (
     Lineage,
     Mode,
     Policy,
+    Reason,
     Successor,
     Verdict,
     Waiting,
 )
+from resilience.failures import FailureClass
 
 PREFIX = "resilience:"
 ROOT, PARENT, ATTEMPT = "resilience:root", "resilience:parent", "resilience:attempt"
@@ -33,15 +35,24 @@ CHECKPOINT_NAME, CHECKPOINT_TAG, RUN_ID = (
     "WANDB_RUN_ID",
 )
 
-_OF_ONE_JOB = frozenset(
-    {ROOT, PARENT, ATTEMPT, CHECKPOINT, CHECKPOINT_STEP, LEDGER, REJECTED, WAITING}
-    | {VERDICT, REASON, SUCCESSOR, DUE}
-)
-_WANDB_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_. -]{0,127}")
-_VERSION = re.compile(r"v\d{1,9}")
+MOST_TAGS = 50  # that SageMaker lets one job have; aws: ones do not count
+# What every successor bears, and what it will bear when it is judged in its turn.
+OF_EVERY_SUCCESSOR = frozenset({ROOT, PARENT, ATTEMPT, CHECKPOINT, CHECKPOINT_STEP, LEDGER})
+OF_THE_JUDGED = frozenset({VERDICT, REASON, SUCCESSOR, DUE, WAITING})
+_OF_ONE_JOB = OF_EVERY_SUCCESSOR | OF_THE_JUDGED | {REJECTED}
+# Narrower than what W&B allows, so that a tag that passes is harmless wherever it goes.
+_WANDB_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
+_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_VERSION = re.compile(r"v[0-9]{1,9}")
+_CLASSES = frozenset(map(str, FailureClass))
+_NO_PROGRESS, _AT_CHECKPOINT, _SEEN = "no-progress", "at-checkpoint", "seen"
+_LEDGER_WORDS = _CLASSES | {_NO_PROGRESS, _AT_CHECKPOINT, _SEEN}
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST_NAME = 63
 _DASH_AND_HASH = 9
+_MOST_DIGITS = 8  # of a number in a tag that people set
+_NOT_OURS = "unknown"
+_NO_CHECKPOINT, _UNKNOWN_STEP = "none", "unknown"
 
 
 class UnreadableTagError(ValueError):
@@ -51,10 +62,10 @@ class UnreadableTagError(ValueError):
 def read(raw: object) -> dict[str, str] | None:
     """Tags as the service shows them: a map, a list of Key and Value, or not at all (None)."""
     if isinstance(raw, dict):
-        return {str(key): str(value) for key, value in raw.items()}
+        return {str(key): "" if value is None else str(value) for key, value in raw.items()}
     if isinstance(raw, list):
         pairs = [pair for pair in raw if isinstance(pair, dict) and "Key" in pair]
-        return {str(pair["Key"]): str(pair.get("Value", "")) for pair in pairs}
+        return {str(pair["Key"]): str(pair.get("Value") or "") for pair in pairs}
     return None
 
 
@@ -66,8 +77,8 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
     """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
     collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
-    for name in (tags[ENTITY], tags[PROJECT], collection, alias):
-        if not _WANDB_NAME.fullmatch(name) or ".." in name:
+    for name in (tags[ENTITY], tags[PROJECT], collection, alias, tags.get(RUN_ID) or "none"):
+        if not _WANDB_NAME.fullmatch(name):
             raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
         entity=tags[ENTITY], project=tags[PROJECT], collection=collection, alias=alias
@@ -76,13 +87,14 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
 
 def run_id(tags: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
     """The lineage's one W&B run, as the training side or the job itself tells it."""
-    return tags.get(RUN_ID) or environment.get(RUN_ID) or None
+    told = tags.get(RUN_ID) or environment.get(RUN_ID) or ""
+    return told if _WANDB_NAME.fullmatch(told) else None
 
 
 def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:
     """The more careful of the stack's mode and the job's; an unknown word observes."""
-    own = tags.get(MODE)
-    if own is None:
+    own = tags.get(MODE, "").strip().lower()
+    if not own:
         return of_the_stack
     order = [Mode.ACT, Mode.OBSERVE, Mode.OFF]
     of_the_job = Mode(own) if own in set(Mode) else Mode.OBSERVE
@@ -101,7 +113,7 @@ def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
         for name in (field.name for field in fields(Policy))
         if (value := tags.get(PREFIX + name.replace("_", "-"), "")).isascii()
         and value.isdigit()
-        and len(value) < _DASH_AND_HASH
+        and len(value) <= _MOST_DIGITS
     }
     return replace(of_the_stack, **own)
 
@@ -120,23 +132,36 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
     """Place a job in its lineage; raises UnreadableTagError where our own tags make no sense.
 
     Lineage tags count only on the job whose name they give: a person who clones a successor with
-    its tags starts a lineage of their own.
+    its tags starts a lineage of their own. On that job all of them must be there: a ledger that is
+    gone is not an empty one.
     """
-    root, attempt = tags.get(ROOT), _whole(tags.get(ATTEMPT, "1"))
-    waiting = _waiting(tags.get(WAITING))
-    if root is None or job != successor_name(root, attempt):
-        return Lineage(root=job, attempt=1, waiting=waiting)
-    started_from = tags.get(CHECKPOINT, "none")
-    step = tags.get(CHECKPOINT_STEP, "unknown")
+    root = tags.get(ROOT)
+    if root is None or not _is_attempt(job, root, tags.get(ATTEMPT, "")):
+        # A clone has its model's start of waiting until it is judged itself.
+        inherited = root is not None and VERDICT not in tags
+        return Lineage(
+            root=job, attempt=1, waiting=None if inherited else _waiting(tags.get(WAITING))
+        )
+    try:
+        started_from, step = tags[CHECKPOINT], tags[CHECKPOINT_STEP]
+        ledger = _ledger(tags[LEDGER])
+    except KeyError as missing:
+        raise UnreadableTagError("a part of the lineage's tags is gone") from missing
     return Lineage(
         root=root,
-        attempt=attempt,
-        started_from=None if started_from == "none" else _version(started_from),
-        started_step=None if step == "unknown" else _whole(step),
-        ledger=_ledger(tags.get(LEDGER, "")),
+        attempt=_whole(tags[ATTEMPT]),
+        started_from=None if started_from == _NO_CHECKPOINT else _version(started_from),
+        started_step=None if step == _UNKNOWN_STEP else _whole(step),
+        ledger=ledger,
         rejected=tuple(_version(word) for word in tags.get(REJECTED, "").split()),
-        waiting=waiting,
+        waiting=_waiting(tags.get(WAITING)),
     )
+
+
+def _is_attempt(job: str, root: str, attempt: str) -> bool:
+    if not (attempt.isascii() and attempt.isdigit() and _JOB_NAME.fullmatch(root)):
+        return False
+    return int(attempt) > 1 and job == successor_name(root, int(attempt))
 
 
 def judged(tags: Mapping[str, str]) -> Judged | None:
@@ -148,24 +173,34 @@ def judged(tags: Mapping[str, str]) -> Judged | None:
         due = _instant(tags.get(DUE))
     except UnreadableTagError:
         due = None
-    return Judged(verdict=verdict, reason=tags.get(REASON, ""), due=due)
+    reason = tags.get(REASON, "")
+    return Judged(
+        verdict=verdict if verdict in set(Verdict) else _NOT_OURS,
+        reason=reason if reason in set(Reason) else _NOT_OURS,
+        due=due,
+    )
 
 
-def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:
-    """All tags of a successor: the parent's own, then the lineage's."""
-    inherited = {
+def inherited(parent_tags: Mapping[str, str]) -> dict[str, str]:
+    """What a successor takes over: the tags that people and tools have set, overrides included."""
+    return {
         key: value
         for key, value in parent_tags.items()
         if not key.lower().startswith("aws:") and key not in _OF_ONE_JOB
     }
-    if inherited.get(COMPLETED) == "yes":
-        inherited[COMPLETED] = "no"
+
+
+def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:
+    """All tags of a successor: the parent's own, then the lineage's."""
+    own = inherited(parent_tags)
+    if own.get(COMPLETED) == "yes":
+        own[COMPLETED] = "no"
     checkpoint = successor.checkpoint
-    return inherited | {
+    return own | {
         ROOT: successor.root,
         PARENT: successor.parent,
         ATTEMPT: str(successor.attempt),
-        CHECKPOINT: checkpoint.version if checkpoint else "none",
+        CHECKPOINT: checkpoint.version if checkpoint else _NO_CHECKPOINT,
         CHECKPOINT_STEP: step_word(checkpoint.step if checkpoint else 0),
         LEDGER: ledger_text(successor.ledger),
         **({REJECTED: " ".join(successor.rejected)} if successor.rejected else {}),
@@ -185,8 +220,15 @@ def of_verdict(decision: Decision) -> dict[str, str]:
     return tags
 
 
+def with_room(own: Mapping[str, str], verdict: Mapping[str, str]) -> dict[str, str]:
+    """As many of a verdict's tags, the most telling first, as the judged job has room for."""
+    room = MOST_TAGS - sum(not key.lower().startswith("aws:") for key in own)
+    fresh = [key for key in verdict if key not in own][: max(0, room)]
+    return {key: value for key, value in verdict.items() if key in own or key in fresh}
+
+
 def step_word(step: int | None) -> str:
-    return "unknown" if step is None else str(step)
+    return _UNKNOWN_STEP if step is None else str(step)
 
 
 def stamp(instant: int) -> str:
@@ -196,20 +238,25 @@ def stamp(instant: int) -> str:
 
 def ledger_text(ledger: Ledger) -> str:
     words = [f"{name}={count}" for name, count in ledger.ends]
-    words.append(f"no-progress={ledger.without_progress}")
-    words.append(f"at-checkpoint={ledger.at_checkpoint}")
+    words.append(f"{_NO_PROGRESS}={ledger.without_progress}")
+    words.append(f"{_AT_CHECKPOINT}={ledger.at_checkpoint}")
+    if ledger.seen >= 0:
+        words.append(f"{_SEEN}={ledger.seen}")
     return " ".join(words)
 
 
 def _ledger(text: str) -> Ledger:
-    counts = {}
+    counts: dict[str, int] = {}
     for word in text.split():
         name, _, count = word.partition("=")
+        if name in counts or name not in _LEDGER_WORDS:
+            raise UnreadableTagError("not a ledger of ours")
         counts[name] = _whole(count)
     return Ledger(
-        without_progress=counts.pop("no-progress", 0),
-        at_checkpoint=counts.pop("at-checkpoint", 0),
-        ends=tuple(sorted(counts.items())),
+        ends=tuple(sorted((name, count) for name, count in counts.items() if name in _CLASSES)),
+        without_progress=counts[_NO_PROGRESS],
+        at_checkpoint=counts.get(_AT_CHECKPOINT, 0),
+        seen=counts.get(_SEEN, -1),
     )
 
 
