@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from local.wandb_server.app import build_app
+from local.wandb_server.faults import Faults
 from local.wandb_server.graph.execution import schema
 from local.wandb_server.keys import UnusableKeyError, load_api_key, load_signing_secret
 from local.wandb_server.signing import Signer
@@ -89,10 +90,13 @@ class _Uvicorn(uvicorn.Server):
         print(self._ready, flush=True)
 
 
-async def _serve(server: _Uvicorn, listener: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
+async def _serve(server: _Uvicorn, listener: socket.socket, faults: Faults) -> None:
+    def end() -> None:
+        server.should_exit = True
+        faults.clear()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        asyncio.get_running_loop().add_signal_handler(number, end)
     await server._serve(sockets=[listener])  # noqa: SLF001  (serve() would raise the signal again)
 
 
@@ -111,14 +115,15 @@ def main() -> int:
         base_url = f"http://{HOST}:{listener.getsockname()[1]}"
         workspace = _workspace(arguments, base_url)
         schema()  # built before the first client waits for it
+        faults = Faults()
         config = uvicorn.Config(
-            build_app(workspace, api_key),
+            build_app(workspace, api_key, faults),
             access_log=False,
             log_level="warning",
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
-        asyncio.run(_serve(_Uvicorn(config, f"ready {base_url}"), listener))
+        asyncio.run(_serve(_Uvicorn(config, f"ready {base_url}"), listener, faults))
         workspace.database.close()
     return 0
 

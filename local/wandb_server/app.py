@@ -84,8 +84,8 @@ def _graphql_request(body: bytes) -> dict[str, Any] | None:
     return given
 
 
-def build_app(workspace: Workspace, api_key: str) -> Starlette:
-    gate = Gate(api_key, Faults())
+def build_app(workspace: Workspace, api_key: str, faults: Faults) -> Starlette:
+    gate = Gate(api_key, faults)
     server, storage = Server(workspace, gate), Storage(workspace)
     run_path = "/files/{entity}/{project}/{run}"
     keyed = gate.authenticated

@@ -1,7 +1,9 @@
 """Faults on request, so that tests can see what clients do about them."""
 
+import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,13 +74,22 @@ class Faults:
 
     active: list[tuple[Fault, int]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
+    _cleared: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, given: Any) -> None:  # noqa: ANN401  (JSON)
         fault = parse_fault(given, time.monotonic())
         self.active.append((fault, 0))
 
     def clear(self) -> None:
+        """End all faults; requests that are held back go on."""
         self.active.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def hold(self, seconds: float) -> None:
+        """Wait that long, or until the faults are cleared."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._cleared.wait(), seconds)
 
     def meet(self, traffic: Traffic) -> Fault | None:
         """Count the request, and answer the fault it is to suffer, if any."""

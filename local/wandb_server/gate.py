@@ -1,6 +1,5 @@
 """What every request passes first: who is it, is it counted, does a fault meet it."""
 
-import asyncio
 import base64
 import binascii
 import hmac
@@ -74,10 +73,13 @@ class Gate:
         """Count the request; the response of the fault that it meets, if it meets one."""
         agent = request.headers.get("user-agent", "")
         fault = self.faults.meet(Traffic(request.url.path, agent, operation, fields))
-        return None if fault is None else await _suffer(fault)
+        if fault is not None and fault.kind == "slow":
+            await self.faults.hold(fault.delay)
+            return None
+        return None if fault is None else _failure(fault)
 
 
-async def _suffer(fault: Fault) -> Response | None:
+def _failure(fault: Fault) -> Response:
     match fault.kind:
         case "unavailable":
             return error_response(503, "service unavailable")
@@ -89,8 +91,5 @@ async def _suffer(fault: Fault) -> Response | None:
             return Response('{"data": {"project": ', media_type="application/json")
         case "commit_conflict":
             return error_response(409, "conflict: artifact is being changed by another request")
-        case "unauthorized":
-            return unauthorized()
         case _:
-            await asyncio.sleep(fault.delay)
-            return None
+            return unauthorized()

@@ -76,8 +76,11 @@ class RunStreams:
         return [self._sampled(_parse_spec(spec)) for spec in specs]
 
     def _sampled(self, spec: JsonObject) -> list[JsonObject]:
+        """`maxStep` of a spec is the last step wanted, unlike that of `history`."""
         keys = list(spec.get("keys") or [])
-        rows = self._rows(spec.get("minStep") or 0, spec.get("maxStep") or history.NO_STEP_LIMIT)
+        last = spec.get("maxStep")
+        below = history.NO_STEP_LIMIT if last is None else last + 1
+        rows = self._rows(spec.get("minStep") or 0, below)
         full = [row for row in rows if all(key in row for key in keys)]
         chosen = sample(full, int(spec.get("samples") or 500))
         return [{key: row[key] for key in keys} for row in chosen] if keys else chosen

@@ -54,7 +54,7 @@ def draw(curve: Curve) -> Html:
     label = f"{curve.name}: {min(values):.5g} to {max(values):.5g}, steps {steps[0]:.0f} to {steps[-1]:.0f}"
     return tag(
         "figure",
-        tag("figcaption", tag("span", curve.name), tag("b", f"{values[-1]:.5g}")),
+        tag("figcaption", tag("span", curve.name), tag("strong", f"{values[-1]:.5g}")),
         tag(
             "svg",
             tag("title", label),

@@ -1,0 +1,169 @@
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.wandb_server import LocalWandb
+
+RUN = """
+query ($project: String, $run: String!) {
+  project(entityName: "local", name: $project) {
+    run(name: $run) { state exitcode historyLineCount summaryMetrics config tags }
+  }
+}
+"""
+
+TRAIN = """
+run = wandb.init(project=given["project"], id=given["run"], resume=given.get("resume"))
+before = run.step
+for _ in range(given.get("steps", 3)):
+    run.log({"loss": 1 / (run.step + 1)})
+answer({"resumed": run.resumed, "step": before, "url": run.url})
+run.finish(exit_code=given.get("exit_code", 0))
+"""
+
+
+def read_run(server: LocalWandb, project: str, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = server.graphql(RUN, project=project, run=run)["project"]["run"]
+    return found
+
+
+def test_a_resumed_run_is_the_same_run_and_goes_on_counting_steps(
+    client: Any, server: LocalWandb, project: str
+) -> None:
+    first = client.ask(TRAIN, project=project, run="r")
+    second = client.ask(TRAIN, project=project, run="r", resume="allow")
+    third = client.ask(TRAIN, project=project, run="r", resume="must")
+
+    assert [first["resumed"], second["resumed"], third["resumed"]] == [False, True, True]
+    found = read_run(server, project, "r")
+    assert found["historyLineCount"] == 9
+    assert json.loads(found["summaryMetrics"])["_step"] == 8
+    assert found["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("resume", "exists", "reason"),
+    [("must", False, "does not exist"), ("never", True, "already exists")],
+)
+def test_resume_is_refused_when_the_run_is_not_as_asked(
+    client: Any, project: str, resume: str, exists: bool, reason: str
+) -> None:
+    if exists:
+        client.ask(TRAIN, project=project, run="r", steps=1)
+    ended = client.run(TRAIN, project=project, run="r", resume=resume)
+    assert ended.exit_code != 0
+    assert reason in ended.stderr
+
+
+def test_a_run_that_exits_with_an_error_has_failed(
+    client: Any, server: LocalWandb, project: str
+) -> None:
+    client.run(TRAIN, project=project, run="r", exit_code=3)
+    found = read_run(server, project, "r")
+    assert (found["state"], found["exitcode"]) == ("failed", 3)
+
+
+def test_api_reads_history_summary_config_tags_and_files_as_logged(
+    client: Any, project: str
+) -> None:
+    script = """
+    import pathlib
+    run = wandb.init(project=given["project"], config={"lr": 0.1, "layers": [1, 2]}, tags=["good"])
+    for step in range(25):
+        run.log({"loss": 10 - step / 10, "epoch": step // 5})
+        if step % 2:
+            run.log({"accuracy": step / 25}, step=run.step - 1)
+    pathlib.Path("notes.txt").write_text("from the run")
+    run.save("notes.txt")
+    run.finish()
+    api = wandb.Api()
+    seen = api.run(f"local/{given['project']}/{run.id}")
+    answer({
+        "state": seen.state,
+        "config": seen.config,
+        "tags": seen.tags,
+        "summary": [seen.summary["loss"], seen.summary["epoch"]],
+        "last step": seen.lastHistoryStep,
+        "scanned": [row["loss"] for row in seen.scan_history()],
+        "keyed": [row["epoch"] for row in seen.scan_history(keys=["epoch"])],
+        "page by page": [row["_step"] for row in seen.scan_history(page_size=4)],
+        "sampled": seen.history(samples=5, keys=["loss"], pandas=False),
+        "listed": [found.id for found in api.runs(f"local/{given['project']}", {"config.lr": 0.1})],
+        "not listed": len(api.runs(f"local/{given['project']}", {"state": "failed"})),
+        "file": seen.file("notes.txt").download(replace=True).read(),
+        "id": run.id,
+    })
+    """
+    seen = client.ask(script, project=project)
+    losses = [10 - step / 10 for step in range(25)]
+    assert seen["state"] == "finished"
+    assert seen["config"] == {"lr": 0.1, "layers": [1, 2]}
+    assert seen["tags"] == ["good"]
+    assert seen["summary"] == [losses[-1], 4]
+    assert seen["last step"] == 24
+    assert seen["scanned"] == pytest.approx(losses)
+    assert seen["keyed"] == [step // 5 for step in range(25)]
+    assert seen["page by page"] == list(range(25))
+    assert [row["_step"] for row in seen["sampled"]] == [0, 6, 12, 18, 24]
+    assert seen["listed"] == [seen["id"]]
+    assert seen["not listed"] == 0
+    assert seen["file"] == "from the run"
+
+
+def test_two_clients_log_to_two_runs_at_the_same_time(
+    client: Any, server: LocalWandb, project: str
+) -> None:
+    together = [client.start(TRAIN, project=project, run=name, steps=50) for name in "ab"]
+    for process in together:
+        process.communicate(timeout=60)
+    found = [read_run(server, project, name) for name in "ab"]
+    assert [(run["state"], run["historyLineCount"]) for run in found] == [("finished", 50)] * 2
+
+
+SILENT = """
+run = wandb.init(project=given["project"], id="r")
+run.log({"loss": 1})
+answer("running")
+import time
+time.sleep(120)
+"""
+
+
+def test_a_killed_run_stays_running_until_its_silence_makes_it_crashed(
+    client: Any,
+    server: LocalWandb,
+    project: str,
+    tmp_path: Path,
+    kill: Callable[[subprocess.Popen[str]], None],
+) -> None:
+    process = client.start(SILENT, project=project)
+    assert process.stdout is not None
+    process.stdout.readline()
+    kill(process)
+    assert read_run(server, project, "r")["state"] == "running"
+
+    client.ask(TRAIN, project=project, run="r", resume="allow")
+    assert read_run(server, project, "r")["state"] == "finished"
+
+
+def test_silence_is_a_setting_of_the_server(tmp_path: Path) -> None:
+    make = 'mutation { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }'
+    with LocalWandb.start(tmp_path, "--crashed-after", "0") as impatient:
+        impatient.graphql(make)
+        assert read_run(impatient, "p", "r")["state"] == "crashed"
+    with LocalWandb.start(tmp_path, "--crashed-after", "300") as patient:
+        assert read_run(patient, "p", "r")["state"] == "running"
+
+
+def test_a_run_of_an_unknown_entity_is_refused_as_wandb_does(client: Any, project: str) -> None:
+    script = """
+    try:
+        wandb.init(project=given["project"], entity="nobody")
+    except Exception as error:
+        answer(str(error))
+    """
+    assert "entity nobody not found during upsertBucket" in client.ask(script, project=project)
