@@ -88,9 +88,8 @@ class Setup:
 
 
 def setup_for(options: argparse.Namespace, job: Job) -> Setup:
-    folder = tempfile.gettempdir() if job.on_sagemaker else "outputs"
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    run = wandb.init(project=options.project, dir=os.environ.get("WANDB_DIR") or folder)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    run = wandb.init(project=options.project, dir=os.environ.get("WANDB_DIR") or job.folder)
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return Setup(options, job, OneHistory(run), RunCheckpoints(run, job))
 

@@ -3,13 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from resilient_training.files import (
-    checkpoint_path,
-    keep_newest,
-    local_checkpoints,
-    sha256_of,
-    write_atomically,
-)
+from resilient_training.files import free_path, sha256_of, write_atomically
 from resilient_training.job import job_from
 from resilient_training.metadata import Metric, SavedCheckpoint, metadata_of
 
@@ -61,15 +55,11 @@ def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["step=1.ckpt"]
 
 
-def test_the_newest_checkpoints_stay_with_those_that_are_still_wanted(tmp_path: Path) -> None:
-    for step in (1, 2, 3, 10, 100):
-        checkpoint_path(tmp_path, step).write_text("x")
-    (tmp_path / "step=000000007.partial").write_text("x")
-    (tmp_path / "somebody-elses.ckpt").write_text("x")
-    keep_newest(tmp_path, 2, frozenset({checkpoint_path(tmp_path, 2)}))
-    assert local_checkpoints(tmp_path) == [checkpoint_path(tmp_path, n) for n in (2, 10, 100)]
-    assert (tmp_path / "somebody-elses.ckpt").exists()
-    assert not (tmp_path / "step=000000007.partial").exists()
+def test_names_are_used_again_when_what_they_held_is_not_wanted_any_more(tmp_path: Path) -> None:
+    first = free_path(tmp_path, set())
+    second = free_path(tmp_path, {first, None})
+    assert first != second
+    assert free_path(tmp_path, {second}) == first
 
 
 def test_the_sha256_is_that_of_the_whole_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
-from resilient_training.files import checkpoint_path, keep_newest, sha256_of, write_atomically
+from resilient_training.files import free_path, sha256_of, write_atomically
 from resilient_training.history import OneHistory, Row
 from resilient_training.metadata import Metric, SavedCheckpoint
 from resilient_training.uploads import Uploads
@@ -53,7 +54,7 @@ class SavePlan:
             and a replayed checkpoint may not become a rejected version again.
         every_n_steps: 0: not by steps. An epoch's end always saves.
         every_minutes: 0: not by time.
-        keep: How many local checkpoints stay, besides the best and those not uploaded yet.
+        keep: How many local checkpoints stay, at least 1, besides the best and those not uploaded.
         monitor: A logged metric; the checkpoint with the best one so far gets the alias `best`.
     """
 
@@ -89,7 +90,7 @@ class CheckpointArtifacts(Checkpoint):
         self.rows: list[Row] = []
         self.history: OneHistory | None = None
         self.uploads = Uploads(self._commit, precious=lambda saved: saved.best)
-        self.last: SavedCheckpoint | None = None
+        self.newest: deque[SavedCheckpoint] = deque(maxlen=plan.keep)
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -151,14 +152,14 @@ class CheckpointArtifacts(Checkpoint):
         Raises:
             CheckpointNotCommittedError: W&B has not taken it.
         """
-        if not (self.uploads.drain() or self.last is None or self._commit(self.last)):
+        if not (self.uploads.drain() or self._commit(self.newest[-1])):
             raise CheckpointNotCommittedError(f"step {self.saved_step} is not in W&B")
 
     def save(self, trainer: Trainer) -> None:
         if trainer.global_step == self.saved_step:
             return
         metric = self._metric(trainer)
-        path = checkpoint_path(self.plan.directory, trainer.global_step)
+        path = free_path(self.plan.directory, self._paths_in_use())
         best = metric is not None and self.plan.better(metric.value, self.best)
         if best and metric is not None:
             self.best, self.best_path = metric.value, path
@@ -169,17 +170,17 @@ class CheckpointArtifacts(Checkpoint):
         self._queue(saved)
 
     def _queue(self, saved: SavedCheckpoint) -> None:
-        self.last = saved
+        self.newest.append(saved)
         _log.info("checkpoint of step %d saved: %s", saved.step, saved.path)
         for overtaken in self.uploads.put(saved):
             _log.warning("checkpoint of step %d not uploaded: a newer one is here", overtaken.step)
 
     def _commit(self, saved: SavedCheckpoint) -> bool:
-        committed = self.store.commit(saved) if self.store.stored else True
-        waiting = {item.path for item in self.uploads.pending()} - {saved.path}
-        best = {self.best_path} if self.best_path else set()
-        keep_newest(self.plan.directory, self.plan.keep, frozenset(waiting | best))
-        return committed
+        return self.store.commit(saved) if self.store.stored else True
+
+    def _paths_in_use(self) -> set[Path | None]:
+        wanted = [*self.newest, *self.uploads.pending()]
+        return {self.best_path, *(saved.path for saved in wanted)}
 
     def _due(self, step: int) -> bool:
         return self.plan.due(step, self.clock() - self.saved_at)

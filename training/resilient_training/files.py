@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
-_NAME = re.compile(r"step=(\d+)\.ckpt")
 
+def free_path(directory: Path, taken: Collection[Path | None]) -> Path:
+    """The first name that holds nothing of value.
 
-def checkpoint_path(directory: Path, step: int) -> Path:
-    return directory / f"step={step:09d}.ckpt"
-
-
-def local_checkpoints(directory: Path) -> list[Path]:
-    """The directory's checkpoints, lowest step first."""
-    return sorted(path for path in directory.glob("step=*.ckpt") if _NAME.fullmatch(path.name))
+    Names are used again because SageMaker copies this directory to S3 and deletes nothing there:
+    a prefix that grows with every checkpoint is one day too large for a successor to restore.
+    """
+    names = (directory / f"checkpoint-{number}.ckpt" for number in count())
+    return next(path for path in names if path not in taken)
 
 
 def write_atomically(target: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file, make it durable, then give it its name in one step."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
+    partial = target.with_name("unfinished.partial")
     write(partial)
     _sync(partial)
     partial.replace(target)
@@ -44,12 +43,3 @@ def _sync(path: Path) -> None:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def keep_newest(directory: Path, count: int, also: frozenset[Path]) -> None:
-    """Delete the oldest checkpoints beyond `count`, and what a killed save left half written."""
-    for path in directory.glob("step=*.partial"):
-        path.unlink(missing_ok=True)
-    for path in local_checkpoints(directory)[:-count]:
-        if path not in also:
-            path.unlink(missing_ok=True)
