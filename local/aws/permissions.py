@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Whether a role may do something, and whether a resource lets an AWS service in.
 
 MiniStack decides this for requests that arrive over HTTP; what it does on its own behalf (a rule

@@ -38,8 +38,8 @@ def _tell(deployed: Deployed) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.deploy",
-        description="Deploy the SAM template through CloudFormation, then read every property back.",
-        epilog="Credentials and region come from the environment or a profile, as for the AWS CLI.",
+        description="Deploy the SAM template through CloudFormation, then read everything back.",
+        epilog="Credentials and region come from the environment or a profile.",
     )
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))
     parser.add_argument("--code", type=Path, default=Path("build/functions"), metavar="DIRECTORY")

@@ -1,9 +1,10 @@
 """The account that is deployed to: real AWS, or the one on this machine."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import boto3
+from botocore.client import BaseClient
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class Access:
     session: boto3.Session
     endpoint: str | None = None
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str) -> BaseClient:
         return self.session.client(service, endpoint_url=self.endpoint)
 
     @property

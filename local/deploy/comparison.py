@@ -1,19 +1,24 @@
 """Where what is there falls short of what was asked."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from local.deploy.document import Document
 
 # Lists whose members have a name of their own are compared by it, whatever their order.
 IDENTITIES = ("Id", "PolicyName", "Sid", "Name", "Key")
 
 
+BRIEF = 120
+
+
 @dataclass(frozen=True)
 class Difference:
     path: str
-    wanted: Any
-    found: Any
+    wanted: Document
+    found: Document
 
     def __str__(self) -> str:
         if self.found is None:
@@ -21,12 +26,12 @@ class Difference:
         return f"{self.path} is {_brief(self.found)}, asked for {_brief(self.wanted)}"
 
 
-def _brief(value: Any) -> str:
+def _brief(value: Document) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return textwrap.shorten(text, BRIEF, placeholder="...")
 
 
-def differences(wanted: Any, found: Any, path: str) -> Iterator[Difference]:
+def differences(wanted: Document, found: Document, path: str) -> Iterator[Difference]:
     """Everything asked for that is missing or different; what nobody asked for is left alone."""
     match wanted:
         case Mapping():
@@ -38,7 +43,7 @@ def differences(wanted: Any, found: Any, path: str) -> Iterator[Difference]:
 
 
 def _in_mapping(
-    wanted: Mapping[str, Any], found: Mapping[str, Any] | None, path: str
+    wanted: Mapping[str, Document], found: Mapping[str, Document] | None, path: str
 ) -> Iterator[Difference]:
     if found is None:
         yield Difference(path, wanted, None)
@@ -53,7 +58,7 @@ def _in_mapping(
             yield from differences(value, found[key], inner)
 
 
-def _in_list(wanted: Sequence[Any], found: Any, path: str) -> Iterator[Difference]:
+def _in_list(wanted: Sequence[Document], found: Document, path: str) -> Iterator[Difference]:
     everything = found if isinstance(found, list) else [found]
     # CloudFormation adds tags of its own.
     present = [v for v in everything if not str(_identity(v)).startswith("aws:")]
@@ -64,7 +69,7 @@ def _in_list(wanted: Sequence[Any], found: Any, path: str) -> Iterator[Differenc
         yield from differences(left, right, f"{path}[{_identity(left) or index}]")
 
 
-def _ordered(values: Sequence[Any]) -> list[Any]:
+def _ordered(values: Sequence[Document]) -> list[Document]:
     if all(_identity(value) for value in values):
         return sorted(values, key=lambda value: str(_identity(value)))
     if all(not isinstance(value, (Mapping, list)) for value in values):
@@ -72,13 +77,13 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
     return list(values)
 
 
-def _identity(value: Any) -> str | None:
+def _identity(value: Document) -> str | None:
     if not isinstance(value, Mapping):
         return None
     return next((str(value[name]) for name in IDENTITIES if name in value), None)
 
 
-def _as_mapping(found: Any) -> Mapping[str, Any] | None:
+def _as_mapping(found: Document) -> Mapping[str, Document] | None:
     """Services give documents back as text."""
     if isinstance(found, str):
         try:
@@ -88,11 +93,11 @@ def _as_mapping(found: Any) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def _alone(found: Any) -> Any:
+def _alone(found: Document) -> Document:
     return found[0] if isinstance(found, list) and len(found) == 1 else found
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Document) -> str:
     """One spelling for what templates and services spell differently: "true", 5, "5", 5.0."""
     if isinstance(value, bool):
         return str(value).lower()

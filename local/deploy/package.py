@@ -4,9 +4,11 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
@@ -94,7 +96,7 @@ def upload(access: Access, content: bytes, suffix: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _ensure_bucket(client: Any, bucket: str, region: str) -> None:
+def _ensure_bucket(client: BaseClient, bucket: str, region: str) -> None:
     # us-east-1 is the one region that must not be named.
     where = {} if region == "us-east-1" else {"LocationConstraint": region}
     settings = {"CreateBucketConfiguration": where} if where else {}
@@ -113,11 +115,11 @@ def _ensure_bucket(client: Any, bucket: str, region: str) -> None:
     )
 
 
-def _is_there(client: Any, bucket: str, key: str) -> bool:
+def _is_there(client: BaseClient, bucket: str, key: str) -> bool:
     try:
         client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
             return False
         raise
     return True

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from local.deploy.document import Document
 
 NO_VALUE = object()
 PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
@@ -17,12 +18,12 @@ class UnresolvableError(Exception):
 class Scope:
     """Values of parameters, pseudo-parameters and deployed resources."""
 
-    template: Mapping[str, Any]
-    values: Mapping[str, Any]
+    template: Mapping[str, Document]
+    values: Mapping[str, Document]
     physical_ids: Mapping[str, str]
     attribute: Callable[[str, str, str], str]
 
-    def reference(self, name: str) -> Any:
+    def reference(self, name: str) -> Document:
         if name == "AWS::NoValue":
             return NO_VALUE
         if name in self.values:
@@ -37,7 +38,7 @@ class Scope:
         kind = self.template["Resources"][name]["Type"]
         return self.attribute(kind, self.physical_ids[name], attribute)
 
-    def resolve(self, node: Any) -> Any:
+    def resolve(self, node: Document) -> Document:
         """The node with every expression in it replaced by its value; NO_VALUE members dropped."""
         if isinstance(node, list):
             return [v for v in map(self.resolve, node) if v is not NO_VALUE]
@@ -53,7 +54,7 @@ class Scope:
         return bool(self.resolve(self.template.get("Conditions", {})[condition]))
 
 
-def _function(node: Mapping[str, Any]) -> str | None:
+def _function(node: Mapping[str, Document]) -> str | None:
     name = next(iter(node), "")
     if len(node) != 1 or not (name in ("Ref", "Condition") or name.startswith("Fn::")):
         return None
@@ -64,12 +65,12 @@ def _function(node: Mapping[str, Any]) -> str | None:
     return name
 
 
-def _get_att(scope: Scope, argument: Any) -> str:
+def _get_att(scope: Scope, argument: Document) -> str:
     name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
     return scope.attribute_of(name, attribute)
 
 
-def _sub(scope: Scope, argument: Any) -> str:
+def _sub(scope: Scope, argument: Document) -> str:
     text, extra = (argument, {}) if isinstance(argument, str) else argument
     named = {name: scope.resolve(value) for name, value in extra.items()}
 
@@ -82,32 +83,32 @@ def _sub(scope: Scope, argument: Any) -> str:
     return PLACEHOLDER.sub(value, text).replace("${!", "${")
 
 
-def _join(scope: Scope, argument: Any) -> str:
+def _join(scope: Scope, argument: Document) -> str:
     separator, parts = argument
     return str(separator).join(str(part) for part in scope.resolve(parts))
 
 
-def _if(scope: Scope, argument: Any) -> Any:
+def _if(scope: Scope, argument: Document) -> Document:
     condition, yes, no = argument
     return scope.resolve(yes if scope.holds(condition) else no)
 
 
-def _select(scope: Scope, argument: Any) -> Any:
+def _select(scope: Scope, argument: Document) -> Document:
     index, values = argument
     return scope.resolve(values)[int(scope.resolve(index))]
 
 
-def _split(scope: Scope, argument: Any) -> list[str]:
+def _split(scope: Scope, argument: Document) -> list[str]:
     separator, text = argument
     return str(scope.resolve(text)).split(separator)
 
 
-def _equals(scope: Scope, argument: Any) -> bool:
+def _equals(scope: Scope, argument: Document) -> bool:
     left, right = (scope.resolve(side) for side in argument)
     return str(left) == str(right)
 
 
-_FUNCTIONS: Mapping[str, Callable[[Scope, Any], Any]] = {
+_FUNCTIONS: Mapping[str, Callable[[Scope, Document], Document]] = {
     "Ref": lambda scope, name: scope.reference(name),
     "Fn::GetAtt": _get_att,
     "Fn::Sub": _sub,

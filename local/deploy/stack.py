@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from local.deploy import package
@@ -50,7 +51,7 @@ class Stack:
         return {s["LogicalResourceId"]: s["PhysicalResourceId"] for s in summaries}
 
     @property
-    def _client(self) -> Any:
+    def _client(self) -> BaseClient:
         return self.access.client("cloudformation")
 
     def _arguments(self, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -77,8 +78,8 @@ class Stack:
             raise
         return True
 
-    def _describe(self) -> Any:
-        return self._client.describe_stacks(StackName=self.name)
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._client.describe_stacks(StackName=self.name))
 
     def _status(self) -> str | None:
         try:

@@ -4,12 +4,12 @@ import copy
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local.deploy.access import Access
+from local.deploy.document import Document
 from local.deploy.resolve import Scope, UnresolvableError
 from local.deploy.stack import Stack
 
@@ -22,19 +22,19 @@ class Resource:
     name: str
     kind: str
     physical_id: str
-    properties: Mapping[str, Any]
+    properties: Mapping[str, Document]
     unresolvable: Mapping[str, str]
 
 
-def transformed(template: Mapping[str, Any], access: Access) -> dict[str, Any]:
+def transformed(template: Mapping[str, Document], access: Access) -> dict[str, Document]:
     """The plain CloudFormation template that SAM makes of it."""
     translator = Translator({}, Parser(), boto_session=access.session)
-    made: dict[str, Any] = translator.translate(copy.deepcopy(dict(template)), {})
+    made: dict[str, Document] = translator.translate(copy.deepcopy(dict(template)), {})
     return made
 
 
 def resources(
-    template: Mapping[str, Any], parameters: Mapping[str, str], stack: Stack
+    template: Mapping[str, Document], parameters: Mapping[str, str], stack: Stack
 ) -> Iterator[Resource]:
     """Every resource that the stack must have, in the template's order."""
     physical_ids = stack.physical_ids()
@@ -47,8 +47,10 @@ def resources(
         yield Resource(name, resource["Type"], physical_id, properties, unresolvable)
 
 
-def _resolved(scope: Scope, properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    found: dict[str, Any] = {}
+def _resolved(
+    scope: Scope, properties: Mapping[str, Document]
+) -> tuple[dict[str, Document], dict[str, str]]:
+    found: dict[str, Document] = {}
     unresolvable: dict[str, str] = {}
     for name, value in properties.items():
         try:
@@ -59,7 +61,7 @@ def _resolved(scope: Scope, properties: Mapping[str, Any]) -> tuple[dict[str, An
 
 
 def _scope(
-    template: Mapping[str, Any],
+    template: Mapping[str, Document],
     parameters: Mapping[str, str],
     stack: Stack,
     physical_ids: Mapping[str, str],
@@ -83,7 +85,7 @@ def _scope(
     return Scope(template, {**given, **pseudo}, physical_ids, attribute)
 
 
-def _value(declared: Mapping[str, Any], given: Any) -> Any:
+def _value(declared: Mapping[str, Document], given: Document) -> Document:
     if given is None or not str(declared.get("Type", "")).startswith(("CommaDelimited", "List<")):
         return given
     return [part.strip() for part in str(given).split(",")]

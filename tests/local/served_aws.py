@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """A MiniStack with this project's runtime and event path, in a process of its own."""
 
 import contextlib
@@ -7,18 +8,23 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import boto3
+import urllib3
 from botocore.client import BaseClient
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
-# Served only to these tests: what no client can do on AWS either, such as an event of aws.sagemaker.
+# For these tests alone: an event of aws.sagemaker, which no client can send on AWS either.
 EMIT = "/_tests/emit"
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class ServedAws:
         )
 
     def emit(self, detail: Mapping[str, Any], source: str = "aws.sagemaker") -> None:
-        body = json.dumps({"source": source, "detail": detail}).encode()
-        request = urllib.request.Request(self.endpoint + EMIT, data=body, method="POST")
-        urllib.request.urlopen(request, timeout=10).close()
+        body = json.dumps({"source": source, "detail": detail})
+        answer = urllib3.request("POST", self.endpoint + EMIT, body=body, timeout=10)
+        assert answer.status == 204
 
 
 @contextlib.contextmanager
@@ -87,8 +93,8 @@ def _free_port() -> int:
 
 def _wait_until_ready(endpoint: str, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(300):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5).close()
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            urllib3.request("GET", f"{endpoint}/_ministack/health", timeout=5, retries=False)
             return
         if process.poll() is not None:
             break
@@ -107,7 +113,7 @@ def _serve() -> None:
     app.main()
 
 
-def _serve_emissions(app: Any) -> None:
+def _serve_emissions(app: ModuleType) -> None:
     from ministack.core.responses import (  # noqa: PLC0415 - only the server's process has it
         _request_account_id,
         _request_region,
@@ -116,7 +122,7 @@ def _serve_emissions(app: Any) -> None:
 
     original = app.app
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") != EMIT:
             await original(scope, receive, send)
             return
@@ -132,7 +138,7 @@ def _serve_emissions(app: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    app.app = application
+    vars(app)["app"] = application
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.local.served_aws import ServedAws
 
+T = TypeVar("T")
 Policy = list[dict[str, Any]]
 LOGS: Policy = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
 QUEUES: Policy = [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]
@@ -28,10 +29,18 @@ class Answer:
     log: str
 
 
-def role(aws: ServedAws, name: str, allowed: Policy, service: str = "lambda") -> str:
+def role(
+    aws: ServedAws,
+    name: str,
+    allowed: Policy,
+    *,
+    service: str = "lambda",
+    principal: Mapping[str, str] | None = None,
+) -> str:
+    """A role that the service, or whom else the principal names, may assume; its ARN."""
     iam = aws.client("iam")
-    trust = {**statement("sts:AssumeRole"), "Principal": {"Service": f"{service}.amazonaws.com"}}
-    del trust["Resource"]
+    trusted = principal or {"Service": f"{service}.amazonaws.com"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trusted}
     made = iam.create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
     )
@@ -42,7 +51,7 @@ def role(aws: ServedAws, name: str, allowed: Policy, service: str = "lambda") ->
 
 
 def function(
-    aws: ServedAws, name: str, code: str, *, allowed: Policy = LOGS, **settings: Any
+    aws: ServedAws, name: str, code: str, *, allowed: Policy = LOGS, **settings: object
 ) -> str:
     """A function of this one module, under a role of its own; its ARN."""
     made = aws.client("lambda").create_function(
@@ -73,6 +82,18 @@ def invoke(aws: ServedAws, name: str, event: Mapping[str, Any] | None = None) ->
     return Answer(payload, answer.get("FunctionError"), log)
 
 
+def logged(aws: ServedAws, name: str) -> list[str]:
+    """What the function has in its log, once there is something."""
+    logs, group = aws.client("logs"), f"/aws/lambda/{name}"
+
+    def lines() -> list[str]:
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return []
+        return [e["message"] for e in logs.filter_log_events(logGroupName=group)["events"]]
+
+    return list(eventually(lines))
+
+
 def queue(aws: ServedAws, name: str, **attributes: str) -> tuple[str, str]:
     """URL and ARN of a new queue."""
     client = aws.client("sqs")
@@ -89,7 +110,7 @@ def message(aws: ServedAws, url: str) -> dict[str, Any]:
     return dict(received["Messages"][0])
 
 
-def eventually(found: Callable[[], Any], seconds: float = 10.0) -> Any:
+def eventually(found: Callable[[], T], seconds: float = 10.0) -> T:
     """What the question comes to give, once it gives something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

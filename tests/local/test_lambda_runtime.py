@@ -22,6 +22,7 @@ from tests.local.small_functions import (
     statement,
 )
 
+WITNESS = Path(__file__).parent / "event_path_stack" / "functions" / "witness.py"
 PROCESS = "import os\ndef handler(event, context): return os.getpid()"
 
 
@@ -185,39 +186,10 @@ def test_the_context_tells_request_time_and_function(aws: ServedAws) -> None:
     assert (invoked, name) == (arn, "context")
 
 
-# The calls of a function go by plain HTTP, signed with what its process was given: no boto3 in it.
-CALLER = """
-    import hashlib, hmac, json, os, urllib.error, urllib.request
-    from datetime import datetime, timezone
-
-    def sign(key, text):
-        return hmac.new(key, text.encode(), hashlib.sha256).digest()
-
-    def handler(event, context):
-        now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
-        body = json.dumps(event["body"])
-        headers = {"content-type": "application/x-amz-json-1.1", "host": host, "x-amz-date": now,
-                   "x-amz-security-token": os.environ["AWS_SESSION_TOKEN"],
-                   "x-amz-target": event["target"]}
-        names = ";".join(headers)
-        lines = "".join(f"{name}:{value}\\n" for name, value in headers.items())
-        digest = hashlib.sha256(body.encode()).hexdigest()
-        canonical = f"POST\\n/\\n\\n{lines}\\n{names}\\n{digest}"
-        scope = f"{now[:8]}/{os.environ['AWS_REGION']}/{event['service']}/aws4_request"
-        hashed = hashlib.sha256(canonical.encode()).hexdigest()
-        key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
-        for part in scope.split("/"):
-            key = sign(key, part)
-        signature = sign(key, f"AWS4-HMAC-SHA256\\n{now}\\n{scope}\\n{hashed}").hex()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={os.environ['AWS_ACCESS_KEY_ID']}/{scope}, "
-            f"SignedHeaders={names}, Signature={signature}")
-        request = urllib.request.Request(f"http://{host}/", body.encode(), headers)
-        try:
-            return json.load(urllib.request.urlopen(request))
-        except urllib.error.HTTPError as error:
-            return json.load(error)
+# Calls of a function without boto3 in its zip: signed by hand, with what its process was given.
+READER = """
+def handler(event, context):
+    return call("ssm", "AmazonSSM.GetParameter", {"Name": event["name"]})
 """
 
 
@@ -225,10 +197,10 @@ def test_a_function_may_what_its_role_allows_and_no_more(aws: ServedAws) -> None
     aws.client("ssm").put_parameter(Name="/open", Type="String", Value="here")
     aws.client("ssm").put_parameter(Name="/closed", Type="String", Value="not here")
     open_one = f"arn:aws:ssm:{aws.session.region_name}:*:parameter/open"
-    function(aws, "reads", CALLER, allowed=[statement("ssm:GetParameter", resource=open_one)])
-    asked = {"service": "ssm", "target": "AmazonSSM.GetParameter"}
-    allowed = invoke(aws, "reads", {**asked, "body": {"Name": "/open"}}).payload
-    refused = invoke(aws, "reads", {**asked, "body": {"Name": "/closed"}}).payload
+    code = WITNESS.read_text() + READER
+    function(aws, "reads", code, allowed=[statement("ssm:GetParameter", resource=open_one)])
+    allowed = invoke(aws, "reads", {"name": "/open"}).payload
+    refused = invoke(aws, "reads", {"name": "/closed"}).payload
     assert allowed["Parameter"]["Value"] == "here"
     assert refused["__type"].endswith("AccessDeniedException")
     assert "assumed-role/reads-role/reads" in (refused.get("message") or refused["Message"])

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Queues to functions: partial failures, batching windows and what AWS refuses at creation.
 
 MiniStack takes a malformed batch response for success, which loses messages, does not wait for a

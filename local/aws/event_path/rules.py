@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Deliveries of EventBridge rules: permission asked, retried, and dead-lettered.
 
 MiniStack stores a target's RetryPolicy and DeadLetterConfig and uses neither, sends to a queue
@@ -62,6 +63,7 @@ def _to_queue(spec: object, payload: str, sqs_parameters: Mapping[str, str] | No
     group = (sqs_parameters or {}).get("MessageGroupId")
 
     def attempt() -> None:
+        targets.require_queue(queue_arn)
         if not permissions.queue_admits(queue_arn, SERVICE, route.rule_arn):
             raise not_permitted(f"{queue_arn} does not admit {route.rule_arn}")
         targets.send(queue_arn, payload, caller=SERVICE, group=group)

@@ -26,7 +26,7 @@ def install() -> None:
 def _mend_resource() -> None:
     original = iam_actions.extract_resource_arn
 
-    def extract(
+    def extract(  # noqa: PLR0913, PLR0917 - MiniStack's signature
         service: str, method: str, path: str, headers: object, body: bytes, query: Query, *rest: str
     ) -> str:
         arn = str(original(service, method, path, headers, body, query, *rest))

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """EventBridge Scheduler: on time, under the schedule's own role, with its retries and dead letter.
 
 MiniStack looks every ten seconds, sends an event of its own instead of the target's Input, asks no

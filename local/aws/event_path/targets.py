@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Handing an event to a queue or a function of this AWS, as the service that MiniStack plays."""
 
 import contextvars
@@ -21,9 +22,8 @@ def send(
     group: str | None = None,
 ) -> None:
     """Put the message on the queue as the caller (its ARN), whom the queue's policy may refuse."""
+    require_queue(queue_arn)
     queue = parse_arn(queue_arn)
-    if sqs._queue_by_arn(queue_arn) is None:
-        raise no_resource(f"queue {queue_arn} does not exist")
     request: dict[str, Any] = {
         "QueueUrl": sqs._queue_url_for_account(queue.account_id, queue.resource),
         "MessageBody": body,
@@ -32,6 +32,11 @@ def send(
     if group is not None:
         request["MessageGroupId"] = group
     contextvars.copy_context().run(_send_as, caller, request)
+
+
+def require_queue(queue_arn: str) -> None:
+    if sqs._queue_by_arn(queue_arn) is None:
+        raise no_resource(f"queue {queue_arn} does not exist")
 
 
 def _send_as(caller: str, request: dict[str, Any]) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Topics under a key of their own: CloudFormation keeps the key, and who publishes must may use it.
 
 MiniStack's stacks drop KmsMasterKeyId, and no publisher is asked for the key.

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Loopback counts as TLS: this AWS serves plain HTTP to its own machine, and nothing leaves it.
 
 A policy with `aws:SecureTransport` would otherwise refuse every caller there is here.

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """Puts the real runtime in the place of MiniStack's (private names of ministack 1.5.33)."""
 
 import json

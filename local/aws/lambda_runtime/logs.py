@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """A function's log, in the group and with the platform lines that Lambda writes."""
 
 import json

@@ -24,7 +24,7 @@ def _function(access: Access, resource: Resource) -> dict[str, Any]:
 
 
 def _code(access: Access, resource: Resource, sha256: str) -> dict[str, str]:
-    """The address that was asked for, if what runs is what lies there; else the digest that runs."""
+    """The address that was asked for, if what lies there is what runs; else what runs."""
     asked = resource.properties["Code"]
     if "S3Bucket" not in asked:
         return {"CodeSha256": sha256}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore.client import BaseClient
+
 from local.deploy.access import Access
 from local.deploy.live.reading import Reader
 from local.deploy.wanted import Resource
@@ -21,11 +23,11 @@ def _role(access: Access, resource: Resource) -> dict[str, Any]:
     }
 
 
-def _inline_names(client: Any, role: str) -> list[str]:
+def _inline_names(client: BaseClient, role: str) -> list[str]:
     return list(client.list_role_policies(RoleName=role)["PolicyNames"])
 
 
-def _inline(client: Any, role: str, policy: str) -> dict[str, Any]:
+def _inline(client: BaseClient, role: str, policy: str) -> dict[str, Any]:
     found = client.get_role_policy(RoleName=role, PolicyName=policy)
     return {"PolicyName": policy, "PolicyDocument": found["PolicyDocument"]}
 
