@@ -16,6 +16,8 @@ _SOURCES = {
     DETAIL_TYPE: ("aws.sagemaker",),
     CHECK_DETAIL_TYPE: ("resilience.sweep", "resilience.wait"),
 }
+# What goes into the log must be an identifier, whoever managed to send the message.
+_ID = re.compile(r"[A-Za-z0-9:._-]{1,128}")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):training-job/(?P<name>.+)"
@@ -75,11 +77,11 @@ def _parse_ours(
     job = arn["name"] if arn else name
     if not isinstance(job, str) or not _NAME.fullmatch(job):
         return Malformed("no valid TrainingJobName")
-    status = detail.get("TrainingJobStatus")
+    status, event_id = detail.get("TrainingJobStatus"), str(envelope.get("id"))
     return Hint(
         job=job,
         source=str(envelope["source"]),
-        event_id=str(envelope.get("id", ""))[:64],
+        event_id=event_id if _ID.fullmatch(event_id) else "unknown",
         status=status if isinstance(status, str) else None,
         tags=tags.read(detail.get("Tags")),
     )

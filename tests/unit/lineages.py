@@ -1,0 +1,93 @@
+"""Facts of ended attempts, as tests tell them: only what matters to a test is named in it."""
+
+from dataclasses import fields, replace
+
+from resilience.decisions import (
+    Checkpoint,
+    CheckpointRequest,
+    Facts,
+    Ledger,
+    Lineage,
+    Lookup,
+    Mode,
+    Policy,
+)
+from resilience.failures import FailureClass
+
+NOW = 1_800_000_000
+RUN = "r1"
+REQUEST = CheckpointRequest(entity="team", project="digits", collection="model-r1")
+
+
+def checkpoint(
+    version: str,
+    step: int | None,
+    *aliases: str,
+    run: str | None = RUN,
+    committed: bool = True,
+) -> Checkpoint:
+    return Checkpoint(
+        version=version,
+        step=step,
+        digest=f"digest-{version}",
+        run=run,
+        committed=committed,
+        aliases=aliases,
+    )
+
+
+def attempt(
+    number: int = 2,
+    *,
+    started_from: str | None = "v1",
+    started_step: int | None = 10,
+    rejected: tuple[str, ...] = (),
+    **ledger: object,
+) -> Lineage:
+    """A successor of `root`; the ledger's fields may be given beside the lineage's own."""
+    known = {field.name for field in fields(Ledger)}
+    assert ledger.keys() <= known
+    seen = -1 if started_from is None else int(started_from[1:])
+    return Lineage(
+        root="root",
+        attempt=number,
+        started_from=started_from,
+        started_step=started_step if started_from else 0,
+        ledger=Ledger(**{"seen": seen, **ledger}),  # type: ignore[arg-type]  # names checked above
+        rejected=rejected,
+    )
+
+
+FIRST = Lineage(root="root", attempt=1)
+
+
+def ended(
+    failure_class: FailureClass | None = FailureClass.INFRASTRUCTURE,
+    *checkpoints: Checkpoint,
+    lineage: Lineage | None = FIRST,
+    **more: object,
+) -> Facts:
+    """A job of an opted-in lineage that has just ended, in an account that lets it come back."""
+    facts = Facts(
+        job="root" if lineage is None or lineage.attempt == 1 else f"root-r{lineage.attempt}",
+        status="Completed" if failure_class is None else "Failed",
+        secondary_status="Completed" if failure_class is None else "Failed",
+        observed_at=NOW,
+        ended_at=NOW - 10,
+        mode=Mode.ACT,
+        request=REQUEST,
+        tags_invalid=False,
+        project_allowed=True,
+        owner=None,
+        lineage=lineage,
+        judged=None,
+        failure_class=failure_class,
+        failure_rule="completed" if failure_class is None else "some_rule",
+        checkpoint_load_error=False,
+        run=RUN,
+        lookup=Lookup.FOUND,
+        checkpoints=checkpoints,
+        obstacles=(),
+        policy=Policy(),
+    )
+    return replace(facts, **more)  # type: ignore[arg-type]  # dataclasses.replace checks the names
