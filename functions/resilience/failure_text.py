@@ -28,7 +28,12 @@ _REWRITES = (
     (_XID, "xid "),
 )
 # SageMaker puts these before almost anything; as an exception's name they tell nothing.
-_WRAPPERS = ("clienterror ", "algorithmerror ", "unexpectedstatusexception ")
+_WRAPPERS = (
+    "clienterror ",
+    "algorithmerror ",
+    "executeuserscripterror ",
+    "unexpectedstatusexception ",
+)
 _BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
 
 _ONE_WORD_FOR_EXIT_CODE = (
@@ -53,7 +58,10 @@ def words_of(text: str) -> str:
     return _words(_without_source_lines(flat))
 
 
-def found(phrase: str, words: str) -> bool:
+def found(phrase: str, words: str, vocabulary: frozenset[str]) -> bool:
+    """Whether `phrase` is in `words`; `vocabulary`, their set, saves most searches."""
+    if not _vocabulary_of(phrase) <= vocabulary:
+        return False
     first, *rest = _parts(phrase)
     at = _find(first, words, 0, len(words))
     while at >= 0:
@@ -84,6 +92,11 @@ def _after_source_line(frame: str) -> str:
 @cache
 def _parts(phrase: str) -> tuple[str, ...]:
     return tuple(_part(part) for part in phrase.lower().split(" * "))
+
+
+@cache
+def _vocabulary_of(phrase: str) -> frozenset[str]:
+    return frozenset(word for part in _parts(phrase) if part[0] != "~" for word in part.split())
 
 
 def _part(part: str) -> str:

@@ -80,8 +80,9 @@ def classify_text(text: str) -> Classification:
     if _LEADING_CHECKPOINT_LOAD_ERROR.match(text):
         return _CHECKPOINT_LOAD_ERROR
     words = words_of(text)
+    vocabulary = frozenset(words.split())
     for rule in RULES:
-        if any(found(phrase, words) for phrase in rule.phrases):
+        if any(found(phrase, words, vocabulary) for phrase in rule.phrases):
             return Classification(rule.failure_class, rule.name)
     return _UNKNOWN
 

@@ -16,9 +16,10 @@ therefore from cause to symptom:
 7. programming errors, by the exception's name: they explain lost peers, and lost peers do not
    explain them;
 8. lost peers (NCCL, EFA, MPI, rendezvous): a symptom, and a cause only where nothing else is told;
-9. the remains: signals, internal errors, time-outs, any other exception, an exit code.
+9. the remains: signals, internal errors, time-outs, any other exception, telling words, exit codes.
 
-What no rule knows is unknown; a prefix such as ClientError or AlgorithmError alone decides nothing.
+What no rule knows is unknown; a prefix such as ClientError or AlgorithmError decides nothing alone.
+Real texts for each rule, with their sources, are in tests/unit/failure_reasons.jsonl.
 """
 
 from resilience.failure_rules.machine import (
@@ -28,7 +29,8 @@ from resilience.failure_rules.machine import (
     OUTSIDE_WORLD,
     STORAGE,
 )
-from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS, REMAINS
+from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS
+from resilience.failure_rules.remains import REMAINS
 from resilience.failure_rules.rule import FailureClass, Rule
 from resilience.failure_rules.service import SERVICE
 

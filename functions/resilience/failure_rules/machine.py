@@ -56,10 +56,11 @@ BROKEN_MACHINE = (
         CUDNN_STATUS_NOT_INITIALIZED | CUDNN_STATUS_INTERNAL_ERROR |
         CUDNN_STATUS_EXECUTION_FAILED | CUBLAS_STATUS_NOT_INITIALIZED |
         CUBLAS_STATUS_INTERNAL_ERROR | CUBLAS_STATUS_EXECUTION_FAILED |
-        CUSOLVER_STATUS_INTERNAL_ERROR | CUSOLVER_STATUS_NOT_INITIALIZED | CUDA unknown error |
-        CUDA_ERROR_UNKNOWN | CUDA driver initialization failed | busy or unavailable |
-        driver library version mismatch | failed to initialize NVML | NVML error |
-        CUDA error * unknown error | CUDA error initialization error | CUDA initialization error
+        CUSOLVER_STATUS_INTERNAL_ERROR | cuDNN launch failure | CUSOLVER_STATUS_NOT_INITIALIZED |
+        CUDA unknown error | CUDA_ERROR_UNKNOWN | CUDA driver initialization failed |
+        busy or unavailable | driver library version mismatch | failed to initialize NVML |
+        NVML error | CUDA error * unknown error | CUDA error initialization error |
+        CUDA initialization error
         """,
     ),
 )
@@ -86,7 +87,8 @@ MEMORY = (
         unable to allocate * array | unable to allocate * memory | memory allocation error |
         memory allocation failed | memory allocation failure | not enough memory |
         insufficient memory | insufficient system memory | exceeded * memory limit |
-        memory limit exceeded | bad_alloc | badalloc | oom kill | oom killer | OOMKilled | OOM
+        memory limit exceeded | bad_alloc | badalloc | oom kill | oom killer | OOMKilled |
+        low on resource memory | OOM
         """,
     ),
     # SIGKILL comes from the kernel's memory killer, far more often than from anyone else.
@@ -182,7 +184,8 @@ LOST_PEERS = (
         NET OFI | libfabric | EFA * error | ibv_poll_cq | InfiniBand | RDMA error |
         SMDDP * timeout | SMDDP * timed out | SMDDPTimeoutError | gloo * timed out |
         gloo * connection | gloo * read error | Horovod has been shut down |
-        HorovodInternalError | initializing process group * barrier
+        HorovodInternalError | initializing process group * barrier | UnavailableError |
+        AbortedError
         """,
     ),
     rule(

@@ -117,7 +117,7 @@ GIVEN_WRONGLY = (
     rule(
         "data_download",
         FailureClass.DATA,
-        "data download failed | failed to download data | unable to download | download * from S3",
+        "data download failed | failed to download | unable to download | download * from S3",
     ),
     rule("artifact_upload", FailureClass.INFRASTRUCTURE, "artifact upload failed | upload failed"),
 )
@@ -172,69 +172,5 @@ PROGRAMMING_ERRORS = (
         segmentation fault | SIGSEGV | exit code 139 | exit code 11 | signal 11 | core dumped |
         double free | heap corruption | stack smashing
         """,
-    ),
-)
-
-REMAINS = (
-    rule(
-        "terminated",
-        FailureClass.INTERRUPTED,
-        """
-        exit code 143 | ExecuteUserScriptError exit code 15 | got signal 15 |
-        received 15 death signal | received SIGTERM | SIGTERM death signal | SIGTERM received |
-        KeyboardInterrupt
-        """,
-    ),
-    rule(
-        "internal_error",
-        FailureClass.INFRASTRUCTURE,
-        """
-        InternalServerError | InternalServerException | InternalError | internal server error |
-        internal error | encountered an internal | internal service error |
-        internal service exception | unexpected internal
-        """,
-    ),
-    rule(
-        "timed_out",
-        FailureClass.INFRASTRUCTURE,
-        "timed out | timeout | TimeoutError | deadline exceeded | unreachable | unresponsive",
-    ),
-    rule(
-        "request_failed",
-        FailureClass.CONFIGURATION,
-        "calling the CreateTrainingJob operation",
-    ),
-    rule(
-        "exception",
-        FailureClass.USER_CODE,
-        "traceback most recent call last | ~error | ~exception | exception | MPI_ABORT",
-    ),
-    # Only after ClientError: SageMaker then blames the request, and one word says what of it.
-    rule(
-        "refused", FailureClass.PERMISSION, "ClientError * permission | ClientError * credentials"
-    ),
-    rule(
-        "bad_data",
-        FailureClass.DATA,
-        """
-        ClientError * dataset | ClientError * input data | ClientError * csv |
-        ClientError * file | ClientError * columns | ClientError * features |
-        ClientError * records | ClientError * rows | ClientError * labels
-        """,
-    ),
-    rule(
-        "bad_request",
-        FailureClass.CONFIGURATION,
-        """
-        ClientError * invalid | ClientError * not valid | ClientError * unsupported |
-        ClientError * not supported | ClientError * must be | ClientError * required |
-        ClientError * instance type | ClientError * channel is not specified |
-        ClientError * missing
-        """,
-    ),
-    rule(
-        "exit_code",
-        FailureClass.USER_CODE,
-        "ExecuteUserScriptError | exit code | exit codes | non-zero exit | signal 6 | SIGABRT",
     ),
 )

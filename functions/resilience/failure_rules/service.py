@@ -67,7 +67,7 @@ SERVICE = (
         capacity * unavailable | unable to provision | compute capacity |
         using a different ML instance type | try a different instance type |
         temporarily unavailable in supported availability zones | UnfulfillableCapacity |
-        ReservationCapacityExceeded
+        insufficient nvidia | insufficient gpu | ReservationCapacityExceeded
         """,
     ),
     rule(
