@@ -1,0 +1,130 @@
+"""Everything a decision can be taken from: each enum, each absence, each extreme."""
+
+import string
+from dataclasses import fields
+
+from hypothesis import strategies as st
+
+from resilience.decisions import (
+    Checkpoint,
+    CheckpointRequest,
+    Facts,
+    Judged,
+    Ledger,
+    Lineage,
+    Lookup,
+    Mode,
+    Policy,
+    Reason,
+    Succession,
+    Verdict,
+    Waiting,
+)
+from resilience.failures import FailureClass
+
+INSTANTS = st.integers(0, 4_000_000_000)
+COUNTS = st.integers(0, 12)
+STEPS = st.none() | st.integers(0, 100)
+NUMBERS = st.integers(0, 12)
+VERSIONS = NUMBERS.map("v{}".format)
+CLASSES = st.sampled_from(FailureClass)
+JOB_NAMES = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,31}", fullmatch=True) | st.sampled_from(
+    ["a" * 63, "a" + "-" * 61 + "b", "root"]
+)
+
+CHECKPOINTS = st.builds(
+    Checkpoint,
+    version=VERSIONS,
+    step=STEPS,
+    digest=st.text("0123456789abcdef", min_size=32, max_size=32),
+    run=st.sampled_from(["r1", "r1", "r2", None]),
+    committed=st.sampled_from([True, True, True, False]),
+    aliases=st.sampled_from([(), (), ("latest",), ("best",), ("suspect",), ("best", "suspect")]),
+)
+COLLECTIONS = st.lists(CHECKPOINTS, max_size=6, unique_by=lambda one: one.version).map(tuple)
+LEDGERS = st.builds(
+    Ledger,
+    ends=st.dictionaries(CLASSES.map(str), st.integers(1, 12), max_size=5).map(
+        lambda ends: tuple(sorted(ends.items()))
+    ),
+    without_progress=COUNTS,
+    at_checkpoint=st.integers(0, 3),
+    seen=st.integers(-1, 12),
+)
+WAITS = st.none() | st.builds(Waiting, times=st.integers(0, 200), since=INSTANTS)
+REJECTED = st.lists(VERSIONS, max_size=3, unique=True).map(tuple)
+LINEAGES = st.builds(
+    Lineage,
+    root=JOB_NAMES,
+    attempt=st.integers(1, 120),
+    started_from=st.none() | VERSIONS,
+    started_step=STEPS,
+    ledger=LEDGERS,
+    rejected=REJECTED,
+    waiting=WAITS,
+)
+JUDGED = st.none() | st.builds(
+    Judged,
+    verdict=st.sampled_from([*Verdict, "unknown"]).map(str),
+    reason=st.sampled_from(Reason).map(str),
+    due=st.none() | INSTANTS,
+)
+POLICIES = st.just(Policy()) | st.builds(
+    Policy,
+    **{field.name: st.integers(0, 200) for field in fields(Policy)},
+)
+REQUESTS = st.builds(
+    CheckpointRequest,
+    entity=st.just("team"),
+    project=st.just("digits"),
+    collection=st.just("model-r1"),
+    alias=st.sampled_from(["latest", "best", "v3", "gone"]),
+)
+OBSTACLES = st.lists(
+    st.tuples(
+        st.sampled_from([Reason.NOT_CLONABLE, Reason.LIMIT_REACHED, Reason.IMAGE_NOT_ALLOWED]),
+        st.just("which"),
+    ),
+    max_size=2,
+).map(tuple)
+STATUSES = st.sampled_from(
+    ["Failed", "Failed", "Failed", "Stopped", "Completed", "InProgress", "Deleting", "New", "None"]
+)
+
+
+def mostly(usual: object, others: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    """The usual value half of the time, so that the interesting paths are reached as well."""
+    return st.booleans().flatmap(lambda plain: st.just(usual) if plain else others)
+
+
+FACTS = st.builds(
+    Facts,
+    job=JOB_NAMES,
+    status=STATUSES,
+    secondary_status=STATUSES,
+    observed_at=INSTANTS,
+    ended_at=st.none() | INSTANTS,
+    mode=mostly(Mode.ACT, st.sampled_from(Mode)),
+    request=st.none() | REQUESTS | REQUESTS | REQUESTS,
+    tags_invalid=mostly(usual=False, others=st.booleans()),
+    project_allowed=mostly(usual=True, others=st.booleans()),
+    owner=mostly(None, st.just("AWSBatch")),
+    lineage=mostly(None, LINEAGES) | LINEAGES,
+    judged=mostly(None, JUDGED),
+    failure_class=st.none() | CLASSES | CLASSES | CLASSES,
+    failure_rule=st.just("some_rule"),
+    checkpoint_load_error=st.booleans(),
+    run=st.sampled_from(["r1", "r1", "r2", None]),
+    lookup=mostly(Lookup.FOUND, st.sampled_from(Lookup)),
+    checkpoints=COLLECTIONS,
+    obstacles=mostly((), OBSTACLES),
+    policy=POLICIES,
+    succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
+    refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
+    scheduled=st.none() | INSTANTS,
+)
+
+# Tags that people set and SageMaker takes.
+TAG_TEXT = st.text(string.ascii_letters + string.digits + " _.:/=+-@äß", max_size=256)
+TAG_KEYS = st.text(string.ascii_letters + string.digits + "_.:/=+-@", min_size=1, max_size=128)
+OWN_TAGS = st.dictionaries(TAG_KEYS, TAG_TEXT, max_size=50)
