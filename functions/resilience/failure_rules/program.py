@@ -18,9 +18,9 @@ GIVEN_WRONGLY = (
         have permissions | have access | have the required permissions | has s3 |
         missing permission | missing permissions | insufficient permissions |
         insufficient privileges | explicit deny | InvalidAccessKeyId | SignatureDoesNotMatch |
-        InvalidClientTokenId | ExpiredToken | ExpiredTokenException | security token * expired |
-        security token * invalid | unable to locate credentials | NoCredentialsError |
-        could not find credentials | gated repo | GatedRepoError |
+        InvalidClientTokenId | InvalidToken | ExpiredToken | ExpiredTokenException |
+        security token * expired | security token * invalid | unable to locate credentials |
+        NoCredentialsError | could not find credentials | gated repo | GatedRepoError |
         access to model * is restricted | AuthenticationError | authentication failed |
         authentication required | invalid user token | bad credentials
         """,
@@ -151,7 +151,7 @@ PROGRAMMING_ERRORS = (
         NameError | UnboundLocalError | AttributeError | TypeError | ValueError | KeyError |
         IndexError | AssertionError | NotImplementedError | ZeroDivisionError | RecursionError |
         FileNotFoundError | NotADirectoryError | IsADirectoryError | InvalidArgumentError |
-        loading state_dict | expected all tensors to be on the same device |
+        loading state_dict | size mismatch for | expected all tensors to be on the same device |
         shapes cannot be multiplied | address already in use | EADDRINUSE
         """,
     ),

@@ -39,7 +39,7 @@ REMAINS = (
         FailureClass.USER_CODE,
         """
         traceback most recent call last | ~error | ~exception | exception | MPI_ABORT |
-        check failed | RET_CHECK | assertion failed
+        terminate called | check failed | RET_CHECK | assertion failed
         """,
     ),
     # No exception and no sentence that is known: what is the text about? Words that would stop a
@@ -67,7 +67,8 @@ REMAINS = (
         """
         dataset | csv | parquet | tfrecord | jsonl | S3 object | S3 objects | input data |
         ClientError * file | ClientError * columns | ClientError * features |
-        ClientError * records | ClientError * rows | ClientError * labels
+        ClientError * records | ClientError * rows | ClientError * labels | ClientError * images |
+        ClientError * samples
         """,
     ),
     rule(
@@ -77,7 +78,7 @@ REMAINS = (
         ClientError * invalid | ClientError * not valid | ClientError * unsupported |
         ClientError * not supported | ClientError * must be | ClientError * required |
         ClientError * instance type | ClientError * channel is not specified |
-        ClientError * missing
+        ClientError * missing | ClientError * parameter
         """,
     ),
     rule(
