@@ -37,6 +37,7 @@ _MOST_VERSIONS = 100
 _OK = 200
 _REFUSED = frozenset({401, 403, 404})
 _FILENAME_STEP = re.compile(r"step=(\d{1,18})")
+_MOST_DIGITS = 18
 _COMMITTED = json.dumps({"state": "COMMITTED"})
 
 
@@ -120,7 +121,9 @@ def _step(metadata: object) -> int | None:
 
 def _whole(step: object) -> int | None:
     if isinstance(step, str):
-        return int(step) if step.isascii() and step.isdigit() else None
+        digits = step.isascii() and step.isdigit() and len(step) <= _MOST_DIGITS
+        return int(step) if digits else None
     if isinstance(step, bool) or not isinstance(step, int | float):
         return None
-    return int(step) if step >= 0 and float(step).is_integer() else None
+    sensible = 0 <= step < 10**_MOST_DIGITS
+    return int(step) if sensible and float(step).is_integer() else None

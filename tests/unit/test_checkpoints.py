@@ -1,0 +1,306 @@
+"""How far an attempt came, and which checkpoint the next one resumes from."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import urllib3
+from hypothesis import given
+
+from resilience import checkpoints
+from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.checkpoints import Choice
+from resilience.decisions import Checkpoint, Facts, Lookup, Progress
+from resilience.failures import FailureClass
+from tests.unit.lineages import FIRST, REQUEST, attempt, checkpoint, ended
+from tests.unit.strategies import FACTS
+
+INFRASTRUCTURE = FailureClass.INFRASTRUCTURE
+V1, V2, V3 = checkpoint("v1", 10), checkpoint("v2", 20), checkpoint("v3", 30)
+
+
+def progress(*found: Checkpoint, **more: object) -> Progress:
+    """Of an attempt that resumed from v1 at step 10, when v1 was the newest version."""
+    more = {"lineage": attempt(2), **more}
+    return checkpoints.progress(ended(INFRASTRUCTURE, *found, **more))  # type: ignore[arg-type]
+
+
+def chosen(facts: Facts, *rejected: str) -> Choice:
+    return checkpoints.choose(facts, rejected)
+
+
+def test_a_newer_checkpoint_at_a_higher_step_is_an_advance() -> None:
+    assert progress(V1, V2) is Progress.ADVANCED
+
+
+def test_no_newer_checkpoint_is_the_same_step() -> None:
+    assert progress(V1) is Progress.SAME
+
+
+def test_a_first_attempt_without_any_checkpoint_stands_where_it_started() -> None:
+    assert progress(lineage=FIRST) is Progress.SAME
+
+
+def test_a_first_attempt_that_committed_has_advanced() -> None:
+    assert progress(V1, lineage=FIRST) is Progress.ADVANCED
+
+
+@pytest.mark.parametrize("lookup", [Lookup.UNAVAILABLE, Lookup.REFUSED, Lookup.NOT_ASKED])
+def test_a_question_without_an_answer_is_unknown_not_zero(lookup: Lookup) -> None:
+    assert progress(lookup=lookup) is Progress.UNKNOWN
+
+
+def test_an_unknown_start_is_unknown_not_zero() -> None:
+    assert progress(V1, V2, lineage=attempt(2, started_step=None)) is Progress.UNKNOWN
+
+
+def test_trap_a_new_checkpoint_without_a_step_is_unknown() -> None:
+    assert progress(V1, checkpoint("v2", None)) is Progress.UNKNOWN
+
+
+def test_trap_an_old_checkpoint_without_a_step_blinds_nobody() -> None:
+    assert progress(checkpoint("v0", None), V1, V2) is Progress.ADVANCED
+    assert progress(checkpoint("v0", None), V1) is Progress.SAME
+
+
+def test_trap_a_step_missing_beside_a_higher_one_is_an_advance_all_the_same() -> None:
+    assert progress(V1, V2, checkpoint("v3", None)) is Progress.ADVANCED
+
+
+def test_trap_the_version_resumed_from_was_deleted_and_nothing_came_after() -> None:
+    assert progress(checkpoint("v0", 5)) is Progress.REGRESSED
+
+
+def test_trap_all_versions_have_expired() -> None:
+    assert progress() is Progress.REGRESSED
+
+
+def test_trap_what_is_left_after_a_deletion_has_no_step() -> None:
+    assert progress(checkpoint("v0", None)) is Progress.UNKNOWN
+
+
+def test_trap_the_version_resumed_from_expired_while_the_attempt_went_on() -> None:
+    assert progress(V2) is Progress.ADVANCED
+
+
+def test_trap_versions_of_another_run_are_no_progress_of_ours() -> None:
+    assert progress(V1, checkpoint("v2", 999, run="r2")) is Progress.SAME
+    assert progress(V1, checkpoint("v2", 999, run=None)) is Progress.SAME
+
+
+def test_trap_an_upload_that_was_killed_is_no_progress() -> None:
+    assert progress(V1, checkpoint("v2", 20, committed=False)) is Progress.SAME
+
+
+def test_trap_a_checkpoint_marked_suspect_is_no_progress() -> None:
+    assert progress(V1, checkpoint("v2", 20, "suspect")) is Progress.SAME
+
+
+def test_trap_after_a_walk_back_the_rejected_version_is_no_progress() -> None:
+    walked_back = attempt(3, rejected=("v3",), seen=3)
+    assert progress(V1, V3, lineage=walked_back) is Progress.SAME
+
+
+def test_trap_versions_that_an_alias_passed_over_are_no_progress() -> None:
+    assert progress(V1, V2, V3, lineage=attempt(2, seen=3)) is Progress.SAME
+    assert progress(V1, V2, V3, checkpoint("v4", 15), lineage=attempt(2, seen=3)) is (
+        Progress.ADVANCED
+    )
+
+
+def test_trap_a_new_version_at_a_lower_step_is_no_advance() -> None:
+    assert progress(V1, checkpoint("v2", 5)) is Progress.SAME
+
+
+def test_trap_clock_skew_cannot_matter_because_no_time_is_compared() -> None:
+    early, late = ended(INFRASTRUCTURE, V1, V2, lineage=attempt(2)), 10**6
+    for skewed in (
+        replace(early, observed_at=early.observed_at - late),
+        replace(early, ended_at=early.observed_at + late),
+        replace(early, ended_at=None),
+    ):
+        assert checkpoints.progress(skewed) is Progress.ADVANCED
+        assert chosen(skewed) == chosen(early)
+
+
+@dataclass
+class Reply:
+    data: bytes
+    status: int = 200
+
+
+class Wandb(urllib3.PoolManager):
+    """A W&B that knows one version, with the metadata that a test is about."""
+
+    def __init__(self, metadata: object) -> None:
+        super().__init__()
+        node = {
+            "state": "COMMITTED",
+            "digest": "d",
+            "versionIndex": 2,
+            "aliases": [],
+            "metadata": metadata,
+            "createdBy": {"name": "r1"},
+        }
+        found = {"artifactCollection": {"artifacts": {"edges": [{"node": node}]}}}
+        self.answer = json.dumps({"data": {"project": found}}).encode()
+
+    def request(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 — urllib3's own signature is wider
+        return Reply(self.answer)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "step"),
+    [
+        ({"step": 20}, 20),
+        ({"step": "20"}, 20),
+        ({"step": 20.0}, 20),
+        ('{"step": 20}', 20),
+        ('{"step": "20"}', 20),
+        ({"original_filename": "epoch=1-step=20.ckpt"}, 20),
+        ({"step": 0}, 0),
+        ({}, None),
+        (None, None),
+        ("not json", None),
+        ([20], None),
+        ({"step": None}, None),
+        ({"step": "20 steps"}, None),
+        ({"step": "٢٠"}, None),
+        ({"step": -1}, None),
+        ({"step": True}, None),
+        ({"step": 20.5}, None),
+        ({"step": "9" * 5000}, None),
+        ({"step": 10**300}, None),
+        ({"step": float("inf")}, None),
+        ({"step": float("nan")}, None),
+    ],
+)
+def test_trap_a_step_may_be_text_or_missing_and_is_never_guessed(
+    metadata: object, step: int | None
+) -> None:
+    answer = WandbCheckpoints(Wandb(metadata), "http://wandb.test", lambda: "key").newest(REQUEST)
+    assert answer.lookup is Lookup.FOUND
+    assert [one.step for one in answer.checkpoints] == [step]
+
+
+def test_the_highest_good_step_is_chosen_whatever_the_order_of_the_answer() -> None:
+    facts = ended(INFRASTRUCTURE, V2, V3, V1)
+    assert chosen(facts) == Choice(V3, ())
+
+
+def test_of_two_versions_at_one_step_the_later_is_chosen() -> None:
+    again = checkpoint("v4", 30)
+    assert chosen(ended(INFRASTRUCTURE, V3, again)).chosen == again
+
+
+def test_each_better_version_is_passed_over_with_its_reason() -> None:
+    facts = ended(
+        INFRASTRUCTURE,
+        checkpoint("v9", 90, committed=False),
+        checkpoint("v8", 80, run="r2"),
+        checkpoint("v7", 70, "suspect"),
+        checkpoint("v6", 60),
+        V3,
+        V2,
+    )
+    assert chosen(facts, "v6") == Choice(
+        V3,
+        (
+            ("v9", "not_committed"),
+            ("v8", "other_run"),
+            ("v7", "suspect"),
+            ("v6", "rejected"),
+        ),
+    )
+
+
+def test_versions_of_unknown_step_come_last_and_newest_first() -> None:
+    unknown = [checkpoint("v5", None), checkpoint("v6", None)]
+    assert chosen(ended(INFRASTRUCTURE, *unknown, V1)).chosen == V1
+    assert chosen(ended(INFRASTRUCTURE, *unknown)).chosen == unknown[1]
+
+
+@pytest.mark.parametrize(("alias", "version"), [("best", "v2"), ("v1", "v1"), ("latest", "v3")])
+def test_an_alias_or_a_version_is_resumed_from_on_request(alias: str, version: str) -> None:
+    facts = ended(INFRASTRUCTURE, V1, replace(V2, aliases=("best",)), V3)
+    wanted = replace(facts, request=replace(REQUEST, alias=alias))
+    found = chosen(wanted)
+    assert found.chosen is not None
+    assert found.chosen.version == version
+    better = [one for one in ("v3", "v2", "v1") if one > version]
+    assert found.passed_over == tuple((one, "not_named") for one in better)
+
+
+def test_from_an_alias_whose_version_is_rejected_the_next_older_is_taken() -> None:
+    facts = ended(INFRASTRUCTURE, V1, replace(V2, aliases=("best",)), V3)
+    wanted = replace(facts, request=replace(REQUEST, alias="best"))
+    assert chosen(wanted, "v2") == Choice(V1, (("v3", "not_named"), ("v2", "rejected")))
+
+
+@pytest.mark.parametrize(
+    "there",
+    [(V1,), (), (V1, checkpoint("v2", 20, "best", run="r2"))],
+)
+def test_an_alias_that_names_nothing_of_ours_is_missing(there: tuple[Checkpoint, ...]) -> None:
+    facts = replace(ended(INFRASTRUCTURE, *there), request=replace(REQUEST, alias="best"))
+    assert chosen(facts) == Choice(None, (), alias_missing=True)
+
+
+@pytest.mark.parametrize(
+    ("told", "collection", "run"),
+    [
+        ("told", "model-r1", "told"),
+        (None, "model-r1", "r1"),
+        (None, "model-elsewhere", "r2"),
+        (None, "checkpoints", "r2"),
+    ],
+)
+def test_whose_versions_count_is_told_or_named_or_the_newest_makers(
+    told: str | None, collection: str, run: str
+) -> None:
+    there = (checkpoint("v10", 1, run="r2"), checkpoint("v9", 2), checkpoint("v11", 3, run=None))
+    assert checkpoints.lineage_run(told, collection, there) == run
+
+
+def test_where_nobody_made_anything_the_run_is_not_known() -> None:
+    assert checkpoints.lineage_run(None, "model-r1", ()) is None
+
+
+def _known(step: int | None) -> int:
+    return -1 if step is None else step
+
+
+@given(FACTS)
+def test_never_is_a_better_good_one_passed_over_without_a_reason(facts: Facts) -> None:
+    rejected = facts.lineage.rejected if facts.lineage else ()
+    found = checkpoints.choose(facts, rejected)
+    passed_over = dict(found.passed_over)
+    if found.chosen is not None:
+        assert found.chosen.committed
+        assert found.chosen.version not in rejected
+        assert facts.run in {None, found.chosen.run}
+        for one in facts.checkpoints:
+            better = _known(one.step) > _known(found.chosen.step)
+            assert one.version in passed_over or not better
+    elif not found.alias_missing:
+        assert {one.version for one in facts.checkpoints} == passed_over.keys()
+
+
+@given(FACTS)
+def test_an_advance_is_always_a_newer_version_at_a_higher_step_by_the_same_run(
+    facts: Facts,
+) -> None:
+    if checkpoints.progress(facts) is not Progress.ADVANCED:
+        return
+    lineage = facts.lineage
+    assert lineage is not None
+    assert lineage.started_step is not None
+    assert any(
+        one.committed
+        and one.number > lineage.ledger.seen
+        and one.step is not None
+        and one.step > lineage.started_step
+        and one.version not in lineage.rejected
+        for one in facts.checkpoints
+    )
