@@ -1,4 +1,4 @@
-"""`python -m local.wandb_server`: run the server until SIGTERM, SIGINT, or the end of its parent."""
+"""Run the local W&B server until SIGTERM, SIGINT, or the end of its parent."""
 
 import argparse
 import asyncio
@@ -60,8 +60,8 @@ def _die_with_parent() -> None:
 
 def _listen(port: int) -> socket.socket:
     listener = socket.create_server((HOST, port), backlog=256)
-    # Accepted sockets inherit it. asyncio would set it, but not on a socket whose protocol number is the
-    # default 0; without it every small answer waits 40 ms for the client's delayed acknowledgement.
+    # Accepted sockets inherit it. asyncio would set it, but not where the protocol number is 0, the
+    # default; without it every small answer waits 40 ms for a delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

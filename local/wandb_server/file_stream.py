@@ -1,4 +1,4 @@
-"""The stream a running client posts to: lines of metrics and console, its summary, its heartbeat, its end."""
+"""What a running client posts: lines of metrics and console, summary, heartbeat, and its end."""
 
 import json
 from dataclasses import dataclass

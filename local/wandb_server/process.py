@@ -4,20 +4,33 @@ import json
 import select
 import subprocess
 import sys
-import urllib.request
 from base64 import b64encode
+from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).parent.parent.parent
 START_TIMEOUT = 30.0
 END_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 60.0
 
 
 class LocalWandbError(RuntimeError):
-    """The server did not start; the message says why."""
+    """The server did not start, or refused; the message says why."""
+
+
+class RequestFailedError(LocalWandbError):
+    """The server answered a request with an error."""
+
+    def __init__(self, status: int, headers: dict[str, str], text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+        self.headers = headers
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,10 @@ class LocalWandb:
 
     @classmethod
     def start(cls, data: Path, *options: str, port: int = 0) -> Self:
-        """Start the server on `data` and wait until it is ready; `options` are those of its command line."""
+        """Start the server on `data` and wait until it is ready.
+
+        `options` are further ones of its command line, such as "--crashed-after", "1".
+        """
         command = [sys.executable, "-m", "local.wandb_server", "--data", str(data.resolve())]
         process = subprocess.Popen(
             [*command, "--port", str(port), "--die-with-parent", *options],
@@ -46,7 +62,7 @@ class LocalWandb:
         return cls(url, key.read_text().strip(), process)
 
     def environment(self, directory: Path) -> dict[str, str]:
-        """What a process needs to use this server through the SDK, with all its files under `directory`."""
+        """What a process needs to use this server by the SDK, its files under `directory`."""
         places = ("DIR", "CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "ARTIFACT_DIR")
         return {
             "WANDB_BASE_URL": self.url,
@@ -94,24 +110,26 @@ class LocalWandb:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON)
         credentials = b64encode(f"api:{self.api_key}".encode()).decode()
-        request = urllib.request.Request(  # noqa: S310  (our own http address)
-            self.url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310  (the same)
-            text = response.read()
+        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWER_TIMEOUT)) as http:
+            http.request(method, path, None if body is None else json.dumps(body), headers)
+            response = http.getresponse()
+            text = response.read().decode()
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise RequestFailedError(response.status, dict(response.headers), text)
         return json.loads(text) if text else None
 
 
+def _first_line(process: subprocess.Popen[str]) -> str:
+    if process.stdout is None or not select.select([process.stdout], [], [], START_TIMEOUT)[0]:
+        return ""
+    return process.stdout.readline()
+
+
 def _wait_until_ready(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], START_TIMEOUT)
-    word, _, url = (process.stdout.readline() if readable else "").strip().partition(" ")
+    word, _, url = _first_line(process).strip().partition(" ")
     if word != "ready":
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.communicate()
         raise LocalWandbError("the local W&B server did not start; its reason is on stderr")
     return url

@@ -1,4 +1,4 @@
-"""Signed addresses: whoever holds one may read or write one key of the storage for a while, as with S3."""
+"""Signed addresses, as with S3: whoever holds one may read or write one key for a while."""
 
 import hmac
 from dataclasses import dataclass

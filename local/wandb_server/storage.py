@@ -48,13 +48,12 @@ class Storage:
         if kind == "runs":
             run_id, _, name = rest.partition("/")
             run_files.save_run_file(
-                *(self._workspace.database, int(run_id), name, received.size, received.md5),
-                self._workspace.clock(),
+                self._workspace.database, int(run_id), name, received, self._workspace.clock()
             )
         return Response(headers={"ETag": f'"{received.md5}"'})
 
     async def run_file(self, request: Request) -> Response:
-        """GET /files/{entity}/{project}/{run}/{name}, as links to files were before they were signed."""
+        """GET /files/{entity}/{project}/{run}/{name}: the address of a file that people know."""
         run = find_run_of(self._workspace, request)
         if run is None:
             return error_response(404, "run not found")
@@ -65,4 +64,6 @@ def find_run_of(workspace: Workspace, request: Request) -> Run | None:
     """The run a path names by entity, project and run."""
     path = request.path_params
     project = find_project(workspace.database, path["entity"], path["project"])
-    return project and runs.find_run(workspace.database, project.id, path["run"])
+    if project is None:
+        return None
+    return runs.find_run(workspace.database, project.id, path["run"])

@@ -6,12 +6,12 @@ from typing import Any
 
 from local.wandb_server.graph import artifacts as artifact_nodes
 from local.wandb_server.graph import files as file_nodes
-from local.wandb_server.graph import ids
+from local.wandb_server.graph import ids, manifests
 from local.wandb_server.graph.connection import LARGEST_PAGE, Page, connect
 from local.wandb_server.graph.resolution import ConflictError, InvalidError, NotFoundError
 from local.wandb_server.graph.run_changes import Given, RunChanges
 from local.wandb_server.store import artifacts, collections
-from local.wandb_server.store.artifacts import Entry, NewVersion
+from local.wandb_server.store.artifacts import Entry, NewManifest, NewVersion
 from local.wandb_server.store.blobs import WrongDigestError, base64_md5, hex_md5
 from local.wandb_server.store.records import Artifact, ArtifactType, Collection, Manifest, Project
 from local.wandb_server.store.runs import find_run
@@ -58,27 +58,19 @@ class ArtifactUploads(RunChanges):
         return run.id
 
     def _sequence(self, kind: ArtifactType, name: str, client_id: str | None) -> Collection:
-        database = self.workspace.database
-        found = collections.find_collection(database, kind.project_id, name)
-        if found is None:
-            collections.insert_collection(
-                *(database, kind, name, self.workspace.clock()),
-                form=collections.SEQUENCE,
-                client_id=client_id,
-            )
-            found = collections.find_collection(database, kind.project_id, name)
-            assert found is not None
+        new = collections.NewCollection(name, client_id=client_id)
+        found = collections.find_or_make(self.workspace.database, kind, new, self.workspace.clock())
         if found.type_id != kind.id:
             raise ConflictError(f"artifact collection {name} has another type than {kind.name}")
         return found
 
     def create_artifact_manifest(self, given: Given) -> Given:
         artifact = self._artifact(given["artifactID"])
+        new = NewManifest(given["name"], given["digest"], given.get("type") or "FULL")
         manifest = artifacts.add_manifest(
-            *(self.workspace.database, artifact.id, given["name"], given["digest"]),
-            *(given.get("type") or "FULL", self.workspace.clock()),
+            self.workspace.database, artifact.id, new, self.workspace.clock()
         )
-        return {"artifactManifest": artifact_nodes.ManifestNode(self.workspace, manifest)}
+        return {"artifactManifest": manifests.ManifestNode(self.workspace, manifest)}
 
     def update_artifact_manifest(self, given: Given) -> Given:
         number = ids.number("ArtifactManifest", given["artifactManifestID"])
@@ -87,7 +79,7 @@ class ArtifactUploads(RunChanges):
         manifest = artifacts.manifest_by_id(self.workspace.database, number)
         if manifest is None:
             raise NotFoundError("artifact manifest not found")
-        return {"artifactManifest": artifact_nodes.ManifestNode(self.workspace, manifest)}
+        return {"artifactManifest": manifests.ManifestNode(self.workspace, manifest)}
 
     def create_artifact_files(self, given: Given) -> "Given | FilesToWrite":
         return FilesToWrite([self._file_for(spec) for spec in given["artifactFiles"]])
@@ -144,7 +136,7 @@ class ArtifactUploads(RunChanges):
         return {"digest": base64_md5(received.md5)}
 
     def commit_artifact(self, given: Given) -> Given:
-        """COMMITTED, once the manifest and every file in it are here; committing twice changes nothing."""
+        """COMMITTED, once the manifest and all its files are here; again changes nothing."""
         artifact = self._artifact(given["artifactID"])
         if artifact.state == artifacts.PENDING:
             entries = self._entries(artifact)

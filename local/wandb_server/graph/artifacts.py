@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.wandb_server.graph import collections as collection_nodes
 from local.wandb_server.graph import files as file_nodes
-from local.wandb_server.graph import ids, people
+from local.wandb_server.graph import ids, manifests, people
 from local.wandb_server.graph import runs as run_nodes
 from local.wandb_server.graph.connection import Page, connect
 from local.wandb_server.graph.filters import matches, parse_filters, parse_order, sorted_by
@@ -14,8 +13,10 @@ from local.wandb_server.graph.resolution import python_name
 from local.wandb_server.graph.times import timestamp
 from local.wandb_server.store import artifacts, collections
 from local.wandb_server.store.history import parse_object
-from local.wandb_server.store.records import Artifact, Manifest, Membership, Tag
-from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from local.wandb_server.store.records import Artifact, Membership, Tag
+    from local.wandb_server.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -31,41 +32,6 @@ class TagNode:
     @property
     def name(self) -> str:
         return self.record.name
-
-
-@dataclass(frozen=True)
-class ManifestNode:
-    workspace: Workspace
-    record: Manifest
-    typename = "ArtifactManifest"
-
-    @property
-    def id(self) -> str:
-        return ids.encode("ArtifactManifest", self.record.id)
-
-    @property
-    def digest(self) -> str:
-        return self.record.digest
-
-    @property
-    def type(self) -> str:
-        return self.record.kind
-
-    def created_at(self) -> str:
-        return timestamp(self.record.created_at)
-
-    def artifact(self) -> ArtifactNode | None:
-        return ArtifactNode.by_id(self.workspace, self.record.artifact_id)
-
-    def file(self) -> file_nodes.FileNode:
-        return file_nodes.FileNode(
-            self.workspace,
-            id=ids.encode("ManifestFile", self.record.id),
-            name=self.record.name,
-            key=file_nodes.manifest_key(self.record.id),
-            uploadable=True,
-            artifact_id=self.record.artifact_id,
-        )
 
 
 @dataclass(frozen=True)
@@ -187,11 +153,11 @@ class ArtifactNode:
             lambda row: collection_nodes.MembershipNode(self.workspace, row),
         )
 
-    def current_manifest(self) -> ManifestNode | None:
+    def current_manifest(self) -> manifests.ManifestNode | None:
         """The newest manifest that has been uploaded."""
         for manifest in artifacts.manifests_of(self.workspace.database, self.record.id):
             if self.workspace.blobs.has(file_nodes.manifest_key(manifest.id)):
-                return ManifestNode(self.workspace, manifest)
+                return manifests.ManifestNode(self.workspace, manifest)
         return None
 
     def files(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.wandb_server.graph import artifacts as artifact_nodes
 from local.wandb_server.graph import files as file_nodes
@@ -14,7 +14,9 @@ from local.wandb_server.graph.times import timestamp
 from local.wandb_server.store import artifacts, collections
 from local.wandb_server.store.projects import project_by_id
 from local.wandb_server.store.records import Alias, ArtifactType, Collection, Membership
-from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from local.wandb_server.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,8 @@ class CollectionNode:
 
     @classmethod
     def by_id(cls, workspace: Workspace, collection_id: int) -> CollectionNode:
-        record = collections.collection_by_id(workspace.database, collection_id)
-        assert record is not None
-        return cls(workspace, record)
+        sql = "select * from collections where id = ?"
+        return cls(workspace, workspace.database.sure(Collection, sql, collection_id))
 
     @property
     def typename(self) -> str:
@@ -171,7 +172,6 @@ class CollectionNode:
 
     def default_artifact_type(self) -> ArtifactTypeNode:
         record = collections.type_by_id(self.workspace.database, self.record.type_id)
-        assert record is not None
         return ArtifactTypeNode(self.workspace, record)
 
     def tags(self, first: int | None = None, after: str | None = None) -> dict[str, object]:
@@ -222,9 +222,7 @@ class CollectionNode:
 
 
 def _project(workspace: Workspace, project_id: int) -> project_nodes.ProjectNode:
-    record = project_by_id(workspace.database, project_id)
-    assert record is not None
-    return project_nodes.ProjectNode(workspace, record)
+    return project_nodes.ProjectNode(workspace, project_by_id(workspace.database, project_id))
 
 
 def connect_collections(

@@ -1,4 +1,4 @@
-"""One GraphQL request: parse and validate (once per document), execute, and say with which status."""
+"""One GraphQL request: parse and validate (once per document), execute, choose the status."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache

@@ -5,14 +5,17 @@ from __future__ import annotations
 import mimetypes
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local.wandb_server.graph import artifacts as artifact_nodes
 from local.wandb_server.graph import ids
 from local.wandb_server.graph.connection import Page, connect
 from local.wandb_server.graph.times import timestamp
 from local.wandb_server.store.blobs import base64_md5
-from local.wandb_server.store.records import ArtifactFile, RunFile
-from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from local.wandb_server.store.records import ArtifactFile, RunFile
+    from local.wandb_server.workspace import Workspace
 
 
 def artifact_key(md5: str) -> str:
@@ -111,7 +114,9 @@ def artifact_file_node(workspace: Workspace, row: ArtifactFile) -> FileNode:
 def _like(pattern: str) -> re.Pattern[str]:
     """SQL's LIKE, in which the SDK writes patterns of file names."""
     wild = {"%": ".*", "_": "."}
-    return re.compile("".join(wild.get(letter) or re.escape(letter) for letter in pattern), re.S)
+    return re.compile(
+        "".join(wild.get(letter) or re.escape(letter) for letter in pattern), re.DOTALL
+    )
 
 
 def connect_run_files(

@@ -43,7 +43,9 @@ class Mutation(ArtifactUploads):
     def _collection(self, entity: str, project: str, name: str) -> Collection:
         database = self.workspace.database
         found = find_project(database, entity, project)
-        collection = found and collections.find_collection(database, found.id, name)
+        if found is None:
+            raise NotFoundError(f"project {entity}/{project} not found")
+        collection = collections.find_collection(database, found.id, name)
         if collection is None:
             raise NotFoundError(f"artifact collection {entity}/{project}/{name} not found")
         return collection
@@ -115,18 +117,12 @@ class Mutation(ArtifactUploads):
         project = self._project_for_writing(
             given.get("entityName"), given.get("projectName"), "linkArtifact"
         )
-        found = collections.find_collection(database, project.id, name)
-        if found is not None:
-            return found
-        sequence = collections.collection_by_id(database, artifact.sequence_id)
-        origin = sequence and collections.type_by_id(database, sequence.type_id)
-        assert origin is not None
+        sequence = self._collection_by_id(ids.encode("ArtifactCollection", artifact.sequence_id))
+        origin = collections.type_by_id(database, sequence.type_id)
         now = self.workspace.clock()
         kind = collections.make_type(database, project.id, origin.name, now)
-        collections.insert_collection(
-            database, kind, name, now, form=collections.PORTFOLIO, client_id=None
-        )
-        return self._collection(project.entity, project.name, name)
+        new = collections.NewCollection(name, collections.PORTFOLIO)
+        return collections.find_or_make(database, kind, new, now)
 
     def _collection_by_id(self, node_id: str) -> Collection:
         number = ids.number("ArtifactCollection", node_id)

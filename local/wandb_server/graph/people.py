@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local.wandb_server.graph import ids
 from local.wandb_server.graph import projects as project_nodes
 from local.wandb_server.graph.connection import Page, connect
 from local.wandb_server.store.projects import list_projects
-from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from local.wandb_server.workspace import Workspace
 
 FIRST_DAY = "2024-01-01T00:00:00Z"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local.wandb_server.graph import artifacts as artifact_nodes
 from local.wandb_server.graph import collections as collection_nodes
@@ -10,9 +11,11 @@ from local.wandb_server.graph.connection import Page, connect
 from local.wandb_server.graph.filters import matches, parse_filters, parse_order, sorted_by
 from local.wandb_server.graph.times import timestamp
 from local.wandb_server.store import collections
-from local.wandb_server.store.records import Membership, Project
 from local.wandb_server.store.runs import find_run, list_runs
-from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from local.wandb_server.store.records import Membership, Project
+    from local.wandb_server.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,9 @@ class Query:
     def client_id_mapping(self, client_id: str) -> dict[str, Any] | None:
         """The server's id of what a client has named itself, before it knew ours."""
         node = self._named_by_client(client_id)
-        return node and {"clientID": client_id, "serverID": node.id, "entry": node}
+        if node is None:
+            return None
+        return {"clientID": client_id, "serverID": node.id, "entry": node}
 
     def _named_by_client(
         self, client_id: str

@@ -1,8 +1,8 @@
 """How a field of the schema finds its answer.
 
-Field `summaryMetrics(packVersion)` of type Run is the method `summary_metrics(pack_version=…)` of the node that
-stands for the run. The argument every mutation has is `input` in the schema and `given` here, `id` is `key`:
-neither may shadow a builtin.
+Field `summaryMetrics(packVersion)` of type Run is the method `summary_metrics(pack_version=…)` of
+the node that stands for the run. The argument every mutation has is `input` in the schema and
+`given` here, `id` is `key`: neither may shadow a builtin.
 """
 
 import re

@@ -45,7 +45,7 @@ class RunChanges:
     def _run(self, entity: str | None, project: str | None, name: str | None) -> Run:
         database = self.workspace.database
         found = find_project(database, entity or self.workspace.default_entity, project or "")
-        run = found and runs.find_run(database, found.id, name or "")
+        run = None if found is None else runs.find_run(database, found.id, name or "")
         if run is None:
             raise NotFoundError(f"run {entity}/{project}/{name} not found")
         return run
@@ -60,8 +60,8 @@ class RunChanges:
     def upsert_bucket(self, given: Given) -> Given:
         """Make a run or change it.
 
-        A client that takes a run up names it and gives no state: then it runs again. Changes by storage id, as
-        wandb.Api makes them, leave the state alone.
+        A client that takes a run up names it and gives no state: then it runs again. Changes by
+        storage id alone, as wandb.Api makes them, leave the state as it is.
         """
         by_storage_id = given.get("name") is None and given.get("id") is not None
         with self.workspace.database.transaction():
@@ -85,10 +85,7 @@ class RunChanges:
         run = runs.find_run(database, project.id, name)
         if run is not None:
             return run, False
-        run_id = runs.insert_run(database, project.id, name, self.workspace.clock())
-        run = runs.run_by_id(database, run_id)
-        assert run is not None
-        return run, True
+        return runs.insert_run(database, project.id, name, self.workspace.clock()), True
 
     def update_run_state(self, given: Given) -> Given:
         run = self._run_by_storage_id(given["id"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.wandb_server.graph import artifacts as artifact_nodes
 from local.wandb_server.graph import files as file_nodes
@@ -15,10 +15,12 @@ from local.wandb_server.graph.times import timestamp
 from local.wandb_server.store.artifacts import made_by_run, used_by_run
 from local.wandb_server.store.history import parse_object
 from local.wandb_server.store.projects import project_by_id
-from local.wandb_server.store.records import Project, Run
 from local.wandb_server.store.run_files import list_run_files
 from local.wandb_server.store.runs import run_by_id, state_of
-from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from local.wandb_server.store.records import Project, Run
+    from local.wandb_server.workspace import Workspace
 
 COLUMNS = {"group": "group_name", "commit": "commit_hash", "sweep_name": "sweep"}
 
@@ -42,9 +44,7 @@ class RunNode(RunStreams):
         return None if record is None else cls(workspace, record)
 
     def _project(self) -> Project:
-        project = project_by_id(self.workspace.database, self.record.project_id)
-        assert project is not None
-        return project
+        return project_by_id(self.workspace.database, self.record.project_id)
 
     @property
     def id(self) -> str:
@@ -181,7 +181,7 @@ class RunNode(RunStreams):
         return artifact_nodes.connect_artifacts(nodes, filters, order, Page(first, after))
 
     def lookup(self, field: str) -> Any:  # noqa: ANN401  (JSON)
-        """A value for filters and ordering: `state`, `created_at`, `config.lr`, `summary_metrics.loss`."""
+        """A value for filters and ordering: `state`, `config.lr`, `summary_metrics.loss`."""
         head, _, rest = field.partition(".")
         match head:
             case "config":

@@ -23,7 +23,7 @@ def _is_number(value: object) -> bool:
 
 
 def curves_of(rows: Iterable[dict[str, Any]]) -> list[Curve]:
-    """One curve per metric that is a number, in the order of their names; W&B's own `_…` left out."""
+    """One curve per metric that is a number, by name; W&B's own `_…` left out."""
     found: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         for name, value in row.items():
@@ -51,18 +51,18 @@ def draw(curve: Curve) -> Html:
     ]
     line = tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in placed))
     end = tag("circle", cx=f"{placed[-1][0]:.1f}", cy=f"{placed[-1][1]:.1f}", r=2.5)
-    label = f"{curve.name}: {min(values):.5g} to {max(values):.5g}, steps {steps[0]:.0f} to {steps[-1]:.0f}"
+    span = f"{min(values):.5g} to {max(values):.5g}, steps {steps[0]:.0f} to {steps[-1]:.0f}"
     return tag(
         "figure",
         tag("figcaption", tag("span", curve.name), tag("strong", f"{values[-1]:.5g}")),
         tag(
             "svg",
-            tag("title", label),
+            tag("title", f"{curve.name}: {span}"),
             line,
             end,
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             preserveAspectRatio="none",
             role="img",
         ),
-        tag("div", label.partition(": ")[2], class_="quiet"),
+        tag("div", span, class_="quiet"),
     )

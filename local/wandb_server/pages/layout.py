@@ -9,20 +9,23 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 
 STYLE = Html("""
 :root { color-scheme: light dark; --line: #8883; --quiet: #808590; --mark: #2f6fde; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1080px; padding: 1.5rem; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: auto; max-width: 1080px; padding: 1.5rem; }
 h1 { font-size: 1.4rem; margin: .2rem 0 1rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 a { color: var(--mark); text-decoration: none; } a:hover { text-decoration: underline; }
 nav, .quiet, dt { color: var(--quiet); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 500; color: var(--quiet); }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .8rem .35rem 0; vertical-align: top; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .8rem .35rem 0; }
+td { vertical-align: top; }
+td:not(:last-child) { white-space: nowrap; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; margin: 0; }
 dd { margin: 0; overflow-wrap: anywhere; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; }
 pre { border: 1px solid var(--line); border-radius: 6px; padding: .6rem; overflow-x: auto; }
-.state, .alias { border-radius: 1rem; padding: .05rem .6rem; font-size: .85rem; white-space: nowrap; }
+.state, .alias { border-radius: 1rem; padding: .05rem .6rem; font-size: .85rem; }
+.state, .alias { white-space: nowrap; }
 .alias { border: 1px solid var(--line); margin-right: .25rem; }
 .running, .PENDING { background: #2f6fde26; color: #2f6fde; }
 .finished, .COMMITTED { background: #1f9d5526; color: #1f9d55; }
@@ -38,7 +41,7 @@ circle { fill: var(--mark); }
 
 
 def page(title: str, path: list[tuple[str, str]], *body: object, refresh: int = 0) -> str:
-    """A whole page; `path` are the links from the start to here, `refresh` seconds until it reloads."""
+    """A whole page; `path` links to the pages above, after `refresh` seconds it reloads."""
     links = join(*[join(tag("a", name, href=address), " / ") for name, address in path])
     head = tag(
         "head",

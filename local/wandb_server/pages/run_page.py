@@ -97,7 +97,7 @@ def _uses(workspace: Workspace, run: Run) -> Html:
 
 
 def _values(text: str) -> Html:
-    """Names and values; a config's values are wrapped, and what W&B keeps for itself is left out."""
+    """Names and values; those of a config are wrapped, and W&B's own `_…` are left out."""
     rows: list[list[object]] = []
     for name, value in sorted(parse_object(text).items()):
         if not name.startswith("_"):

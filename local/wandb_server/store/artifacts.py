@@ -29,6 +29,13 @@ class NewVersion:
 
 
 @dataclass(frozen=True)
+class NewManifest:
+    name: str
+    digest: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One line of a manifest: a file by its MD5 (hex), or a reference to somewhere else."""
 
@@ -109,7 +116,7 @@ def record_use(database: Database, artifact_id: int, run_id: int, used_as: str |
 def create_version(
     database: Database, sequence: Collection, new: NewVersion, now: float
 ) -> Artifact:
-    """Answer the committed version with the same content, or a new PENDING one with the next number.
+    """Answer the committed version with the same content, or a new PENDING one.
 
     Numbers are never used twice: deleted versions keep their rows.
     """
@@ -135,9 +142,7 @@ def _insert_version(database: Database, sequence_id: int, new: NewVersion, now: 
         *(sequence_id, new.run_id, index, new.digest, new.metadata, new.description),
         *(new.ttl_seconds, new.history_step, new.client_id, json.dumps(new.aliases), now, now),
     )
-    artifact = artifact_by_id(database, artifact_id)
-    assert artifact is not None
-    return artifact
+    return database.sure(Artifact, "select * from artifacts where id = ?", artifact_id)
 
 
 def _name_version(database: Database, artifact: Artifact, aliases: tuple[str, ...]) -> None:
@@ -148,7 +153,7 @@ def _name_version(database: Database, artifact: Artifact, aliases: tuple[str, ..
 def commit_version(
     database: Database, artifact: Artifact, entries: list[Entry], now: float
 ) -> None:
-    """All files are here: the version is COMMITTED and its aliases, `latest` among them, move to it."""
+    """All files are here: the version is COMMITTED, and its aliases and `latest` move to it."""
     rows: list[tuple[Value, ...]] = [
         (artifact.id, entry.name, entry.md5, entry.size, entry.reference) for entry in entries
     ]
@@ -201,17 +206,13 @@ def delete_version(database: Database, artifact: Artifact, now: float) -> None:
         collections.set_alias(database, newest.sequence_id, newest.id, collections.LATEST)
 
 
-def add_manifest(  # noqa: PLR0913  (one argument per column)
-    database: Database, artifact_id: int, name: str, digest: str, kind: str, now: float
-) -> Manifest:
+def add_manifest(database: Database, artifact_id: int, new: NewManifest, now: float) -> Manifest:
     manifest_id = database.write(
         "insert into manifests (artifact_id, name, digest, kind, created_at)"
         " values (?, ?, ?, ?, ?)",
-        *(artifact_id, name, digest, kind, now),
+        *(artifact_id, new.name, new.digest, new.kind, now),
     )
-    manifest = manifest_by_id(database, manifest_id)
-    assert manifest is not None
-    return manifest
+    return database.sure(Manifest, "select * from manifests where id = ?", manifest_id)
 
 
 def manifest_by_id(database: Database, manifest_id: int) -> Manifest | None:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import secrets
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
@@ -95,5 +94,5 @@ class Blobs:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         size = arriving.stat().st_size
-        os.replace(arriving, target)
+        arriving.replace(target)
         return Received(size, md5)

@@ -1,5 +1,7 @@
 """Artifact types and collections, aliases and memberships."""
 
+from dataclasses import dataclass
+
 from local.wandb_server.store.database import Database
 from local.wandb_server.store.records import (
     Alias,
@@ -22,8 +24,8 @@ def find_type(database: Database, project_id: int, name: str) -> ArtifactType | 
     )
 
 
-def type_by_id(database: Database, type_id: int) -> ArtifactType | None:
-    return database.one(ArtifactType, "select * from artifact_types where id = ?", type_id)
+def type_by_id(database: Database, type_id: int) -> ArtifactType:
+    return database.sure(ArtifactType, "select * from artifact_types where id = ?", type_id)
 
 
 def list_types(database: Database, project_id: int) -> list[ArtifactType]:
@@ -37,9 +39,11 @@ def make_type(database: Database, project_id: int, name: str, now: float) -> Art
         "insert or ignore into artifact_types (project_id, name, created_at) values (?, ?, ?)",
         *(project_id, name, now),
     )
-    found = find_type(database, project_id, name)
-    assert found is not None
-    return found
+    return database.sure(
+        ArtifactType,
+        "select * from artifact_types where project_id = ? and name = ?",
+        *(project_id, name),
+    )
 
 
 def find_collection(database: Database, project_id: int, name: str) -> Collection | None:
@@ -64,19 +68,27 @@ def list_collections(database: Database, project_id: int) -> list[Collection]:
     )
 
 
-def insert_collection(  # noqa: PLR0913  (one argument per column)
-    database: Database,
-    kind: ArtifactType,
-    name: str,
-    now: float,
-    *,
-    form: str,
-    client_id: str | None,
-) -> int:
-    return database.write(
-        "insert into collections (project_id, type_id, kind, name, client_id, created_at, updated_at)"
+@dataclass(frozen=True)
+class NewCollection:
+    name: str
+    kind: str = SEQUENCE
+    client_id: str | None = None
+
+
+def find_or_make(
+    database: Database, of_type: ArtifactType, new: NewCollection, now: float
+) -> Collection:
+    """The collection of that name, whatever its type; a new one is of type `of_type`."""
+    database.write(
+        "insert or ignore into collections"
+        " (project_id, type_id, kind, name, client_id, created_at, updated_at)"
         " values (?, ?, ?, ?, ?, ?, ?)",
-        *(kind.project_id, kind.id, form, name, client_id, now, now),
+        *(of_type.project_id, of_type.id, new.kind, new.name, new.client_id, now, now),
+    )
+    return database.sure(
+        Collection,
+        "select * from collections where project_id = ? and name = ?",
+        *(of_type.project_id, new.name),
     )
 
 
@@ -111,9 +123,11 @@ def add_member(
         " values (?, ?, ?, ?)",
         *(collection_id, artifact.id, index, now),
     )
-    member = find_member(database, collection_id, artifact.id)
-    assert member is not None
-    return member
+    return database.sure(
+        Membership,
+        "select * from memberships where collection_id = ? and artifact_id = ?",
+        *(collection_id, artifact.id),
+    )
 
 
 def find_member(database: Database, collection_id: int, artifact_id: int) -> Membership | None:

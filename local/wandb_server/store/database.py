@@ -38,6 +38,13 @@ class Database:
         row = self._connection.execute(sql, values).fetchone()
         return None if row is None else kind(**dict(row))
 
+    def sure(self, kind: type[Row], sql: str, *values: Value) -> Row:
+        """The row that is known to be there."""
+        row = self.one(kind, sql, *values)
+        if row is None:
+            raise LookupError(f"no {kind.__name__} for {values}")
+        return row
+
     def texts(self, sql: str, *values: Value) -> list[str]:
         return [str(row[0]) for row in self._connection.execute(sql, values)]
 

@@ -8,8 +8,8 @@ def find_project(database: Database, entity: str, name: str) -> Project | None:
     )
 
 
-def project_by_id(database: Database, project_id: int) -> Project | None:
-    return database.one(Project, "select * from projects where id = ?", project_id)
+def project_by_id(database: Database, project_id: int) -> Project:
+    return database.sure(Project, "select * from projects where id = ?", project_id)
 
 
 def list_projects(database: Database, entity: str) -> list[Project]:
@@ -24,6 +24,6 @@ def make_project(database: Database, entity: str, name: str, now: float) -> Proj
         name,
         now,
     )
-    project = find_project(database, entity, name)
-    assert project is not None
-    return project
+    return database.sure(
+        Project, "select * from projects where entity = ? and name = ?", entity, name
+    )

@@ -1,15 +1,16 @@
+from local.wandb_server.store.blobs import Received
 from local.wandb_server.store.database import Database
 from local.wandb_server.store.records import RunFile
 
 
-def save_run_file(  # noqa: PLR0913  (one argument per column)
-    database: Database, run_id: int, name: str, size: int, md5: str, now: float
+def save_run_file(
+    database: Database, run_id: int, name: str, received: Received, now: float
 ) -> None:
     database.write(
         "insert into run_files (run_id, name, size, md5, updated_at) values (?, ?, ?, ?, ?)"
         " on conflict (run_id, name) do update set"
         " size = excluded.size, md5 = excluded.md5, updated_at = excluded.updated_at",
-        *(run_id, name, size, md5, now),
+        *(run_id, name, received.size, received.md5, now),
     )
 
 

@@ -1,7 +1,7 @@
 """Runs: their rows and their state.
 
-A run is running until its client says otherwise. When the client falls silent the run has crashed; that is
-worked out when the run is read, so nothing has to watch the clock.
+A run is running until its client says otherwise. When the client falls silent the run has crashed;
+that is worked out when the run is read, so nothing has to watch the clock.
 """
 
 from dataclasses import dataclass
@@ -46,12 +46,13 @@ def list_runs(database: Database, project_id: int) -> list[Run]:
     return database.all(Run, "select * from runs where project_id = ? order by id desc", project_id)
 
 
-def insert_run(database: Database, project_id: int, name: str, now: float) -> int:
-    return database.write(
+def insert_run(database: Database, project_id: int, name: str, now: float) -> Run:
+    run_id = database.write(
         "insert into runs (project_id, name, display_name, created_at, updated_at, heartbeat_at)"
         " values (?, ?, ?, ?, ?, ?)",
         *(project_id, name, name, now, now, now),
     )
+    return database.sure(Run, "select * from runs where id = ?", run_id)
 
 
 def change_run(database: Database, run_id: int, change: RunChange, now: float) -> None:
@@ -104,7 +105,7 @@ def delete_run(database: Database, run_id: int) -> None:
 
 
 def state_of(run: Run, now: float, silent_after: float) -> str:
-    """The state a reader sees: a running run without a heartbeat for `silent_after` seconds crashed."""
+    """The state a reader sees: a running run that is silent for `silent_after` seconds crashed."""
     if run.state != RUNNING:
         return run.state
     if now - run.heartbeat_at > silent_after:

@@ -1,11 +1,10 @@
 import json
-import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from local.wandb_server import LocalWandb
+from local.wandb_server import LocalWandb, RequestFailedError
+from tests.local.test_wandb_server.sdk_client import Client, kill_all, wait_until
 
 # The one question the controller asks.
 VERSIONS = """
@@ -54,7 +53,7 @@ def names(edges: list[dict[str, Any]]) -> dict[str, list[str]]:
     }
 
 
-def test_what_one_run_logs_another_downloads_to_the_byte(client: Any, project: str) -> None:
+def test_what_one_run_logs_another_downloads_to_the_byte(client: Client, project: str) -> None:
     log = """
     import hashlib, pathlib
     content = os.urandom(1 << 20)
@@ -87,7 +86,7 @@ def test_what_one_run_logs_another_downloads_to_the_byte(client: Any, project: s
 
 
 def test_the_one_query_answers_versions_newest_first_with_their_run(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     with wandb.init(project=given["project"], id="r") as run:
@@ -129,7 +128,7 @@ def test_the_one_query_answers_null_for_what_does_not_exist(
 
 
 def test_the_same_content_is_no_new_version_and_takes_the_aliases(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     with wandb.init(project=given["project"]) as run:
@@ -140,7 +139,7 @@ def test_the_same_content_is_no_new_version_and_takes_the_aliases(
 
 
 def test_api_changes_aliases_metadata_and_ttl_and_deletes_versions(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     from datetime import timedelta
@@ -166,7 +165,9 @@ def test_api_changes_aliases_metadata_and_ttl_and_deletes_versions(
     assert names(versions(server, project)) == {"v1": ["latest"], "v0": ["best"]}
 
 
-def test_api_and_the_one_query_see_the_same(client: Any, server: LocalWandb, project: str) -> None:
+def test_api_and_the_one_query_see_the_same(
+    client: Client, server: LocalWandb, project: str
+) -> None:
     """The training side asks by the SDK, the controller by GraphQL: they must agree."""
     script = """
     with wandb.init(project=given["project"]) as run:
@@ -207,11 +208,7 @@ def test_api_and_the_one_query_see_the_same(client: Any, server: LocalWandb, pro
 
 
 def test_a_killed_upload_leaves_the_version_pending_and_latest_where_it_was(
-    client: Any,
-    server: LocalWandb,
-    project: str,
-    kill: Callable[[subprocess.Popen[str]], None],
-    until: Callable[[Callable[[], bool]], None],
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     import time
@@ -228,8 +225,8 @@ def test_a_killed_upload_leaves_the_version_pending_and_latest_where_it_was(
     server.fault("slow", delay=60, path_contains="_storage/artifacts")
     sent = server.requests()["_storage"]
     (client.directory / "go on").touch()
-    until(lambda: server.requests()["_storage"] > sent)
-    kill(process)
+    wait_until(lambda: server.requests()["_storage"] > sent)
+    kill_all(process)
 
     states = {edge["version"]: edge["node"]["state"] for edge in versions(server, project)}
     assert states == {"v1": "PENDING", "v0": "COMMITTED"}
@@ -237,7 +234,7 @@ def test_a_killed_upload_leaves_the_version_pending_and_latest_where_it_was(
 
 
 def test_after_a_killed_upload_the_same_content_is_committed_as_the_next_version(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     with wandb.init(project=given["project"]) as run:
@@ -252,7 +249,7 @@ def test_after_a_killed_upload_the_same_content_is_committed_as_the_next_version
 
 
 def test_two_clients_commit_to_one_collection_at_the_same_time(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     with wandb.init(project=given["project"]) as run:
@@ -268,14 +265,17 @@ def test_two_clients_commit_to_one_collection_at_the_same_time(
 
 @pytest.mark.parametrize("filters", ['{"state"', '["state"]', '{"$near": 1}'])
 def test_filters_that_cannot_be_read_are_refused(
-    client: Any, server: LocalWandb, project: str, filters: str
+    server: LocalWandb, project: str, filters: str
 ) -> None:
-    script = """
-    with wandb.init(project=given["project"]) as run:
-        answer(log(run, "weights").version)
+    make = """
+    mutation ($p: String!) {
+      createArtifact(input: {
+        entityName: "local", projectName: $p, artifactTypeName: "model",
+        artifactCollectionName: "c", digest: "abc", digestAlgorithm: MANIFEST_MD5
+      }) { artifact { state } }
+    }
     """
-    if not server.graphql(VERSIONS, entity="local", project="filtered", collection="c")["project"]:
-        client.ask(LOG, script, project="filtered")
-    with pytest.raises(OSError, match="400"):
-        versions(server, "filtered", filters)
-    assert len(versions(server, "filtered", '{"state": {"$in": ["COMMITTED"]}}')) == 1
+    server.graphql(make, p=project)
+    with pytest.raises(RequestFailedError, match="400"):
+        versions(server, project, filters)
+    assert len(versions(server, project, '{"state": {"$in": ["PENDING"]}}')) == 1

@@ -4,16 +4,13 @@ import socket
 import stat
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.wandb_server import LocalWandb
 from local.wandb_server.process import REPOSITORY
+from tests.local.test_wandb_server.sdk_client import Client, exchange, wait_until
 
 MAKE_RUN = (
     'mutation ($name: String) { upsertBucket(input: {name: $name, modelName: "p"}) { inserted } }'
@@ -22,14 +19,9 @@ READ_RUN = 'query { project(name: "p") { runs { edges { node { name state } } } 
 SERVE = [sys.executable, "-m", "local.wandb_server"]
 
 
-def read(url: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
-    request = urllib.request.Request(url, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+def read(address: str, **headers: str) -> tuple[int, str]:
+    status, text, _ = exchange("GET", address, None, **headers)
+    return status, text
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -67,7 +59,7 @@ def test_it_takes_its_key_from_a_file(tmp_path: Path) -> None:
         assert not (tmp_path / "data" / "api-key").exists()
 
 
-def test_it_ends_with_its_parent(tmp_path: Path, until: Callable[..., None]) -> None:
+def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     parent = f"""
 import sys, time
 from pathlib import Path
@@ -83,7 +75,7 @@ time.sleep(60)
         server = int(process.stdout.readline())
         os.kill(server, 0)
         process.kill()
-    until(lambda: not is_alive(server))
+    wait_until(lambda: not is_alive(server))
 
 
 def is_alive(pid: int) -> bool:
@@ -105,24 +97,24 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_foreign_host_name_is_refused(server: LocalWandb) -> None:
-    status, _ = read(server.url, {"Host": "evil.example"})
+    status, _ = read(server.url, Host="evil.example")
     assert status == 400
 
 
 def test_storage_opens_only_to_the_address_that_was_signed(
-    client: Any, server: LocalWandb, project: str
+    server: LocalWandb, project: str
 ) -> None:
     make = """
     mutation ($p: String!) {
       upsertBucket(input: {name: "r", modelName: $p}) { inserted }
-      createRunFiles(input: {projectName: $p, runName: "r", files: ["a.txt"]}) { files { uploadUrl } }
+      createRunFiles(input: {projectName: $p, runName: "r", files: ["a.txt"]}) {
+        files { uploadUrl }
+      }
     }
     """
     files = server.graphql(make, p=project)["createRunFiles"]["files"]
     address = files[0]["uploadUrl"]
-    upload = urllib.request.Request(address, data=b"text", method="PUT")
-    with urllib.request.urlopen(upload, timeout=10) as response:
-        assert response.status == 200
+    assert exchange("PUT", address, b"text")[0] == 200
     assert read(address)[0] == 403
     assert read(address.partition("?")[0])[0] == 403
     assert read(address.replace("a.txt", "../../../api-key"))[0] in {403, 404}
@@ -132,7 +124,7 @@ def test_storage_opens_only_to_the_address_that_was_signed(
 
 
 def test_pages_show_runs_and_take_nothing_for_html(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     run = wandb.init(project=given["project"], name="<script>alert(1)</script>", tags=["<b>"])

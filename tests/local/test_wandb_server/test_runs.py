@@ -1,12 +1,11 @@
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.wandb_server import LocalWandb
+from tests.local.test_wandb_server.sdk_client import Client, kill_all
 
 RUN = """
 query ($project: String, $run: String!) {
@@ -17,12 +16,13 @@ query ($project: String, $run: String!) {
 """
 
 TRAIN = """
-run = wandb.init(project=given["project"], id=given["run"], resume=given.get("resume"))
-before = run.step
-for _ in range(given.get("steps", 3)):
-    run.log({"loss": 1 / (run.step + 1)})
-answer({"resumed": run.resumed, "step": before, "url": run.url})
-run.finish(exit_code=given.get("exit_code", 0))
+for resume in given.get("resume", [None]):
+    run = wandb.init(project=given["project"], id=given["run"], resume=resume)
+    resumed = run.resumed
+    for _ in range(given.get("steps", 3)):
+        run.log({"loss": 1 / (run.step + 1)})
+    answer(resumed)
+    run.finish(exit_code=given.get("exit_code", 0))
 """
 
 
@@ -32,13 +32,13 @@ def read_run(server: LocalWandb, project: str, run: str) -> dict[str, Any]:
 
 
 def test_a_resumed_run_is_the_same_run_and_goes_on_counting_steps(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
-    first = client.ask(TRAIN, project=project, run="r")
-    second = client.ask(TRAIN, project=project, run="r", resume="allow")
-    third = client.ask(TRAIN, project=project, run="r", resume="must")
+    first = client.run(TRAIN, project=project, run="r")
+    second = client.run(TRAIN, project=project, run="r", resume=["allow", "must"])
 
-    assert [first["resumed"], second["resumed"], third["resumed"]] == [False, True, True]
+    assert first.answers == [False]
+    assert second.answers == [True, True]
     found = read_run(server, project, "r")
     assert found["historyLineCount"] == 9
     assert json.loads(found["summaryMetrics"])["_step"] == 8
@@ -47,20 +47,20 @@ def test_a_resumed_run_is_the_same_run_and_goes_on_counting_steps(
 
 @pytest.mark.parametrize(
     ("resume", "exists", "reason"),
-    [("must", False, "does not exist"), ("never", True, "already exists")],
+    [("must", "", "does not exist"), ("never", "r", "already exists")],
 )
 def test_resume_is_refused_when_the_run_is_not_as_asked(
-    client: Any, project: str, resume: str, exists: bool, reason: str
+    client: Client, project: str, resume: str, exists: str, reason: str
 ) -> None:
     if exists:
-        client.ask(TRAIN, project=project, run="r", steps=1)
-    ended = client.run(TRAIN, project=project, run="r", resume=resume)
+        client.ask(TRAIN, project=project, run=exists, steps=1)
+    ended = client.run(TRAIN, project=project, run="r", resume=[resume])
     assert ended.exit_code != 0
     assert reason in ended.stderr
 
 
 def test_a_run_that_exits_with_an_error_has_failed(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     client.run(TRAIN, project=project, run="r", exit_code=3)
     found = read_run(server, project, "r")
@@ -68,7 +68,7 @@ def test_a_run_that_exits_with_an_error_has_failed(
 
 
 def test_api_reads_history_summary_config_tags_and_files_as_logged(
-    client: Any, project: str
+    client: Client, project: str
 ) -> None:
     script = """
     import pathlib
@@ -115,7 +115,7 @@ def test_api_reads_history_summary_config_tags_and_files_as_logged(
 
 
 def test_two_clients_log_to_two_runs_at_the_same_time(
-    client: Any, server: LocalWandb, project: str
+    client: Client, server: LocalWandb, project: str
 ) -> None:
     together = [client.start(TRAIN, project=project, run=name, steps=50) for name in "ab"]
     for process in together:
@@ -134,19 +134,17 @@ time.sleep(120)
 
 
 def test_a_killed_run_stays_running_until_its_silence_makes_it_crashed(
-    client: Any,
+    client: Client,
     server: LocalWandb,
     project: str,
-    tmp_path: Path,
-    kill: Callable[[subprocess.Popen[str]], None],
 ) -> None:
     process = client.start(SILENT, project=project)
     assert process.stdout is not None
     process.stdout.readline()
-    kill(process)
+    kill_all(process)
     assert read_run(server, project, "r")["state"] == "running"
 
-    client.ask(TRAIN, project=project, run="r", resume="allow")
+    client.ask(TRAIN, project=project, run="r", resume=["allow"])
     assert read_run(server, project, "r")["state"] == "finished"
 
 
@@ -159,7 +157,7 @@ def test_silence_is_a_setting_of_the_server(tmp_path: Path) -> None:
         assert read_run(patient, "p", "r")["state"] == "running"
 
 
-def test_a_run_of_an_unknown_entity_is_refused_as_wandb_does(client: Any, project: str) -> None:
+def test_a_run_of_an_unknown_entity_is_refused_as_wandb_does(client: Client, project: str) -> None:
     script = """
     try:
         wandb.init(project=given["project"], entity="nobody")
