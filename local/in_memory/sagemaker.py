@@ -50,6 +50,7 @@ class InMemorySageMaker:
         self._tags: dict[str, dict[str, str]] = {}
         self._refusals: list[ResilienceError] = []
         self._lock = Lock()
+        self.requests: list[Request] = []  # that were accepted, in their order
 
     def describe(self, name: str) -> Job | None:
         described = self._jobs.get(name)
@@ -71,6 +72,7 @@ class InMemorySageMaker:
                 raise NameInUse(name)
             if self._refusals:
                 raise self._refusals.pop(0)
+            self.requests.append(deepcopy(request))
             described = _ALWAYS_SHOWN | request | _STARTING
             self.put(name, described, tag_names.read(request.get("Tags")))
 

@@ -1,0 +1,35 @@
+"""The deployment that a replay takes place in."""
+
+from collections.abc import Mapping
+
+from local.in_memory import InMemoryWorld
+from resilience import settings
+
+
+def of(world: InMemoryWorld, environment: Mapping[str, str]) -> settings.Settings:
+    """The function's settings: as template.yaml gives them, or as `environment` has them."""
+    assumed = _assumed(world.account, world.region)
+    told = {name: value for name, value in environment.items() if name.startswith("RESILIENCE_")}
+    return settings.of_on_training_ended({**assumed, **told})
+
+
+def _assumed(account: str, region: str) -> dict[str, str]:
+    return {
+        "WANDB_BASE_URL": "https://api.wandb.ai",
+        "WANDB_SECRET_NAME": "resilience/wandb-api-key",
+        "RESILIENCE_MODE_PARAMETER": "/resilience/mode",
+        "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
+        "RESILIENCE_ALLOWED_IMAGES": f"{account}.dkr.ecr.*.amazonaws.com/*,"
+        "763104351884.dkr.ecr.*.amazonaws.com/*",
+        "RESILIENCE_TRAINING_ROLES": f"arn:aws:iam::{account}:role/TrainingRole",
+        "RESILIENCE_MAX_ATTEMPTS": "10",
+        "RESILIENCE_MAX_WITHOUT_PROGRESS": "3",
+        "RESILIENCE_BACKOFF_BASE_SECONDS": "60",
+        "RESILIENCE_BACKOFF_MAX_SECONDS": "3600",
+        "RESILIENCE_WAIT_TOTAL_SECONDS": "86400",
+        "RESILIENCE_QUEUE_ARN": f"arn:aws:sqs:{region}:{account}:training-ended",
+        "RESILIENCE_DEAD_LETTER_URL": "https://sqs.invalid/dead-letters",
+        "RESILIENCE_TOPIC_ARN": f"arn:aws:sns:{region}:{account}:notifications",
+        "RESILIENCE_SCHEDULE_GROUP": "waits",
+        "RESILIENCE_SCHEDULE_ROLE_ARN": f"arn:aws:iam::{account}:role/WaitSchedule",
+    }
