@@ -24,9 +24,9 @@ $(READY): requirements-dev.txt constraints.txt
 LAMBDA := build/functions
 SOURCES := $(shell find functions packaging -name '*.py' -o -name '*.lock' -o -name '*.txt') requirements.txt
 
-build-local: $(LAMBDA)/.built
+build-local: build/.built
 
-$(LAMBDA)/.built: $(READY) $(SOURCES)
+build/.built: $(READY) $(SOURCES)
 	@$(BIN)/python packaging/build.py --into $(LAMBDA)
 	@touch $@
 
@@ -52,6 +52,20 @@ types: $(READY)
 
 bench: $(READY) build-local ## print the benchmark tables
 	@$(BIN)/python -m bench
+
+SAM_VENV := .venv-sam
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM_VENV)/bin/sam
+
+$(SAM_VENV)/.ready:
+	$(PYTHON) -m venv $(SAM_VENV)
+	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	@touch $@
+
+build: $(SAM_VENV)/.ready ## build the functions for AWS (sam build)
+	@$(SAM) validate --lint && $(SAM) build
+
+deploy: build ## deploy to your AWS account (ARGS=--guided the first time)
+	@$(SAM) deploy $(ARGS)
 
 clean: ## remove what was built and what the local services stored
 	rm -rf build .aws-sam .local

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo.run import DemoError, Run
+from local.demo.lineage import Observer
+from local.demo.run import ROOT, DemoError, Run
 from local.demo.scenarios import SCENARIOS
 from local.demo.story import Story
 from local.demo.timeline import defects, show
@@ -19,6 +20,7 @@ from local.stack import REPOSITORY, LocalStack, local_stack
 # Seconds where a deployment has minutes, so that a wait fits into a demo.
 PARAMETERS = {"BackoffBaseSeconds": "3", "BackoffMaxSeconds": "6", "SweepGraceSeconds": "0"}
 INTERRUPTED = 130
+_LOG_SECONDS = 0.5
 
 
 def main() -> int:
@@ -61,12 +63,17 @@ def _options() -> argparse.Namespace:
 
 
 def _play(run: Run, console: Console) -> int:
-    observer = run.play()
+    observer = Observer(run.stack, ROOT)
+    try:
+        run.play(observer)
+        found = []
+    except DemoError as error:
+        found = [str(error)]
     # The verdict's tag comes before its log line is flushed.
-    time.sleep(0.5)
+    time.sleep(_LOG_SECONDS)
     judgements = observer.judgements()
     show(console, run, judgements)
-    found = defects(run, judgements)
+    found += defects(run, judgements)
     for defect in found:
         console.print(f"not as it must be: {defect}", style="bold red", markup=False)
     if not found:

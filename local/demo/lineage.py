@@ -105,7 +105,8 @@ class Observer:
     def judgements(self) -> list[dict[str, Any]]:
         """The controller's canonical lines about this lineage, in order."""
         lines = (json.loads(text) for text in self._texts(self._lambda_logs, "") if text[:1] == "{")
-        return [line for line in lines if str(line.get("job", "")).startswith(self._root)]
+        told = [line for line in lines if "verdict" in line or line.get("level") == "ERROR"]
+        return [line for line in told if str(line.get("job", self._root)).startswith(self._root)]
 
     def _job_log(self, name: str) -> list[str]:
         return [

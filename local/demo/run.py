@@ -47,9 +47,8 @@ class Run:
     swept: bool = False
     told: set[tuple[str, str]] = field(default_factory=set)
 
-    def play(self) -> Observer:
+    def play(self, observer: Observer) -> None:
         """Launch the job, break it as the scenario says, and watch until the lineage has ended."""
-        observer = Observer(self.stack, ROOT)
         if self.scenario.blow is Blow.BEFORE:
             self.stack.aws.fault(self.scenario.fault, ROOT, count=1)
             self._tell("break", f"ordered for the next job: {self.scenario.fault}")
@@ -60,7 +59,7 @@ class Run:
             self._break_if_time()
             self._sweep_if_time()
             if self._is_over():
-                return observer
+                return
             time.sleep(_POLL_SECONDS)
         raise DemoError(f"the lineage has not ended after {PATIENCE_SECONDS} s")
 
@@ -164,11 +163,10 @@ def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _worth_telling(line: str) -> str:
+    """What the training script itself logs; the libraries' own lines stay in the log."""
+    _, _, text = line.partition(" INFO ")
     marks = ("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B")
-    for mark in marks:
-        if (at := line.find(mark)) >= 0:
-            return line[at:]
-    return ""
+    return text if text.startswith(marks) else ""
 
 
 def _is_ripe(root: Attempt, *, poisoned: bool) -> bool:

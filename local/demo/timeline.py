@@ -42,7 +42,7 @@ def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
 def _settling(attempt: Attempt, judgements: list[dict[str, Any]]) -> dict[str, Any]:
     """The line of the verdict that stands; repeated messages were told of as well."""
     standing = (attempt.verdict, attempt.reason)
-    lines = [line for line in judgements if line["job"] == attempt.name]
+    lines = [line for line in judgements if line.get("job") == attempt.name]
     settling = [line for line in lines if (line.get("verdict"), line.get("reason")) == standing]
     return next(iter(settling), {})
 
@@ -76,7 +76,9 @@ def defects(run: Run, judgements: list[dict[str, Any]]) -> list[str]:
     for attempt, outcome in zip(attempts, wanted, strict=False):
         if (attempt.verdict, attempt.reason) != (outcome.verdict, outcome.reason):
             found.append(f"{attempt.name}: {attempt.verdict} {attempt.reason}, not {outcome}")
-        classes = {line.get("failure_class") for line in judgements if line["job"] == attempt.name}
+        classes = {
+            line.get("failure_class") for line in judgements if line.get("job") == attempt.name
+        }
         if outcome.failure_class not in classes:
             found.append(f"{attempt.name}: classes {classes}, not {outcome.failure_class}")
     if run.scenario.waits and not any(line.get("verdict") == "WAIT" for line in judgements):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+import time
 from pathlib import Path
 
 import wandb
@@ -13,6 +14,7 @@ from train_original import main
 from typing_extensions import override
 
 _STEP = 45
+_HANG_SECONDS = 60  # the GPU hangs; its fault comes in the meantime
 
 
 class Poison(Callback):
@@ -27,6 +29,7 @@ class Poison(Callback):
     ) -> None:
         if trainer.global_step == _STEP and "RESILIENCE_ATTEMPT" not in os.environ:
             commit_garbage(trainer)
+            time.sleep(_HANG_SECONDS)
 
 
 def commit_garbage(trainer: Trainer) -> None:
