@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +70,10 @@ def served_aws() -> Iterator[ServedAws]:
         "HOST_SECRET": "of-the-host",
     }
     command = [sys.executable, "-m", "tests.local.served_aws"]
-    with subprocess.Popen(command, env=environment) as process:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as state,
+        subprocess.Popen(command, env={**environment, "STATE_DIR": state}) as process,
+    ):
         try:
             endpoint = f"http://127.0.0.1:{port}"
             _wait_until_ready(endpoint, process)

@@ -65,10 +65,10 @@ def function(
     return str(made["FunctionArn"])
 
 
-def package(code: str) -> bytes:
+def package(code: str, member: str = "module.py") -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("module.py", textwrap.dedent(code))
+        archive.writestr(member, textwrap.dedent(code))
     return content.getvalue()
 
 

@@ -55,6 +55,15 @@ def test_a_package_missing_in_the_zip_is_an_import_error(aws: ServedAws) -> None
     )
 
 
+def test_a_layer_gives_what_the_zip_has_not(aws: ServedAws) -> None:
+    layer = aws.client("lambda").publish_layer_version(
+        LayerName="shared", Content={"ZipFile": package("VALUE = 7", "python/shared.py")}
+    )
+    code = "import shared\ndef handler(event, context): return shared.VALUE"
+    function(aws, "layered", code, Layers=[layer["LayerVersionArn"]])
+    assert invoke(aws, "layered").payload == 7
+
+
 def test_a_raised_exception_has_type_message_and_trace(aws: ServedAws) -> None:
     function(aws, "raises", "def handler(event, context):\n    raise ValueError('not this')")
     answer = invoke(aws, "raises")

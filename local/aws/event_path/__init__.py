@@ -5,8 +5,8 @@ Private names of ministack 1.5.33, which is pinned; each patch says what it mend
 
 from local.aws import lambda_runtime
 from local.aws.event_path import (
+    alarms,
     mappings,
-    queue_access,
     rules,
     scheduler_access,
     schedules,
@@ -21,7 +21,7 @@ def install() -> None:
     lambda_runtime.install()
     mappings.install()
     rules.install()
-    queue_access.install()
     schedules.install()
     scheduler_access.install()
     topics.install()
+    alarms.install()

@@ -89,12 +89,12 @@ class Environment:
         started = time.monotonic() if cold and problem is None else began
         ended = problem or self._run(invocation, started + self._timeout)
         payload, error, status = ended
+        peak_mb = processes.peak_memory_mb(self.process)
         if status is not None:
             self.close()
         self._drain()
-        taken = self.output.take()
-        init = self._init_seconds if cold else None
-        return Ended(payload, error, status, time.monotonic() - started, init, taken)
+        seconds, init = time.monotonic() - started, self._init_seconds if cold else None
+        return Ended(payload, error, status, seconds, init, peak_mb, self.output.take())
 
     def _initialise(self, invocation: Invocation) -> "_End | None":
         """Wait for the first request of the runtime; what went wrong, or None."""

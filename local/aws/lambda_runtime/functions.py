@@ -8,12 +8,14 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import Popen
 
-from local.aws.lambda_runtime import credentials, interpreter, logs, outcomes, processes
+from local.aws.lambda_runtime import credentials, interpreter, logs, outcomes, processes, variables
 from local.aws.lambda_runtime.environment import Environment
 from local.aws.lambda_runtime.outcomes import Ended, Invocation
 from local.aws.lambda_runtime.package import Packages
@@ -52,55 +54,27 @@ class Functions:
         except credentials.RoleCannotBeAssumedError:
             return Report(_refused(request_id), "")
         try:
-            ended = lease.environment.invoke(asked)
-            peak = processes.peak_memory_mb(lease.environment.process)
+            ended = _run(lease, asked)
         finally:
             self.pool.release(lease)
-        lines = logs.lines(spec, request_id, ended, peak)
+        lines = logs.lines(spec, request_id, ended)
         logs.write(spec, lease.log_stream, lines)
         return Report(ended, "\n".join(line.text for line in lines))
 
     def _create(self, spec: FunctionSpec) -> Lease:
         stream = logs.stream_name(spec, datetime.now(UTC))
         code = self._packages.unpacked(spec.package)
+        layers = tuple(map(self._packages.unpacked, spec.layers))
+        places = variables.Places(self._endpoint(), code, self._runtime, layers, stream)
+        composed = variables.compose(spec, places, credentials.for_role(spec))
         command = interpreter.command(spec.handler)
-        variables = self._variables(spec, code, stream)
-        environment = Environment(
-            lambda address: self._spawner.start(
-                command, {**variables, "AWS_LAMBDA_RUNTIME_API": address}, code
-            ),
-            spec.timeout,
-        )
-        now = time.monotonic()
-        return Lease(environment, spec, stream, now, now)
 
-    def _variables(self, spec: FunctionSpec, code: Path, stream: str) -> Mapping[str, str]:
-        """The whole environment of the process: what Lambda sets, and the function's own."""
-        runtime = str(self._runtime)
-        reserved = {
-            **credentials.for_role(spec),
-            "AWS_REGION": spec.region,
-            "AWS_DEFAULT_REGION": spec.region,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
-            "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
-            "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
-            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-            "_HANDLER": spec.handler,
-            "LAMBDA_TASK_ROOT": str(code),
-            "LAMBDA_RUNTIME_DIR": runtime,
-        }
-        defaults = {
-            # Not Lambda's: how the function's clients find this AWS.
-            "AWS_ENDPOINT_URL": self._endpoint(),
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "PYTHONPATH": runtime,
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-        }
-        return {**defaults, **spec.variables, **reserved, **_log_settings(spec)}
+        def start(address: str) -> Popen[bytes]:
+            own = {**composed, "AWS_LAMBDA_RUNTIME_API": address}
+            return self._spawner.start(command, own, code)
+
+        now = time.monotonic()
+        return Lease(Environment(start, spec.timeout), spec, stream, now, now)
 
     def _reap(self) -> None:
         while True:
@@ -118,11 +92,13 @@ def _root() -> Path:
     return Path(state) / "functions"
 
 
-def _log_settings(spec: FunctionSpec) -> dict[str, str]:
-    if not spec.logs_json:
-        return {}
-    level = spec.logging.get("ApplicationLogLevel", "INFO")
-    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": level}
+def _run(lease: Lease, asked: Invocation) -> Ended:
+    """An environment in which something unforeseen happened is not used again."""
+    with ExitStack() as unforeseen:
+        unforeseen.callback(lease.environment.close)
+        ended = lease.environment.invoke(asked)
+        unforeseen.pop_all()
+    return ended
 
 
 def _trace_id() -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from ministack.services import cloudwatch_logs
 
-from local.aws import permissions
+from local.aws import metrics, permissions
 from local.aws.lambda_runtime import interpreter
 from local.aws.lambda_runtime.outcomes import Ended, LogLine
 from local.aws.lambda_runtime.spec import FunctionSpec
@@ -22,12 +22,12 @@ def stream_name(spec: FunctionSpec, now: datetime) -> str:
     return f"{now:%Y/%m/%d}/{prefix}[{spec.version}]{secrets.token_hex(16)}"
 
 
-def lines(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> list[LogLine]:
+def lines(spec: FunctionSpec, request_id: str, ended: Ended) -> list[LogLine]:
     """Everything one invocation leaves in the log, in order."""
     now = time.time_ns() // 1_000_000
     first = ended.lines[0].milliseconds if ended.lines else now
     before = [LogLine(first, text) for text in _opening(spec, request_id, ended, first)]
-    after = [LogLine(now, text) for text in _closing(spec, request_id, ended, peak_mb)]
+    after = [LogLine(now, text) for text in _closing(spec, request_id, ended)]
     return [*before, *ended.lines, *after]
 
 
@@ -52,15 +52,15 @@ def _runtime(spec: FunctionSpec) -> str:
     return here if here == spec.runtime else f"{here} in the place of {spec.runtime}"
 
 
-def _closing(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> list[str]:
+def _closing(spec: FunctionSpec, request_id: str, ended: Ended) -> list[str]:
     if spec.logs_json:
-        return [_record("platform.report", _metrics(spec, request_id, ended, peak_mb), time.time())]
+        return [_record("platform.report", _metrics(spec, request_id, ended), time.time())]
     report = [
         f"REPORT RequestId: {request_id}",
         f"Duration: {ended.seconds * 1000:.2f} ms",
         f"Billed Duration: {_billed(ended)} ms",
         f"Memory Size: {spec.memory_mb} MB",
-        f"Max Memory Used: {peak_mb} MB",
+        f"Max Memory Used: {ended.peak_mb} MB",
     ]
     if ended.init_seconds is not None:
         report.append(f"Init Duration: {ended.init_seconds * 1000:.2f} ms")
@@ -86,12 +86,12 @@ def _last_words(request_id: str, ended: Ended) -> list[str]:
             return []
 
 
-def _metrics(spec: FunctionSpec, request_id: str, ended: Ended, peak_mb: int) -> dict[str, object]:
+def _metrics(spec: FunctionSpec, request_id: str, ended: Ended) -> dict[str, object]:
     metrics = {
         "durationMs": round(ended.seconds * 1000, 3),
         "billedDurationMs": _billed(ended),
         "memorySizeMB": spec.memory_mb,
-        "maxMemoryUsedMB": peak_mb,
+        "maxMemoryUsedMB": ended.peak_mb,
     }
     if ended.init_seconds is not None:
         metrics["initDurationMs"] = round(ended.init_seconds * 1000, 3)
@@ -130,6 +130,7 @@ def _append(group: str, stream: str, events: list[LogLine]) -> None:
     if stream not in cloudwatch_logs._log_groups[group]["streams"]:
         cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
     batch = [{"timestamp": line.milliseconds, "message": line.text} for line in events]
+    metrics.record_lines([line.text for line in events])
     cloudwatch_logs._put_log_events(
         {"logGroupName": group, "logStreamName": stream, "logEvents": batch}
     )

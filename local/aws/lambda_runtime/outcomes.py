@@ -30,6 +30,7 @@ class Ended:
     status: str | None
     seconds: float
     init_seconds: float | None
+    peak_mb: int = 0
     lines: tuple[LogLine, ...] = field(default=())
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - private names of the pinned MiniStack are what this file is about
 """What one published state of a function asks for, read once from MiniStack's record of it."""
 
 import json
@@ -6,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.arn import parse_arn
+from ministack.services import lambda_svc
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class FunctionSpec:
     memory_mb: int
     variables: Mapping[str, str]
     logging: Mapping[str, str]
-    layers: tuple[str, ...]
+    layers: tuple[bytes, ...]
     revision: str
     package: bytes
 
@@ -57,12 +59,17 @@ def from_record(record: Mapping[str, Any]) -> FunctionSpec:
         role=config.get("Role", ""),
         timeout=float(config.get("Timeout", 3)),
         memory_mb=int(config.get("MemorySize", 128)),
-        variables=(config.get("Environment") or {}).get("Variables") or {},
+        variables=_texts((config.get("Environment") or {}).get("Variables") or {}),
         logging=config.get("LoggingConfig") or {},
-        layers=tuple(str(layer) for layer in config.get("Layers") or ()),
+        layers=tuple(filter(None, map(lambda_svc._resolve_layer_zip, config.get("Layers") or ()))),
         revision=_revision(config),
         package=record.get("code_zip") or b"",
     )
+
+
+def _texts(variables: Mapping[str, object]) -> dict[str, str]:
+    """A template may give numbers and truths."""
+    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in variables.items()}
 
 
 def _revision(config: Mapping[str, Any]) -> str:
