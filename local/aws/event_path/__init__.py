@@ -7,6 +7,7 @@ from local.aws import lambda_runtime
 from local.aws.event_path import (
     alarms,
     mappings,
+    queue_access,
     rules,
     scheduler_access,
     schedules,
@@ -21,6 +22,7 @@ def install() -> None:
     lambda_runtime.install()
     mappings.install()
     rules.install()
+    queue_access.install()
     schedules.install()
     scheduler_access.install()
     topics.install()
