@@ -19,6 +19,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 ROOT, PROJECT = "digits", "resilient-digits"
 PATIENCE_SECONDS = 170
 _POLL_SECONDS = 0.25
+_SWEEP_SECONDS = 3
 # Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.
 _HYPERPARAMETERS = {
     "epochs": "4",
@@ -44,7 +45,7 @@ class Run:
     directory: Path
     attempts: dict[str, Attempt] = field(default_factory=dict)
     broken: bool = False
-    swept: bool = False
+    next_sweep: float = 0.0
     told: set[tuple[str, str]] = field(default_factory=set)
 
     def play(self, observer: Observer) -> None:
@@ -133,11 +134,11 @@ class Run:
     def _sweep_if_time(self) -> None:
         """Do what the sweep's schedule does every few minutes, where an event was lost."""
         root = self.attempts.get(ROOT)
-        if self.swept or "drop_events" not in self.scenario.also or root is None:
+        if "drop_events" not in self.scenario.also or root is None:
             return
-        if root.is_over:
-            self.swept = True
-            self._tell("stack", "no event came; the sweep runs now, as it does every few minutes")
+        if root.is_over and not root.verdict and time.monotonic() > self.next_sweep:
+            self.next_sweep = time.monotonic() + _SWEEP_SECONDS
+            self._tell("stack", "no event comes; the sweep looks, as it does every few minutes")
             self.stack.client("lambda").invoke(
                 FunctionName=self.stack.resource(SWEEP), Payload=b"{}"
             )

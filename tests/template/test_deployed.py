@@ -145,9 +145,6 @@ def test_the_function_cannot_turn_its_own_switch(relauncher: Function) -> None:
         relauncher.client("ssm").put_parameter(Name=name, Value="act", Overwrite=True)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the local AWS asks for sqs:SendMessageBatch, which is no action on AWS"
-)
 def test_the_sweep_queues_what_it_finds_and_reads_the_mode(sweep: Function) -> None:
     env = sweep.environment
     sent = sweep.client("sqs").send_message_batch(
