@@ -7,8 +7,11 @@ import textwrap
 import time
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from botocore.client import BaseClient
 
 from tests.local.served_aws import ServedAws
 
@@ -48,6 +51,15 @@ def role(
     if allowed:
         iam.put_role_policy(RoleName=name, PolicyName="allowed", PolicyDocument=document)
     return str(made["Role"]["Arn"])
+
+
+def client_of(
+    aws: ServedAws, name: str, allowed: Policy, service: str
+) -> AbstractContextManager[BaseClient]:
+    """The service's client, closed after the block, of someone with these permissions."""
+    arn = role(aws, name, allowed, principal={"AWS": "*"})
+    session = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")
+    return closing(aws.acting_as(session["Credentials"], service))
 
 
 def function(
@@ -108,6 +120,16 @@ def message(aws: ServedAws, url: str) -> dict[str, Any]:
         QueueUrl=url, WaitTimeSeconds=10, MessageAttributeNames=["All"], AttributeNames=["All"]
     )
     return dict(received["Messages"][0])
+
+
+def depth(aws: ServedAws, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(int(count) for count in found["Attributes"].values())
+
+
+def attributes(letter: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
 
 
 def eventually(found: Callable[[], T], seconds: float = 10.0) -> T:
