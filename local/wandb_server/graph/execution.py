@@ -1,5 +1,6 @@
 """One GraphQL request: parse and validate (once per document), execute, choose the status."""
 
+import logging
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,6 +23,8 @@ from local.wandb_server.graph.queries import Query
 from local.wandb_server.graph.resolution import RefusedError, resolve_field, resolve_type
 from local.wandb_server.workspace import Workspace
 
+LOG = logging.getLogger(__name__)
+INTERNAL_ERROR = 500
 SCHEMA = Path(__file__).parent.parent / "schema"
 
 
@@ -110,6 +113,9 @@ def _root(workspace: Workspace, document: DocumentNode) -> Query | Mutation:
 def _answer(result: ExecutionResult) -> Answer:
     if not result.errors:
         return Answer(200, {"data": result.data})
+    for error in result.errors:
+        if _status(error) == INTERNAL_ERROR:
+            LOG.error("a field could not be resolved", exc_info=error.original_error)
     return Answer(
         max(map(_status, result.errors)),
         {"data": result.data, "errors": [error.formatted for error in result.errors]},
@@ -123,4 +129,4 @@ def _status(error: GraphQLError) -> int:
         return cause.status
     if isinstance(error, RefusedError):
         return error.status
-    return 400 if cause is None else 500
+    return 400 if cause is None else INTERNAL_ERROR

@@ -10,6 +10,7 @@ from local.wandb_server.graph import projects as project_nodes
 from local.wandb_server.graph import runs as run_nodes
 from local.wandb_server.graph.resolution import InvalidError, NotFoundError
 from local.wandb_server.store import run_files, runs
+from local.wandb_server.store.alerts import NewAlert, add_alert
 from local.wandb_server.store.projects import find_project, make_project
 from local.wandb_server.store.records import Project, Run
 from local.wandb_server.workspace import Workspace
@@ -58,22 +59,30 @@ class RunChanges:
         return {"project": node, "model": node, "inserted": True}
 
     def upsert_bucket(self, given: Given) -> Given:
-        """Make a run or change it.
-
-        A client that takes a run up names it and gives no state: then it runs again. Changes by
-        storage id alone, as wandb.Api makes them, leave the state as it is.
-        """
-        by_storage_id = given.get("name") is None and given.get("id") is not None
+        """Make a run or change it; a client that takes up an ended run sets it running again."""
         with self.workspace.database.transaction():
-            if by_storage_id:
-                run, inserted = self._run_by_storage_id(given["id"]), False
-            else:
-                run, inserted = self._named_run(given)
+            run, inserted = self._run_to_change(given)
             now = self.workspace.clock()
-            if not by_storage_id and given.get("state") is None:
+            if self._takes_up(run, given):
                 runs.reopen_run(self.workspace.database, run.id, now)
             runs.change_run(self.workspace.database, run.id, _run_change(given), now)
         return {"bucket": run_nodes.RunNode.by_id(self.workspace, run.id), "inserted": inserted}
+
+    def _takes_up(self, run: Run, given: Given) -> bool:
+        """Whether this is wandb.init on a run that had ended.
+
+        The SDK sends the same mutation when it starts, resumes, or changes tags or config, so only
+        the run's state tells them apart. Changes by wandb.Api give the storage id alone.
+        """
+        if given.get("name") is None or given.get("state") is not None:
+            return False
+        current = runs.state_of(run, self.workspace.clock(), self.workspace.silent_after)
+        return current not in {runs.RUNNING, runs.PREEMPTING}
+
+    def _run_to_change(self, given: Given) -> tuple[Run, bool]:
+        if given.get("name") is None and given.get("id") is not None:
+            return self._run_by_storage_id(given["id"]), False
+        return self._named_run(given)
 
     def _named_run(self, given: Given) -> tuple[Run, bool]:
         project = self._project_for_writing(
@@ -94,6 +103,12 @@ class RunChanges:
             raise InvalidError(f"a run cannot go from {current} to {given['state']}")
         change = runs.RunChange(state=given["state"])
         runs.change_run(self.workspace.database, run.id, change, self.workspace.clock())
+        return {"success": True}
+
+    def notify_scriptable_run_alert(self, given: Given) -> Given:
+        run = self._run(given["entityName"], given["projectName"], given["runName"])
+        new = NewAlert(given.get("severity") or "INFO", given["title"], given["text"])
+        add_alert(self.workspace.database, run.id, new, self.workspace.clock())
         return {"success": True}
 
     def stop_run(self, given: Given) -> Given:

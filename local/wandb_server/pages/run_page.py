@@ -6,6 +6,7 @@ from local.wandb_server.pages.curves import curves_of, draw
 from local.wandb_server.pages.layout import alias, badge, moment, page, size
 from local.wandb_server.pages.markup import Html, facts, join, table, tag
 from local.wandb_server.store import artifacts, collections, history
+from local.wandb_server.store.alerts import list_alerts
 from local.wandb_server.store.history import OUTPUT, parse_object
 from local.wandb_server.store.records import Artifact, Project, Run
 from local.wandb_server.store.runs import PREEMPTING, RUNNING, state_of
@@ -22,6 +23,7 @@ def render_run(workspace: Workspace, project: Project, run: Run) -> str:
         run.display_name or run.name,
         [("projects", "/"), (f"{project.entity}/{project.name}", home)],
         _facts(workspace, run, state),
+        _alerts(workspace, run),
         _section("Metrics", _curves(workspace, run)),
         _section("Checkpoints and other artifacts", _versions(workspace, run)),
         _section("Artifacts used", _uses(workspace, run)),
@@ -34,6 +36,15 @@ def render_run(workspace: Workspace, project: Project, run: Run) -> str:
 
 def _section(title: str, content: Html) -> Html:
     return join(tag("h2", title), content)
+
+
+def _alerts(workspace: Workspace, run: Run) -> Html:
+    """Shown only when there are any: most runs call nobody."""
+    rows: list[list[object]] = [
+        [alert.severity, alert.title, moment(alert.created_at), alert.text]
+        for alert in list_alerts(workspace.database, run.id)
+    ]
+    return _section("Alerts", table(["severity", "title", "at", "text"], rows)) if rows else join()
 
 
 def _facts(workspace: Workspace, run: Run, state: str) -> Html:

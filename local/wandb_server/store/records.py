@@ -42,6 +42,16 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Alert:
+    id: int
+    run_id: int
+    severity: str
+    title: str
+    text: str
+    created_at: float
+
+
+@dataclass(frozen=True)
 class RunFile:
     id: int
     run_id: int

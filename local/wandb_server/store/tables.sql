@@ -53,6 +53,15 @@ create table if not exists run_files (
     unique (run_id, name)
 );
 
+create table if not exists alerts (
+    id integer primary key,
+    run_id integer not null references runs (id) on delete cascade,
+    severity text not null,
+    title text not null,
+    text text not null,
+    created_at real not null
+);
+
 create table if not exists artifact_types (
     id integer primary key,
     project_id integer not null references projects (id),

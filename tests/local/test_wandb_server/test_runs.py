@@ -165,3 +165,21 @@ def test_a_run_of_an_unknown_entity_is_refused_as_wandb_does(client: Client, pro
         answer(str(error))
     """
     assert "entity nobody not found during upsertBucket" in client.ask(script, project=project)
+
+
+def test_a_run_that_said_it_would_be_preempted_is_preempted_and_runs_on_when_resumed(
+    client: Client, server: LocalWandb, project: str
+) -> None:
+    script = """
+    run = wandb.init(project=given["project"], id="r")
+    run.mark_preempting()
+    run.tags += ("spot",)
+    run.finish(exit_code=1)
+    """
+    client.run(script, project=project)
+    found = read_run(server, project, "r")
+    assert (found["state"], found["tags"]) == ("preempted", ["spot"])
+
+    client.run(TRAIN, project=project, run="r", resume=["must"], exit_code=1)
+    found = read_run(server, project, "r")
+    assert (found["state"], found["tags"]) == ("failed", ["spot"])
