@@ -1,0 +1,170 @@
+"""A training that goes wrong in a world in memory, and a controller that may die at any call."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from local.in_memory import Clock, InMemoryWorld
+from local.replaying import deployment
+from local.replaying.described import described
+from resilience import events
+from resilience.decisions import CheckpointRequest, Decision
+from resilience.errors import Retry
+from resilience.events import Hint, NotForUs
+from resilience.ports import World
+from resilience.recovery import recover
+
+NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
+JOB, SUCCESSOR = "night-1", "night-1-r2"
+TAGS = {
+    "WANDB_ENTITY": "example-team",
+    "WANDB_PROJECT": "vision",
+    "WANDB_CHECKPOINT_NAME": "model-night-1",
+    "WANDB_RUN_ID": "night-1",
+    "resilience:completed": "no",
+}
+WANDB = CheckpointRequest(entity="example-team", project="vision", collection="model-night-1")
+GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
+CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
+OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory"
+Call = tuple[str, int]  # a port's method, and the how manieth call of it
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where the process dies: at which call, before its effect or after it."""
+
+    call: Call
+    after: bool
+
+    def __str__(self) -> str:
+        return f"{'after' if self.after else 'before'} {self.call[0]} {self.call[1]}"
+
+
+@dataclass
+class Watched:
+    """Ports whose calls are counted, and that kill the process where they are told to."""
+
+    world: InMemoryWorld
+    death: Death | None = None
+    made: list[Call] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ports(self) -> World:
+        real = self.world.ports()
+        return replace(
+            real,
+            jobs=_Watching(real.jobs, self),
+            checkpoints=_Watching(real.checkpoints, self),
+            waits=_Watching(real.waits, self),
+            notifications=_Watching(real.notifications, self),
+        )
+
+    def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: object, **named: object) -> object:
+            this = self._count(name)
+            if self.death == Death(this, after=False):
+                raise Crash(this)
+            try:
+                return call(*arguments, **named)
+            finally:
+                if self.death == Death(this, after=True):
+                    raise Crash(this)
+
+        return watched
+
+    def _count(self, name: str) -> Call:
+        with self._lock:
+            self._counts[name] += 1
+            self.made.append((name, self._counts[name]))
+            return self.made[-1]
+
+
+class _Watching:
+    """Any port, its calls watched."""
+
+    def __init__(self, port: object, watched: Watched) -> None:
+        self._port = port
+        self._watched = watched
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — whatever the port has
+        call = getattr(self._port, name)
+        return call if name == "request_shape" else self._watched.around(name, call)
+
+
+def trained(tags: Mapping[str, str] = TAGS) -> InMemoryWorld:
+    """A world with one training job that trains and has saved twice."""
+    world = InMemoryWorld(Clock(NIGHT - 3600))
+    world.wandb.have_project(WANDB.entity, WANDB.project)
+    for step in (100, 200):
+        world.wandb.commit(WANDB, step=step, run="night-1")
+    running = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}
+    job = described(running, account=world.account, region=world.region)
+    world.sagemaker.put(JOB, job, tags)
+    world.clock.pass_by(3600)
+    return world
+
+
+def failed(reason: str = GPU, tags: Mapping[str, str] = TAGS) -> InMemoryWorld:
+    """The same, and the job has failed."""
+    world = trained(tags)
+    world.sagemaker.end(JOB, "Failed", "Failed", reason)
+    return world
+
+
+def hint(job: str = JOB) -> Hint:
+    return Hint(job=job, source="resilience.sweep", event_id="a-check")
+
+
+def event(tags: Mapping[str, str] | None = TAGS) -> Hint:
+    """What SageMaker says of the job, with the tags that it had then."""
+    return Hint(job=JOB, source="aws.sagemaker", event_id="an-event", status="Failed", tags=tags)
+
+
+def hint_of(body: str, world: InMemoryWorld) -> Hint:
+    parsed = events.parse(body, account=world.account, region=world.region)
+    assert isinstance(parsed, Hint)
+    return parsed
+
+
+def deliver(
+    world: InMemoryWorld, told: Hint | None = None, ports: World | None = None
+) -> Decision | NotForUs:
+    """One message, taken up once."""
+    with ThreadPoolExecutor(3) as executor:
+        return recover(told or hint(), ports or world.ports(), deployment.of(world, {}), executor)
+
+
+def decide(world: InMemoryWorld, told: Hint | None = None, ports: World | None = None) -> Decision:
+    outcome = deliver(world, told, ports)
+    assert isinstance(outcome, Decision)
+    return outcome
+
+
+def deliver_until_quiet(world: InMemoryWorld, told: Hint | None = None) -> Decision | NotForUs:
+    """The queue brings the message again until it is taken."""
+    for _ in range(5):
+        try:
+            return deliver(world, told)
+        except Retry:
+            continue
+    raise AssertionError("the message would have gone to the dead letters")
+
+
+@contextmanager
+def dying(world: InMemoryWorld, death: Death) -> Iterator[World]:
+    """Ports at one of whose calls the process dies, and the death itself."""
+    try:
+        yield Watched(world, death).ports()
+    except Crash:
+        return
+    raise AssertionError(f"nobody died {death}")
