@@ -17,7 +17,7 @@ from local.aws.credentials import Credentials
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
-QUICK = Config(connect_timeout=2, read_timeout=20, retries={"max_attempts": 2})
+QUICK = Config(connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 2})
 
 
 class LocalAws:
@@ -58,9 +58,7 @@ class LocalAws:
     def client(self, service: str) -> Any:  # noqa: ANN401 - botocore makes these at run time
         """Return the root user's client for a service, the same one each time."""
         if service not in self._clients:
-            self._clients[service] = self.session_client(
-                service, self.access_key, self.secret_key
-            )
+            self._clients[service] = self.session_client(service, self.access_key, self.secret_key)
         return self._clients[service]
 
     def session_client(

@@ -26,7 +26,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--port", type=int, default=4566, help="0 for a free port (default: %(default)s)")
-    add("--data", type=Path, help="directory for jobs, logs, credentials (default: a temporary one)")
+    add(
+        "--data",
+        type=Path,
+        help="directory for jobs, logs, credentials (default: one that goes away)",
+    )
     add("--region", default=REGION, help="(default: %(default)s)")
     add("--account", default=ACCOUNT, help="twelve digits (default: %(default)s)")
     add("--die-with-parent", action="store_true", help="end when the starting process ends")
@@ -34,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     add("--stop-grace", type=float, default=120.0, help="seconds from SIGTERM to SIGKILL")
     add("--checkpoint-sync", type=float, default=1.0, help="seconds between checkpoint uploads")
     add("--event-copies", type=int, default=2, help="how often a terminal state is told")
+    add("--page-limit", type=int, default=100, help="most entries on a page, for small tests")
     add("--instance-quota", type=int, default=32, help="instances that may train at once")
     return made
 
@@ -75,7 +80,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"cannot listen on {HOST}:{asked.port}: {error.strerror}; try --port 0")
     data = (asked.data or Path(tempfile.mkdtemp(prefix="local-aws-"))).resolve()
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = listener.getsockname()[1]
     endpoint = f"http://{HOST}:{port}"
     credentials = Credentials(
@@ -92,6 +97,8 @@ def main() -> None:
         checkpoint_sync=asked.checkpoint_sync,
         terminal_event_copies=asked.event_copies,
         instance_quota=asked.instance_quota,
+        page_limit=asked.page_limit,
+        temporary=asked.data is None,
     )
     importlib.import_module("local.aws.server").run(listener, settings, parent)
 

@@ -8,8 +8,10 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -54,6 +56,8 @@ async def _run(listener: socket.socket, settings: Settings, parent: int | None) 
     await over.wait()
     await asyncio.to_thread(control.stop_all)
     await serving
+    if settings.temporary:
+        shutil.rmtree(settings.data, ignore_errors=True)
     # MiniStack's own threads may still wait for something; nothing of theirs is worth that.
     os._exit(0)
 
@@ -75,7 +79,7 @@ def _end_on_signals(over: asyncio.Event) -> None:
 
 
 def _end_with(parent: int, over: asyncio.Event) -> None:
-    """End when the parent does. (PR_SET_PDEATHSIG would follow the thread that started us.)"""
+    """End when the parent does; PR_SET_PDEATHSIG would follow the thread that started us."""
     if os.getppid() != parent:
         over.set()
         return
@@ -113,6 +117,8 @@ def _announcing(send: Send, address: str) -> Send:
         await send(message)
         if message["type"] == "lifespan.startup.complete":
             print(f"ready {address}", flush=True)
+            # Nobody need read on after that line: what others print must not fill the pipe.
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     return sent
 
@@ -134,6 +140,6 @@ async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body"):
             return body

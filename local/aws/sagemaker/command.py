@@ -47,7 +47,9 @@ def command_of(
 
 def rebased(word: str, base: str) -> str:
     """Point a leading /opt/ml to where it is when no mount namespace puts it there."""
-    return base + word.removeprefix(OPT_ML) if word == OPT_ML or word.startswith("/opt/ml/") else word
+    return (
+        base + word.removeprefix(OPT_ML) if word == OPT_ML or word.startswith("/opt/ml/") else word
+    )
 
 
 def default_program(request: dict[str, Any]) -> list[str]:

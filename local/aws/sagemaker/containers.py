@@ -31,9 +31,11 @@ class Container:
     """One running container; commands are one byte each, and closing the pipe kills it."""
 
     def __init__(self, command: Command, root: Path, isolation: Isolation) -> None:
-        self._status, status = os.pipe()
-        orders, self._orders = os.pipe()
+        said, status = os.pipe()
+        orders, ordered = os.pipe()
         self.output, output = os.pipe()
+        self._status = os.fdopen(said, encoding="utf-8")
+        self._orders = os.fdopen(ordered, "wb", buffering=0)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(SUPERVISOR), str(status)],
             stdin=orders,
@@ -60,14 +62,13 @@ class Container:
     def _order(self, command: bytes) -> None:
         try:
             while command:
-                command = command[os.write(self._orders, command) :]
-        except BrokenPipeError:  # it has ended by itself, and its end is on the way
+                command = command[self._orders.write(command) :]
+        except (BrokenPipeError, ValueError):  # it has ended by itself, or is closed already
             return
 
     def wait(self) -> Exited:
         """Wait until the whole process tree is gone."""
-        with os.fdopen(self._status, encoding="utf-8") as lines:
-            said = lines.read().splitlines()
+        said = self._status.read().splitlines()
         self._process.wait()
         return _ended(said)
 
@@ -76,8 +77,13 @@ class Container:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
+    def let_go(self) -> None:
+        """Do what the end of the server does: the container is killed."""
+        self._orders.close()
+
     def close(self) -> None:
-        os.close(self._orders)
+        self._orders.close()
+        self._status.close()
         os.close(self.output)
 
 

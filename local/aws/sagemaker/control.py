@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.aws.sagemaker import views
+from local.aws.sagemaker.clock import now
 from local.aws.sagemaker.containers import Container
 from local.aws.sagemaker.emulator import Emulator
 from local.aws.sagemaker.faults import Faults
@@ -32,7 +33,7 @@ class ControlPlane:
         job.change(step, lambda: self.tell(job))
 
     def enter(self, job: TrainingJob, secondary: str) -> None:
-        self.advance(job, lambda state: entered(state, secondary, time.time()))
+        self.advance(job, lambda state: entered(state, secondary, now()))
 
     def tell(self, job: TrainingJob) -> None:
         """Emit the event of a change; SageMaker sends "multiple events for each state change"."""

@@ -42,9 +42,11 @@ def install(control: ControlPlane) -> None:
 async def answer(control: ControlPlane, caller: Caller, target: str, body: bytes) -> Response:
     operation = target.removeprefix(TARGET)
     try:
-        return 200, {"Content-Type": JSON}, json.dumps(
-            await _called(control, caller, operation, body)
-        ).encode()
+        return (
+            200,
+            {"Content-Type": JSON},
+            json.dumps(await _called(control, caller, operation, body)).encode(),
+        )
     except AwsError as error:
         content = {"__type": error.code, "message": error.message}
         headers = {"Content-Type": JSON, "x-amzn-errortype": error.code}

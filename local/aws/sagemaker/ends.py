@@ -57,6 +57,4 @@ def of_exit(code: int, failure: str) -> End:
 def toolkit_failure(code: int, argv: list[str], output: str) -> str:
     """Write what the training toolkit leaves in the failure file of a script that did not."""
     said = "\n".join(output.splitlines()[-SAID_LINES:]).replace('"', "'")
-    return (
-        f"{TOOLKIT_PREFIX}:\nExitCode {code}\nErrorMessage \"{said}\"\nCommand \"{' '.join(argv)}\""
-    )
+    return f'{TOOLKIT_PREFIX}:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{" ".join(argv)}"'

@@ -22,12 +22,19 @@ def not_found() -> AwsError:
 
 def name_taken(arn: str) -> AwsError:
     return AwsError(
-        "ResourceInUse", f"Training job names must be unique within an AWS account and region, {arn}"
+        "ResourceInUse",
+        f"Training job names must be unique within an AWS account and region, {arn}",
     )
 
 
 def still_running(arn: str, status: str) -> AwsError:
-    return AwsError("ResourceInUse", f"The training job {arn} cannot be deleted in status {status}.")
+    return AwsError(
+        "ResourceInUse", f"The training job {arn} cannot be deleted in status {status}."
+    )
+
+
+def too_late(status: str) -> AwsError:
+    return validation(f"The request was rejected because the training job is in status {status}.")
 
 
 def quota(limit: str, allowed: int, used: int, delta: int) -> AwsError:

@@ -1,6 +1,7 @@
 """What can happen to a job while it runs; its thread takes these one at a time."""
 
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,4 @@ class Signalled:
 
 
 Message = Exited | StopRequested | Killed | SpotReclaimed | Repaired | Signalled
+Inbox = SimpleQueue[Message]

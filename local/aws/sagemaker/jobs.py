@@ -1,11 +1,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 from threading import RLock
 from typing import Any
 
 from local.aws.sagemaker import errors
-from local.aws.sagemaker.inbox import Message
+from local.aws.sagemaker.inbox import Inbox
 from local.aws.sagemaker.states import JobState
 
 
@@ -33,7 +32,7 @@ class TrainingJob:
         self.tags = tags
         self.state = state
         self.previous = state
-        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.inbox = Inbox()
         self.process: int | None = None
         self.directories: list[str] = []
         self.lock = RLock()
@@ -62,14 +61,9 @@ class Registry:
                 raise errors.name_taken(job.arn)
             self.jobs[job.place, job.name] = job
 
-    def get(self, place: Place, name: str) -> TrainingJob:
-        job = self.jobs.get((place, name))
-        if job is None:
-            raise errors.not_found()
-        return job
-
-    def by_arn(self, place: Place, arn: str) -> TrainingJob:
-        return self.get(place, arn.rpartition("/")[2])
+    def by_arn(self, place: Place, arn: str) -> TrainingJob | None:
+        job = self.jobs.get((place, arn.rpartition("/")[2]))
+        return job if job and job.arn == arn else None
 
     def remove(self, job: TrainingJob) -> None:
         with self.lock:

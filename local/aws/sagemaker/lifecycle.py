@@ -10,6 +10,7 @@ from queue import Empty
 
 from local.aws.sagemaker import artifacts, ends, sessions, states
 from local.aws.sagemaker.checkpoints import Checkpoints
+from local.aws.sagemaker.clock import now
 from local.aws.sagemaker.command import Command, command_of
 from local.aws.sagemaker.containers import Container, watch, world
 from local.aws.sagemaker.control import ControlPlane
@@ -60,10 +61,9 @@ class Lifecycle:
 
     def _finish(self, end: End) -> None:
         def step(state: states.JobState) -> states.JobState:
-            now = time.time()
             if end.secondary == "Failed":
-                return states.failed(state, end.reason, now)
-            return states.entered(state, end.secondary, now)
+                return states.failed(state, end.reason, now())
+            return states.entered(state, end.secondary, now())
 
         self._control.advance(self._job, step)
 
@@ -143,9 +143,10 @@ class Lifecycle:
         seen = self._run(attempt, command)
         self._trained += time.monotonic() - began
         outcome = self._judge(attempt, command, seen)
-        if isinstance(outcome, Again) or seen.lost or seen.exited.not_started:
+        if seen.lost or seen.exited.not_started:
             return outcome
-        self._enter("Uploading")
+        if isinstance(outcome, End):
+            self._enter("Uploading")
         return self._upload(attempt, outcome)
 
     def _run(self, attempt: Attempt, command: Command) -> Seen:
@@ -197,15 +198,17 @@ class Lifecycle:
         said = attempt.log.read_text("utf-8", errors="replace")
         return ends.toolkit_failure(exited.code, command.argv, said)
 
-    def _upload(self, attempt: Attempt, end: End) -> End:
+    def _upload(self, attempt: Attempt, outcome: End | Again) -> End | Again:
         """Send what the training leaves; a job that could not is a job that failed."""
         try:
             if attempt.checkpoints:
                 attempt.checkpoints.send()
-            sent = artifacts.send(self._job, attempt.disk, attempt.storage, end, self._folder)
+            if isinstance(outcome, Again):
+                return outcome
+            sent = artifacts.send(self._job, attempt.disk, attempt.storage, outcome, self._folder)
         except TransferFailed as error:
-            if end.secondary == "Failed":
-                return end
+            if isinstance(outcome, End) and outcome.secondary == "Failed":
+                return outcome
             return ends.failed(f"ClientError: Artifact upload failed:{error}")
         self._job.change(lambda state: replace(state, model_artifacts=sent), lambda: None)
-        return end
+        return outcome

@@ -9,7 +9,6 @@ from local.aws.sagemaker.errors import unsupported_here, validation
 from local.aws.sagemaker.jobs import TrainingJob
 from local.aws.sagemaker.pages import page
 
-LIST_PAGE, SEARCH_PAGE = 10, 10
 SORT: dict[str, Callable[[TrainingJob], Any]] = {
     "Name": lambda job: job.name,
     "CreationTime": lambda job: job.state.created,
@@ -17,14 +16,13 @@ SORT: dict[str, Callable[[TrainingJob], Any]] = {
 }
 
 
-def listed(jobs: list[TrainingJob], request: dict[str, Any]) -> dict[str, Any]:
-    """Page first and filter by status afterwards, as AWS does: a page may be empty, with a token."""
+def listed(jobs: list[TrainingJob], request: dict[str, Any], size: int) -> dict[str, Any]:
+    """Page first and filter by status afterwards, as AWS does: a page may be empty, and go on."""
     chosen = [job for job in jobs if _in_time(job, request) and _named(job, request)]
     chosen.sort(
         key=SORT[request.get("SortBy", "CreationTime")],
         reverse=request.get("SortOrder", "Descending") == "Descending",
     )
-    size = request.get("MaxResults", LIST_PAGE)
     some, token = page(chosen, request.get("NextToken"), size)
     wanted = request.get("StatusEquals")
     shown = [views.summary(job) for job in some if wanted in (None, job.state.status)]
@@ -45,7 +43,7 @@ def _in_time(job: TrainingJob, request: dict[str, Any]) -> bool:
     return True
 
 
-def searched(jobs: list[TrainingJob], request: dict[str, Any]) -> dict[str, Any]:
+def searched(jobs: list[TrainingJob], request: dict[str, Any], size: int) -> dict[str, Any]:
     if request["Resource"] != "TrainingJob":
         raise unsupported_here(f"Search for {request['Resource']}")
     expression = request.get("SearchExpression", {})
@@ -56,7 +54,6 @@ def searched(jobs: list[TrainingJob], request: dict[str, Any]) -> dict[str, Any]
         key=lambda record: _sortable(value_of(record, key)),
         reverse=request.get("SortOrder", "Descending") == "Descending",
     )
-    size = request.get("MaxResults", SEARCH_PAGE)
     some, token = page(matching, request.get("NextToken"), size)
     return {"Results": [{"TrainingJob": record} for record in some], **token}
 
@@ -79,7 +76,7 @@ def matches(record: dict[str, Any], expression: dict[str, Any]) -> bool:
 
 
 def value_of(record: dict[str, Any], name: str) -> object:
-    """Look a property up by its path: `Tags.<key>`, `HyperParameters.<name>`, or members by dots."""
+    """Look a property up by its path: `Tags.<key>`, or members joined by dots."""
     head, _, rest = name.partition(".")
     if head == "Tags":
         return next((tag["Value"] for tag in record["Tags"] if tag["Key"] == rest), None)
@@ -92,26 +89,25 @@ def value_of(record: dict[str, Any], name: str) -> object:
 
 
 def _passes(record: dict[str, Any], one: dict[str, Any]) -> bool:
-    value, operator = value_of(record, one["Name"]), one.get("Operator", "Equals")
+    value, operator = value_of(record, one["Name"]), str(one.get("Operator", "Equals"))
     if operator in ("Exists", "NotExists"):
         return (value is not None) == (operator == "Exists")
     if "Value" not in one:
         raise validation(f"Value is required for the operator {operator}.")
-    given = one["Value"]
-    if operator == "In":
-        return str(value) in [part.strip() for part in given.split(",")]
-    if operator == "Contains":
-        return value is not None and given in str(value)
-    if operator in ("Equals", "NotEquals"):
-        return (value is not None and _compare(value, given) == 0) == (operator == "Equals")
-    return value is not None and ORDER[operator](_compare(value, given))
+    if value is None:
+        return operator == "NotEquals"
+    return TESTS[operator](value, str(one["Value"]))
 
 
-ORDER: dict[str, Callable[[int], bool]] = {
-    "GreaterThan": lambda sign: sign > 0,
-    "GreaterThanOrEqualTo": lambda sign: sign >= 0,
-    "LessThan": lambda sign: sign < 0,
-    "LessThanOrEqualTo": lambda sign: sign <= 0,
+TESTS: dict[str, Callable[[object, str], bool]] = {
+    "Equals": lambda value, given: _compare(value, given) == 0,
+    "NotEquals": lambda value, given: _compare(value, given) != 0,
+    "GreaterThan": lambda value, given: _compare(value, given) > 0,
+    "GreaterThanOrEqualTo": lambda value, given: _compare(value, given) >= 0,
+    "LessThan": lambda value, given: _compare(value, given) < 0,
+    "LessThanOrEqualTo": lambda value, given: _compare(value, given) <= 0,
+    "Contains": lambda value, given: given in str(value),
+    "In": lambda value, given: str(value) in [part.strip() for part in given.split(",")],
 }
 
 

@@ -1,12 +1,12 @@
 """The operations: each takes a checked request and its caller, and returns the answer."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from local.aws.sagemaker import access, errors, listing, rules, states, views
 from local.aws.sagemaker.access import Caller
+from local.aws.sagemaker.clock import now
 from local.aws.sagemaker.control import ControlPlane
 from local.aws.sagemaker.inbox import StopRequested
 from local.aws.sagemaker.jobs import TrainingJob
@@ -14,7 +14,7 @@ from local.aws.sagemaker.lifecycle import launch
 from local.aws.sagemaker.pages import page
 
 Request = dict[str, Any]
-TAGS_PAGE = 50
+LIST_PAGE, SEARCH_PAGE, TAGS_PAGE = 10, 10, 50
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,24 @@ class Call:
 
     def job(self, action: str) -> TrainingJob:
         """Return the named job, if the caller may do this to it."""
-        name = self.request["TrainingJobName"]
-        self.allowed(action, self.caller.place.arn(name))
-        return self.control.registry.get(self.caller.place, name)
+        return self._found(action, self.caller.place.arn(self.request["TrainingJobName"]), {})
 
     def tagged(self, action: str, conditions: Request | None = None) -> TrainingJob:
-        arn = self.request["ResourceArn"]
-        self.allowed(action, arn, conditions)
-        return self.control.registry.by_arn(self.caller.place, arn)
+        """Return the job whose tags the request is about."""
+        return self._found(action, self.request["ResourceArn"], conditions or {})
+
+    def _found(self, action: str, arn: str, conditions: Request) -> TrainingJob:
+        """Ask IAM first, tags and all: a stranger learns nothing of what exists."""
+        job = self.control.registry.by_arn(self.caller.place, arn)
+        tags = job.tags if job else {}
+        has = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+        self.allowed(action, arn, {**has, **conditions})
+        if job is None:
+            raise errors.not_found()
+        return job
+
+    def page_size(self, usual: int) -> int:
+        return min(int(self.request.get("MaxResults", usual)), self.control.settings.page_limit)
 
 
 def create(call: Call) -> Request:
@@ -47,7 +57,7 @@ def create(call: Call) -> Request:
     access.role_must_trust_sagemaker(call.caller, request["RoleArn"])
     tags = {tag["Key"]: tag["Value"] for tag in request.pop("Tags", [])}
     request.setdefault("StoppingCondition", {"MaxRuntimeInSeconds": rules.DEFAULT_RUNTIME})
-    job = TrainingJob(place, request, tags, states.created(time.time()))
+    job = TrainingJob(place, request, tags, states.created(now()))
     with call.control.registry.lock:
         _check_quota(call.control, job)
         call.control.registry.add(job)
@@ -88,9 +98,7 @@ def stop(call: Call) -> Request:
     job = call.job("StopTrainingJob")
     with job.lock:
         if job.state.is_over:
-            raise errors.validation(
-                f"The request was rejected because the training job is in status {job.state.status}."
-            )
+            raise errors.too_late(job.state.status)
         if job.state.status != "Stopping":
             call.control.enter(job, "Stopping")
             job.inbox.put(StopRequested())
@@ -114,12 +122,14 @@ def update(call: Call) -> Request:
 
 def list_jobs(call: Call) -> Request:
     call.allowed("ListTrainingJobs", "*")
-    return listing.listed(call.control.registry.at(call.caller.place), call.request)
+    jobs = call.control.registry.at(call.caller.place)
+    return listing.listed(jobs, call.request, call.page_size(LIST_PAGE))
 
 
 def search(call: Call) -> Request:
     call.allowed("Search", "*")
-    return listing.searched(call.control.registry.at(call.caller.place), call.request)
+    jobs = call.control.registry.at(call.caller.place)
+    return listing.searched(jobs, call.request, call.page_size(SEARCH_PAGE))
 
 
 def add_tags(call: Call) -> Request:
@@ -132,8 +142,8 @@ def add_tags(call: Call) -> Request:
 
 def list_tags(call: Call) -> Request:
     job = call.tagged("ListTags")
-    size = call.request.get("MaxResults", TAGS_PAGE)
-    some, token = page(views.tag_list(job.tags), call.request.get("NextToken"), size)
+    tags = views.tag_list(job.tags)
+    some, token = page(tags, call.request.get("NextToken"), call.page_size(TAGS_PAGE))
     return {"Tags": some, **token}
 
 

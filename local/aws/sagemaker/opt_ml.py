@@ -65,7 +65,7 @@ def unpack(archive: Path) -> None:
 
 
 def submitted_source(request: dict[str, Any]) -> str | None:
-    """Return where SDK v2 put the user's source: a hyperparameter that holds JSON, quotes and all."""
+    """Return where SDK v2 put the user's source: a hyperparameter, in JSON quotes."""
     quoted = request.get("HyperParameters", {}).get("sagemaker_submit_directory")
     return plain(quoted) if quoted else None
 
@@ -103,8 +103,6 @@ def resource_config(request: dict[str, Any]) -> dict[str, Any]:
         "current_instance_type": kind,
         "current_group_name": group,
         "hosts": [HOST],
-        "instance_groups": [
-            {"instance_group_name": group, "instance_type": kind, "hosts": [HOST]}
-        ],
+        "instance_groups": [{"instance_group_name": group, "instance_type": kind, "hosts": [HOST]}],
         "network_interface_name": "lo",
     }

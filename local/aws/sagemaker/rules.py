@@ -82,9 +82,7 @@ def check_channels(request: dict[str, Any]) -> None:
         raise validation("Duplicate channel names are not allowed in InputDataConfig.")
     for channel in channels:
         if len(channel["DataSource"]) != 1:
-            raise validation(
-                f"Channel {channel['ChannelName']} must have exactly one data source."
-            )
+            raise validation(f"Channel {channel['ChannelName']} must have exactly one data source.")
 
 
 def check_local_limits(request: dict[str, Any]) -> None:

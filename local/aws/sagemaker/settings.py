@@ -15,3 +15,5 @@ class Settings:
     terminal_event_copies: int = 2
     instance_quota: int = 32
     log_flush: float = 0.25
+    page_limit: int = 100
+    temporary: bool = False

@@ -54,7 +54,8 @@ def _value(shape: Shape, value: object, path: str, faults: list[str]) -> Any:  #
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise AwsError("SerializationException", f"Unexpected value at '{path}'")
     faults.extend(_fault(value, path, constraint) for constraint in _broken(shape, value))
-    return READERS.get(shape.type_name, _scalar)(shape, value, path, faults)
+    reader = READERS.get(shape.type_name)
+    return reader(shape, value, path, faults) if reader else value
 
 
 def _fault(value: object, path: str, constraint: str) -> str:
@@ -100,10 +101,6 @@ def _text(value: str, shape: Shape) -> list[str]:
     if allowed and value not in allowed:
         broken.append(f"satisfy enum value set: [{', '.join(allowed)}]")
     return broken
-
-
-def _scalar(_shape: Shape, value: object, _path: str, _faults: list[str]) -> object:
-    return value
 
 
 def _structure(

@@ -1,9 +1,9 @@
-"""The life of a training job as SageMaker tells it: a pure function from one state to the next."""
+"""The life of a training job as SageMaker tells it: pure functions from one state to the next."""
 
 from dataclasses import dataclass, replace
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
-# "SecondaryStatus ... its statuses apply to each primary one", SecondaryStatusTransition in the API.
+# Which primary status each belongs to; where none is named, it stays as it was.
 PRIMARY = {
     "Completed": "Completed",
     "Failed": "Failed",

@@ -75,9 +75,7 @@ class Storage:
         try:
             keys = [key for key in self.keys(prefix) if not key.endswith("/")]
             for key in keys:
-                self.download(
-                    Location(prefix.bucket, key), target / local_name(prefix, key)
-                )
+                self.download(Location(prefix.bucket, key), target / local_name(prefix, key))
         except (ClientError, BotoCoreError, OSError) as error:
             raise TransferFailed(f"Failed to download data. {_said(prefix, error)}") from error
         return len(keys)

@@ -75,9 +75,10 @@ def enter_namespaces(isolation: Isolation, opt_ml: str) -> None:
 
 def become_main(spec: dict[str, Any], status: int) -> Never:
     """Turn into the container's main process."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
         signal.signal(ignored, signal.SIG_DFL)
+    # Only now: a request to end that came before would have been ignored, and so lost.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -186,7 +187,7 @@ class Container:
 
 def start(spec: dict[str, Any], status: int) -> Container:
     isolation = Isolation(**spec["isolation"])
-    signal.pthread_sigmask(signal.SIG_BLOCK, [ASK_MAIN, ASK_ALL])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [ASK_MAIN, ASK_ALL, signal.SIGTERM])
     enter_namespaces(isolation, spec["opt_ml"])
     pid = os.fork()
     if pid == 0 and isolation.pid:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import assert_never
 
 from local.aws.sagemaker import ends
@@ -11,8 +11,8 @@ from local.aws.sagemaker.containers import Container
 from local.aws.sagemaker.ends import Again, End
 from local.aws.sagemaker.inbox import (
     Exited,
+    Inbox,
     Killed,
-    Message,
     Repaired,
     Signalled,
     SpotReclaimed,
@@ -43,7 +43,7 @@ class Watch:
 
     def __init__(
         self,
-        inbox: "SimpleQueue[Message]",
+        inbox: Inbox,
         container: Container,
         limits: Limits,
         enter: Callable[[str], None],
@@ -86,7 +86,9 @@ class Watch:
         elif now >= self._limits.runtime:
             self._end_gently(ends.TOO_LONG, "Stopping")
 
-    def _act_on(self, message: Killed | Repaired | Signalled | SpotReclaimed | StopRequested) -> None:
+    def _act_on(
+        self, message: Killed | Repaired | Signalled | SpotReclaimed | StopRequested
+    ) -> None:
         if isinstance(message, Signalled):
             self._container.ask_all()
         elif self._decided is None:

@@ -1,0 +1,125 @@
+"""Drives training jobs whose containers are shell scripts of a line or two."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.aws import LocalAws
+
+BUCKET = "artifacts"
+ROLE = "training"
+ENDED = ("Completed", "Failed", "Stopped")
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+PATIENCE = 20.0
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def trust(service: str) -> str:
+    principal = {"Service": service}
+    return policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+
+
+@dataclass(frozen=True)
+class Driver:
+    aws: LocalAws
+
+    @property
+    def sagemaker(self) -> Any:  # noqa: ANN401 - botocore makes these at run time
+        return self.aws.client("sagemaker")
+
+    @property
+    def s3(self) -> Any:  # noqa: ANN401 - the same
+        return self.aws.client("s3")
+
+    def role(self, name: str) -> str:
+        return f"arn:aws:iam::{self.aws.account}:role/{name}"
+
+    def arn(self, name: str) -> str:
+        return f"arn:aws:sagemaker:{self.aws.region}:{self.aws.account}:training-job/{name}"
+
+    def request(self, name: str, script: str = "true", **more: object) -> dict[str, Any]:
+        return {
+            "TrainingJobName": name,
+            "RoleArn": self.role(ROLE),
+            "AlgorithmSpecification": {
+                "TrainingImage": "a-label-only",
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["sh", "-c", script],
+            },
+            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/runs"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            **more,
+        }
+
+    def start(self, name: str, script: str = "true", **more: object) -> str:
+        self.sagemaker.create_training_job(**self.request(name, script, **more))
+        return name
+
+    def describe(self, name: str) -> dict[str, Any]:
+        described: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+        return described
+
+    def until(self, name: str, *, secondary: str | None = None) -> dict[str, Any]:
+        """Wait for an end, or for a secondary status."""
+        for _ in ticks():
+            job = self.describe(name)
+            if job["SecondaryStatus"] == secondary or job["TrainingJobStatus"] in ENDED:
+                return job
+        raise AssertionError(f"{name} is still {job['SecondaryStatus']}")
+
+    def run(self, name: str, script: str = "true", **more: object) -> dict[str, Any]:
+        return self.until(self.start(name, script, **more))
+
+    def log(self, name: str) -> str:
+        """Return what the container has said so far, as the file in its directory has it."""
+        folder = Path(self.overview(name)["directories"][0]).parent
+        file = folder / "log.txt"
+        return file.read_text() if file.is_file() else ""
+
+    def until_said(self, name: str, word: str) -> None:
+        for _ in ticks():
+            if self.overview(name)["directories"] and word in self.log(name):
+                return
+        raise AssertionError(f"{name} never said {word!r}")
+
+    def overview(self, name: str) -> dict[str, Any]:
+        jobs: list[dict[str, Any]] = self.aws.jobs()["jobs"]
+        return next(job for job in jobs if job["name"] == name)
+
+    def statuses(self, job: dict[str, Any]) -> list[str]:
+        return [one["Status"] for one in job["SecondaryStatusTransitions"]]
+
+
+def ticks() -> Iterator[None]:
+    """Look again and again, for as long as patience lasts."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.02)
+
+
+def alive(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@contextmanager
+def sagemaker_in(folder: Path, *options: str) -> Iterator[Driver]:
+    """Serve AWS with one bucket and one role that jobs may have."""
+    with LocalAws.start(folder, options) as aws:
+        iam = aws.client("iam")
+        iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust("sagemaker.amazonaws.com"))
+        iam.put_role_policy(RoleName=ROLE, PolicyName="all", PolicyDocument=policy(EVERYTHING))
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        yield Driver(aws)
