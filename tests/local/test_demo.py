@@ -1,4 +1,4 @@
-"""The main job, end to end, on the real path: each way to end has the outcome that the design gives."""
+"""The main job on the real path: each way to end has the outcome that the design gives."""
 
 import subprocess
 import sys
