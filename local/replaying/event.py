@@ -46,8 +46,7 @@ def replay(
 ) -> Replayed:
     """Take the message as the function would; `environment` may set what the template sets."""
     world = _world(message, account, region)
-    printed = io.StringIO()
-    with ThreadPoolExecutor(3) as executor, _captured(printed):
+    with ThreadPoolExecutor(3) as executor, captured() as printed:
         intake = Intake(
             world=world.ports(),
             dead_letters=world.dead_letters,
@@ -61,16 +60,16 @@ def replay(
 
 
 @contextmanager
-def _captured(buffer: io.StringIO) -> Iterator[None]:
+def captured() -> Iterator[io.StringIO]:
     """Have what the function prints in a buffer: its metrics, and its log's own stream."""
     handler = telemetry.logger.registered_handler
     if not isinstance(handler, StreamHandler):
         raise TypeError("the log is expected to go to a stream")
-    own = handler.stream
+    own, buffer = handler.stream, io.StringIO()
     handler.stream = buffer
     try:
         with redirect_stdout(buffer):
-            yield
+            yield buffer
     finally:
         handler.stream = own
 

@@ -12,6 +12,7 @@ from local.in_memory import Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described
 from resilience import events
+from resilience import tags as tag_names
 from resilience.decisions import CheckpointRequest, Decision
 from resilience.errors import Retry
 from resilience.events import Hint, NotForUs
@@ -168,3 +169,34 @@ def dying(world: InMemoryWorld, death: Death) -> Iterator[World]:
     except Crash:
         return
     raise AssertionError(f"nobody died {death}")
+
+
+def verdict_of(world: InMemoryWorld, job: str = JOB) -> str | None:
+    return (world.sagemaker.tags(job) or {}).get(tag_names.VERDICT)
+
+
+def untouched(world: InMemoryWorld) -> bool:
+    """Nothing was created, tagged, told or scheduled."""
+    return (
+        world.sagemaker.requests == []
+        and verdict_of(world) is None
+        and world.topic.published == []
+        and world.schedules.due == {}
+    )
+
+
+def take_up_the_waits(world: InMemoryWorld, job: str = JOB) -> list[Decision]:
+    """Let time pass until no schedule is left; what was decided each time."""
+    decisions: list[Decision] = []
+    while world.schedules.due:
+        world.clock.now = min(world.schedules.due.values())
+        fired = world.schedules.fire(world.clock())
+        decisions.extend(decide(world, hint_of(body, world)) for body in fired)
+    assert job in world.sagemaker.names()
+    return decisions
+
+
+def described_job(world: InMemoryWorld) -> dict[str, object]:
+    job = world.sagemaker.describe(JOB)
+    assert job is not None
+    return dict(job.described)
