@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local.served_aws import ServedAws, served_aws
 from tests.local.small_functions import (
     attributes,
+    client_of,
     depth,
     eventually,
     function,
@@ -125,3 +127,20 @@ def test_a_function_is_invoked_only_by_a_rule_it_admits(aws: ServedAws) -> None:
     )
     aws.emit(FAILED, "aws.invokes")
     assert str(FAILED) in logged(aws, "admitting")
+
+
+def test_a_topic_under_a_key_takes_messages_only_from_who_may_use_the_key(aws: ServedAws) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]
+    topic = aws.client("sns").create_topic(
+        Name="secret", Attributes={"KmsMasterKeyId": key["KeyId"]}
+    )
+    arn = topic["TopicArn"]
+    publishes = statement("sns:Publish", resource=arn)
+    uses = statement("kms:GenerateDataKey", "kms:Decrypt", resource=key["Arn"])
+    with client_of(aws, "publishes-and-uses", [publishes, uses], "sns") as both:
+        assert both.publish(TopicArn=arn, Message="x")["MessageId"]
+    with (
+        client_of(aws, "only-publishes", [publishes], "sns") as one,
+        pytest.raises(ClientError, match="KMSAccessDenied"),
+    ):
+        one.publish(TopicArn=arn, Message="x")
