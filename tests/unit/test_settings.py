@@ -1,0 +1,91 @@
+"""What a deployment sets: everything is read once, and what is missing is named."""
+
+from dataclasses import fields, replace
+
+import pytest
+
+from resilience import settings
+from resilience.decisions import CheckpointRequest, Policy
+from resilience.errors import SettingsMissing
+
+GIVEN = {
+    "WANDB_BASE_URL": "https://api.wandb.ai/",
+    "WANDB_SECRET_NAME": "resilience/wandb",
+    "RESILIENCE_MODE_PARAMETER": "/stack/mode",
+    "RESILIENCE_ALLOWED_PROJECTS": "my-team/*, other/digits",
+    "RESILIENCE_ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
+    "RESILIENCE_TRAINING_ROLES": "arn:aws:iam::111122223333:role/a,arn:aws:iam::1:role/b",
+    "RESILIENCE_QUEUE_ARN": "arn:aws:sqs:eu-west-1:111122223333:ended",
+    "RESILIENCE_DEAD_LETTER_URL": "https://sqs.test/dead",
+    "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
+    "RESILIENCE_SCHEDULE_GROUP": "waits",
+    "RESILIENCE_SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/waits",
+}
+OF_THE_SWEEP = {
+    "RESILIENCE_MODE_PARAMETER": "/stack/mode",
+    "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
+    "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
+    "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
+}
+NUMBERS = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
+
+
+def test_what_is_given_is_read() -> None:
+    read = settings.of_on_training_ended(GIVEN)
+    assert read.wandb_base_url == "https://api.wandb.ai"
+    assert read.allowed_projects == ("my-team/*", "other/digits")
+    assert len(read.training_roles) == 2
+    assert read.policy == Policy()
+    swept = settings.of_sweep(OF_THE_SWEEP)
+    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 172_800)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_setting_that_is_missing_is_named(name: str) -> None:
+    for given in (without(GIVEN, name), GIVEN | {name: ""}, GIVEN | {name: "  "}):
+        with pytest.raises(SettingsMissing, match=name):
+            settings.of_on_training_ended(given)
+
+
+@pytest.mark.parametrize("name", OF_THE_SWEEP)
+def test_a_setting_of_the_sweep_that_is_missing_is_named(name: str) -> None:
+    with pytest.raises(SettingsMissing, match=name):
+        settings.of_sweep(without(OF_THE_SWEEP, name))
+
+
+@pytest.mark.parametrize("name", ["RESILIENCE_ALLOWED_PROJECTS", "RESILIENCE_TRAINING_ROLES"])
+def test_a_list_that_names_nothing_is_refused_rather_than_read_as_everything(name: str) -> None:
+    with pytest.raises(SettingsMissing, match=name):
+        settings.of_on_training_ended(GIVEN | {name: " , ,"})
+
+
+@pytest.mark.parametrize(("number", "name"), NUMBERS.items())
+def test_every_number_of_the_policy_is_a_setting(number: str, name: str) -> None:
+    read = settings.of_on_training_ended(GIVEN | {name: "7"}).policy
+    assert read == replace(Policy(), **{number: 7})
+
+
+@pytest.mark.parametrize("text", ["", "ten", "-1", "1.5", "٣"])
+@pytest.mark.parametrize("name", NUMBERS.values())
+def test_a_number_that_is_none_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(SettingsMissing, match=name):
+        settings.of_on_training_ended(GIVEN | {name: text})
+
+
+@pytest.mark.parametrize(
+    ("entity", "project", "allowed"),
+    [
+        ("my-team", "anything", True),
+        ("other", "digits", True),
+        ("other", "digits2", False),
+        ("my-team2", "digits", False),
+        ("", "digits", False),
+    ],
+)
+def test_only_projects_on_the_list_are_allowed(entity: str, project: str, *, allowed: bool) -> None:
+    request = CheckpointRequest(entity=entity, project=project, collection="model-r1")
+    assert settings.of_on_training_ended(GIVEN).allows_project(request) is allowed
+
+
+def without(given: dict[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in given.items() if key != name}
