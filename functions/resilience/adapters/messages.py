@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience import events, policy
 from resilience.decisions import Decision
@@ -100,7 +101,7 @@ class OneShotSchedules:
             if error.response["Error"].get("Code") != "ConflictException":
                 raise Retry("CreateSchedule") from error
             return self._already(name, due)
-        except HTTPClientError as error:
+        except (HTTPClientError, NoConnectionError) as error:
             raise Retry("CreateSchedule: no answer") from error
         return due
 
@@ -116,18 +117,24 @@ class OneShotSchedules:
 
 
 class Topic:
-    """Fulfils ports.Notifications over SNS. Nothing that a job wrote itself is in the text."""
+    """Fulfils ports.Notifications and sweeping.Alert over SNS.
+
+    Nothing that a job wrote itself is in the text.
+    """
 
     def __init__(self, sns: Any, arn: str) -> None:  # noqa: ANN401 — boto3 has no types
         self._sns = sns
         self._arn = arn
 
     def publish(self, decision: Decision) -> None:
+        self.tell(f"{decision.verdict} {decision.facts.job}", message(decision))
+
+    def tell(self, subject: str, text: str) -> None:
         _call(
             self._sns.publish,
             TopicArn=self._arn,
-            Subject=f"{decision.verdict} {decision.facts.job}"[:_LONGEST_SUBJECT],
-            Message=message(decision),
+            Subject=subject[:_LONGEST_SUBJECT],
+            Message=text,
         )
 
 
@@ -165,5 +172,5 @@ def _call(call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no 
         return call(**arguments)
     except ClientError as error:
         raise Retry(f"{error.operation_name}: {error.response['Error'].get('Code')}") from error
-    except HTTPClientError as error:
+    except (HTTPClientError, NoConnectionError) as error:
         raise Retry("no answer") from error

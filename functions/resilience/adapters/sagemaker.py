@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, Retry
@@ -53,7 +54,7 @@ class SageMakerTrainingJobs:
             if code in _REFUSALS | _THROTTLED:
                 raise CreateRefused(code, text) from error
             raise Retry(f"CreateTrainingJob: {code}") from error
-        except HTTPClientError as error:
+        except (HTTPClientError, NoConnectionError) as error:
             raise Retry("CreateTrainingJob: no answer") from error
 
     def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
@@ -83,6 +84,16 @@ class SageMakerTrainingJobs:
             for name, tags in self._found([waits, *_opted_in(status)]):
                 yield name, tags.get(tag_names.DUE, "")
 
+    def failed_successors(self, *, after: int) -> Iterator[str]:
+        """Names of relaunched jobs that failed since then (epoch seconds)."""
+        yield from self._search(
+            [
+                _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
+                _condition(f"Tags.{tag_names.PARENT}", "Exists"),
+                _condition("TrainingJobStatus", "Equals", "Failed"),
+            ]
+        )
+
     def _search(self, filters: list[dict[str, str]]) -> Iterator[str]:
         return (name for name, _ in self._found(filters))
 
@@ -110,7 +121,7 @@ class SageMakerTrainingJobs:
             if _NOT_FOUND in text or _code(error) == "ResourceNotFound":
                 return None
             raise Retry(f"{error.operation_name}: {_code(error)}") from error
-        except HTTPClientError as error:
+        except (HTTPClientError, NoConnectionError) as error:
             raise Retry("SageMaker: no answer") from error
 
 
