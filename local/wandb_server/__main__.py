@@ -8,6 +8,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -79,7 +81,7 @@ def _workspace(arguments: argparse.Namespace, base_url: str) -> Workspace:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Says when it is ready, and leaves signals to `_serve`: to be told to end is a success."""
+    """Says when it is ready, and leaves signals to `_serve`: being told to end is no failure."""
 
     def __init__(self, config: uvicorn.Config, ready: str) -> None:
         super().__init__(config)
@@ -89,6 +91,10 @@ class _Uvicorn(uvicorn.Server):
         await super().startup(sockets)
         print(self._ready, flush=True)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
 
 async def _serve(server: _Uvicorn, listener: socket.socket, faults: Faults) -> None:
     def end() -> None:
@@ -97,7 +103,7 @@ async def _serve(server: _Uvicorn, listener: socket.socket, faults: Faults) -> N
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
-    await server._serve(sockets=[listener])  # noqa: SLF001  (serve() would raise the signal again)
+    await server.serve(sockets=[listener])
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+
+from local.wandb_server.json_value import Json
 
 KINDS = ("unavailable", "rate_limited", "slow", "malformed", "commit_conflict", "unauthorized")
 
@@ -57,7 +58,7 @@ class Traffic:
     fields: tuple[str, ...] = ()
 
 
-def parse_fault(given: Any, now: float) -> Fault:  # noqa: ANN401  (JSON)
+def parse_fault(given: Json, now: float) -> Fault:
     if not isinstance(given, dict) or given.get("kind") not in KINDS:
         raise InvalidFaultError(f"kind must be one of {', '.join(KINDS)}")
     unknown = given.keys() - {*Fault.__dataclass_fields__, "seconds"} | given.keys() & {"until"}
@@ -76,7 +77,7 @@ class Faults:
     requests: Counter[str] = field(default_factory=Counter)
     _cleared: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, given: Any) -> None:  # noqa: ANN401  (JSON)
+    def add(self, given: Json) -> None:
         fault = parse_fault(given, time.monotonic())
         self.active.append((fault, 0))
 

@@ -4,7 +4,6 @@ import base64
 import binascii
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +17,7 @@ def error_response(
     status: int,
     message: str,
     headers: dict[str, str] | None = None,
-    **extensions: Any,  # noqa: ANN401
+    **extensions: object,
 ) -> JSONResponse:
     """An error in the form of W&B's, from which the SDK takes its message."""
     error = {"message": message, **({"extensions": extensions} if extensions else {})}

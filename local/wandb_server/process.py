@@ -11,8 +11,10 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
+
+from local.wandb_server.json_value import Json
 
 REPOSITORY = Path(__file__).parent.parent.parent
 START_TIMEOUT = 30.0
@@ -71,7 +73,7 @@ class LocalWandb:
             **{f"WANDB_{place}": str(directory / place.lower()) for place in places},
         }
 
-    def fault(self, kind: str, **settings: Any) -> None:  # noqa: ANN401  (JSON)
+    def fault(self, kind: str, **settings: object) -> None:
         """Have a fault happen; the settings are those of `faults.Fault`, and `seconds`."""
         self._call("POST", "/_local/faults", {"kind": kind, **settings})
 
@@ -83,10 +85,10 @@ class LocalWandb:
         counts: dict[str, int] = self._call("GET", "/_local/requests")
         return counts
 
-    def graphql(self, query: str, **variables: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
+    def graphql(self, query: str, **variables: object) -> dict[str, Json]:
         """One GraphQL request, past the SDK; the `data` of its answer."""
         answer = self._call("POST", "/graphql", {"query": query, "variables": variables})
-        data: dict[str, Any] = answer["data"]
+        data: dict[str, Json] = answer["data"]
         return data
 
     def stop(self) -> int:
@@ -108,7 +110,7 @@ class LocalWandb:
     ) -> None:
         self.stop()
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON)
+    def _call(self, method: str, path: str, body: Json = None) -> Json:
         credentials = b64encode(f"api:{self.api_key}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWER_TIMEOUT)) as http:

@@ -15,6 +15,7 @@ from local.wandb_server.store import artifacts, collections
 from local.wandb_server.store.history import parse_object
 
 if TYPE_CHECKING:
+    from local.wandb_server.json_value import Json
     from local.wandb_server.store.records import Artifact, Membership, Tag
     from local.wandb_server.workspace import Workspace
 
@@ -114,7 +115,7 @@ class ArtifactNode:
             return member.version_index
         return self.record.version_index if artifact_collection_name is None else None
 
-    def commit_hash(self, artifact_collection_name: str | None = None) -> str | None:  # noqa: ARG002  (schema)
+    def commit_hash(self) -> str | None:
         return f"{self.record.id:020x}"
 
     def aliases(
@@ -172,10 +173,12 @@ class ArtifactNode:
     def files_by_manifest_entries(
         self,
         entries: list[dict[str, Any]] | None = None,
-        **page: Any,  # noqa: ANN401  (schema)
+        first: int | None = None,
+        after: str | None = None,
+        **_: object,
     ) -> dict[str, object]:
         names = [entry["name"] for entry in entries or []]
-        return self.files(names, page.get("first") or max(len(names), 1), page.get("after"))
+        return self.files(names, first or max(len(names), 1), after)
 
     def _using(self) -> list[run_nodes.RunNode]:
         users = artifacts.runs_using(self.workspace.database, self.record.id)
@@ -187,7 +190,6 @@ class ArtifactNode:
         filters: str | None = None,
         first: int | None = None,
         after: str | None = None,
-        order: str | None = None,  # noqa: ARG002  (schema)
     ) -> dict[str, object]:
         conditions = parse_filters(filters)
         nodes = [node for node in self._using() if matches(conditions, node.lookup)]
@@ -196,7 +198,7 @@ class ArtifactNode:
     def used_count(self) -> int:
         return len(self._using())
 
-    def lookup(self, field: str) -> Any:  # noqa: ANN401  (JSON)
+    def lookup(self, field: str) -> Json:
         """A value for filters and ordering: `state`, `versionIndex`, `metadata.step`, `alias`."""
         head, _, rest = field.partition(".")
         match head:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local.wandb_server.graph import artifacts as artifact_nodes
 from local.wandb_server.graph import files as file_nodes
@@ -16,6 +16,7 @@ from local.wandb_server.store.projects import project_by_id
 from local.wandb_server.store.records import Alias, ArtifactType, Collection, Membership
 
 if TYPE_CHECKING:
+    from local.wandb_server.json_value import Json
     from local.wandb_server.workspace import Workspace
 
 
@@ -217,7 +218,7 @@ class CollectionNode:
         member = self.artifact_membership(collections.LATEST)
         return None if member is None else member.artifact()
 
-    def lookup(self, field: str) -> Any:  # noqa: ANN401  (JSON)
+    def lookup(self, field: str) -> Json:
         return getattr(self.record, python_name(field), None)
 
 

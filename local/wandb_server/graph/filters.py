@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.wandb_server.graph.resolution import InvalidError
+from local.wandb_server.json_value import Json
 
-Lookup = Callable[[str], Any]
+Lookup = Callable[[str], Json]
 
 
-def parse_filters(text: str | None) -> Mapping[str, Any]:
+def parse_filters(text: str | None) -> Mapping[str, Json]:
     if not text:
         return {}
     try:
@@ -24,12 +25,12 @@ def parse_filters(text: str | None) -> Mapping[str, Any]:
     return filters
 
 
-def matches(filters: Mapping[str, Any], lookup: Lookup) -> bool:
+def matches(filters: Mapping[str, Json], lookup: Lookup) -> bool:
     """Whether what `lookup` knows by field name satisfies every condition."""
     return all(_condition(key, wanted, lookup) for key, wanted in filters.items())
 
 
-def _condition(key: str, wanted: Any, lookup: Lookup) -> bool:  # noqa: ANN401  (JSON)
+def _condition(key: str, wanted: Json, lookup: Lookup) -> bool:
     match key:
         case "$and":
             return all(matches(part, lookup) for part in wanted)
@@ -45,23 +46,23 @@ def _condition(key: str, wanted: Any, lookup: Lookup) -> bool:  # noqa: ANN401  
             return _compare(lookup(key), wanted)
 
 
-def _compare(value: Any, wanted: Any) -> bool:  # noqa: ANN401  (JSON)
+def _compare(value: Json, wanted: Json) -> bool:
     if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
         return all(_operator(name, value, operand) for name, operand in wanted.items())
     return _equal(value, wanted)
 
 
-def _equal(value: Any, wanted: Any) -> bool:  # noqa: ANN401  (JSON)
+def _equal(value: Json, wanted: Json) -> bool:
     """A list field, such as tags, equals any of its members."""
     if isinstance(value, list) and not isinstance(wanted, list):
         return wanted in value
     return bool(value == wanted)
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+def _ordered(compare: Callable[[Json, Json], bool]) -> Callable[[Json, Json], bool]:
     """Values of different kinds, or absent ones, are in no order."""
 
-    def compare_or_false(value: Any, operand: Any) -> bool:  # noqa: ANN401  (JSON)
+    def compare_or_false(value: Json, operand: Json) -> bool:
         try:
             return compare(value, operand)
         except TypeError:
@@ -70,7 +71,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return compare_or_false
 
 
-OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+OPERATORS: dict[str, Callable[[Json, Json], bool]] = {
     "$eq": _equal,
     "$ne": lambda value, operand: not _equal(value, operand),
     "$in": lambda value, operand: any(_equal(value, one) for one in operand),
@@ -85,7 +86,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _operator(name: str, value: Any, operand: Any) -> bool:  # noqa: ANN401  (JSON)
+def _operator(name: str, value: Json, operand: Json) -> bool:
     operator = OPERATORS.get(name)
     if operator is None:
         raise InvalidError(f"filters: unknown operator {name}")

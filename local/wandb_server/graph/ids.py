@@ -19,7 +19,7 @@ def decode(node_id: str) -> list[str]:
 
 def number(kind: str, node_id: str) -> int:
     """The row behind an id of this kind."""
-    parts = decode(node_id)
-    if len(parts) != 2 or parts[0] != kind or not parts[1].isdecimal():  # noqa: PLR2004  (kind and number)
+    found, _, digits = ":".join(decode(node_id)).partition(":")
+    if found != kind or not digits.isdecimal():
         raise InvalidError(f"not an id of {kind}: {node_id}")
-    return int(parts[1])
+    return int(digits)

@@ -56,7 +56,7 @@ class UserNode:
     def api_keys(self, first: int | None = None, after: str | None = None) -> dict[str, object]:
         return connect([], Page(first, after), lambda key: key)
 
-    def organizations(self, email_domain: str | None = None) -> list[object]:  # noqa: ARG002  (schema)
+    def organizations(self) -> list[object]:
         return []
 
 

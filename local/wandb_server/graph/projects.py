@@ -57,16 +57,14 @@ class ProjectNode:
     def user(self) -> people.UserNode:
         return people.UserNode(self.workspace)
 
-    def run(self, name: str, desc: str | None = None) -> run_nodes.RunNode | None:  # noqa: ARG002  (schema)
+    def run(self, name: str) -> run_nodes.RunNode | None:
         record = find_run(self.workspace.database, self.record.id, name)
         return None if record is None else run_nodes.RunNode(self.workspace, record)
 
-    def bucket(
-        self, name: str, desc: str | None = None, *, missing_ok: bool | None = None
-    ) -> run_nodes.RunNode | None:
+    def bucket(self, name: str, *, missing_ok: bool | None = None) -> run_nodes.RunNode | None:
         """The older name of `run`; both answer null when there is none."""
         del missing_ok
-        return self.run(name, desc)
+        return self.run(name)
 
     def _runs(self, filters: str | None) -> list[run_nodes.RunNode]:
         conditions = parse_filters(filters)

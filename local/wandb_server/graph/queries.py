@@ -30,7 +30,7 @@ FEATURES = (
 class Query:
     workspace: Workspace
 
-    def viewer(self, entity_name: str | None = None) -> people.UserNode:  # noqa: ARG002  (schema)
+    def viewer(self) -> people.UserNode:
         return people.UserNode(self.workspace)
 
     def server_info(self) -> dict[str, Any]:
@@ -65,7 +65,6 @@ class Query:
         entity_name: str | None = None,
         first: int | None = None,
         after: str | None = None,
-        order: str | None = None,  # noqa: ARG002  (schema)
     ) -> dict[str, object]:
         return connect(
             list_projects(self.workspace.database, entity_name or self.workspace.default_entity),

@@ -8,7 +8,7 @@ the node that stands for the run. The argument every mutation has is `input` in 
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Protocol
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
@@ -45,7 +45,7 @@ def python_name(name: str) -> str:
     return RENAMED.get(name, spaced.lower())
 
 
-def resolve_field(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:  # noqa: ANN401  (the schema types it)
+def resolve_field(source: object, info: GraphQLResolveInfo, **arguments: object) -> object:
     """The attribute or method called like the field; a mapping answers by its own keys."""
     if isinstance(source, Mapping):
         return source.get(info.field_name)
@@ -56,6 +56,10 @@ def resolve_field(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> An
     return found(**{python_name(key): value for key, value in arguments.items()})
 
 
-def resolve_type(value: Any, *_: object) -> str:  # noqa: ANN401  (any node of an interface or union)
+class Typed(Protocol):
+    typename: str
+
+
+def resolve_type(node: Typed, *_: object) -> str:
     """Nodes of an interface or a union say which type they are."""
-    return str(value.typename)
+    return node.typename

@@ -38,10 +38,11 @@ class RunChanges:
         )
 
     def _run_by_storage_id(self, storage_id: str) -> Run:
-        kind, _, *rest = [*ids.decode(storage_id), "", ""]
-        if kind != "Run" or len(rest) < 3:  # noqa: PLR2004  (name, project, entity)
-            raise InvalidError(f"not an id of Run: {storage_id}")
-        return self._run(entity=rest[2], project=rest[1], name=rest[0])
+        match ids.decode(storage_id):
+            case ["Run", _, name, project, entity]:
+                return self._run(entity, project, name)
+            case _:
+                raise InvalidError(f"not an id of Run: {storage_id}")
 
     def _run(self, entity: str | None, project: str | None, name: str | None) -> Run:
         database = self.workspace.database

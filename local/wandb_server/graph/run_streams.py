@@ -67,11 +67,7 @@ class RunStreams:
         lines = history.read_lines(self.workspace.database, self.record.id, EVENTS)
         return sample(lines, samples or sys.maxsize)
 
-    def sampled_history(
-        self,
-        specs: list[str],
-        pack_version: int | None = None,  # noqa: ARG002  (schema)
-    ) -> list[list[JsonObject]]:
+    def sampled_history(self, specs: list[str]) -> list[list[JsonObject]]:
         """For each spec the rows that hold all its keys, cut down to them."""
         return [self._sampled(_parse_spec(spec)) for spec in specs]
 
@@ -93,7 +89,7 @@ class RunStreams:
             rows = [{key: row[key] for key in row if key in wanted} for row in rows]
         return {"parquetUrls": [], "liveData": rows}
 
-    def history_keys(self, format: str | None = None) -> JsonObject:  # noqa: A002, ARG002  (schema)
+    def history_keys(self) -> JsonObject:
         """Which metrics there are, how often, of which type, and the last step."""
         keys: dict[str, JsonObject] = {}
         for row in self._rows():

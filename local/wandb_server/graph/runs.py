@@ -19,6 +19,7 @@ from local.wandb_server.store.run_files import list_run_files
 from local.wandb_server.store.runs import run_by_id, state_of
 
 if TYPE_CHECKING:
+    from local.wandb_server.json_value import Json
     from local.wandb_server.store.records import Project, Run
     from local.wandb_server.workspace import Workspace
 
@@ -136,11 +137,7 @@ class RunNode(RunStreams):
         kept = parse_object(self.record.config).get("_wandb", {}).get("value", {})
         return _chosen(json.dumps(kept), keys)
 
-    def summary_metrics(
-        self,
-        keys: list[str] | None = None,
-        pack_version: int | None = None,  # noqa: ARG002  (schema)
-    ) -> str:
+    def summary_metrics(self, keys: list[str] | None = None) -> str:
         return _chosen(self.record.summary, keys)
 
     def file_count(self) -> int:
@@ -180,7 +177,7 @@ class RunNode(RunStreams):
         nodes = [artifact_nodes.ArtifactNode(self.workspace, row) for row in rows]
         return artifact_nodes.connect_artifacts(nodes, filters, order, Page(first, after))
 
-    def lookup(self, field: str) -> Any:  # noqa: ANN401  (JSON)
+    def lookup(self, field: str) -> Json:
         """A value for filters and ordering: `state`, `config.lr`, `summary_metrics.loss`."""
         head, _, rest = field.partition(".")
         match head:
@@ -198,15 +195,15 @@ class RunNode(RunStreams):
                 return _column(self.record, field)
 
 
-def _column(record: Run, field: str) -> Any:  # noqa: ANN401  (JSON)
+def _column(record: Run, field: str) -> Json:
     name = python_name(field)
     value = getattr(record, COLUMNS.get(name, name), None)
     return timestamp(value) if name.endswith("_at") and isinstance(value, float) else value
 
 
-def dig(values: dict[str, Any], path: str) -> Any:  # noqa: ANN401  (JSON)
+def dig(values: dict[str, Any], path: str) -> Json:
     """Follow a dotted path; a config value is wrapped as {"value": …}."""
-    found: Any = values
+    found: Json = values
     for part in path.split("."):
         if not isinstance(found, dict):
             return None

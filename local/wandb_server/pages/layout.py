@@ -7,6 +7,8 @@ from local.wandb_server.pages.markup import Html, join, tag
 # Nothing is loaded from anywhere and no script runs, whatever a run has called itself.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
+KIB = 1024
+
 STYLE = Html("""
 :root { color-scheme: light dark; --line: #8883; --quiet: #808590; --mark: #2f6fde; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: auto; max-width: 1080px; padding: 1.5rem; }
@@ -62,9 +64,9 @@ def moment(seconds: float) -> str:
 def size(count: int) -> str:
     value = float(count)
     for unit in ("B", "KiB", "MiB"):
-        if value < 1024:  # noqa: PLR2004  (bytes in a KiB)
+        if value < KIB:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
+        value /= KIB
     return f"{value:.1f} GiB"
 
 

@@ -1,5 +1,6 @@
 """One server for all tests here."""
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.wandb_server import LocalWandb
-from tests.local.test_wandb_server.sdk_client import Client
+from tests.local.test_wandb_server.sdk_client import Client, keep_warm
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +23,17 @@ def _faults_end_with_the_test(server: LocalWandb) -> Iterator[None]:
     server.clear_faults()
 
 
+@pytest.fixture(scope="session")
+def warm_sdk(
+    server: LocalWandb, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[str]]:
+    with keep_warm(server, tmp_path_factory.mktemp("sdk")) as process:
+        yield process
+
+
 @pytest.fixture
-def client(server: LocalWandb, tmp_path: Path) -> Client:
-    return Client(server, tmp_path)
+def client(server: LocalWandb, tmp_path: Path, warm_sdk: subprocess.Popen[str]) -> Client:
+    return Client(server, tmp_path, warm_sdk)
 
 
 @pytest.fixture

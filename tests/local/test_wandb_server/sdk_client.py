@@ -1,4 +1,4 @@
-"""The real SDK as a client of the server, each script a process of its own."""
+"""The real SDK as a client: scripts, each in a process of its own or in one that is kept warm."""
 
 import json
 import os
@@ -7,23 +7,40 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from local.wandb_server import LocalWandb
+from local.wandb_server.json_value import Json
 
-MARK = "answer: "
+ANSWER, DONE = "answer: ", "done: "
+
+# What every script finds: `given`, and `answer(value)` to hand a value back.
 PRELUDE = f"""
 import json, os, sys
 import wandb
-given = json.loads(sys.argv[1])
 def answer(value):
-    print({MARK!r} + json.dumps(value), flush=True)
+    print({ANSWER!r} + json.dumps(value), flush=True)
+"""
+ONCE = """
+given = json.loads(sys.argv[1])
+"""
+# Importing wandb and starting wandb-core takes longer than most scripts: one process serves many.
+MANY = f"""
+import traceback
+for line in sys.stdin:
+    order = json.loads(line)
+    os.chdir(order["directory"])
+    failure = None
+    try:
+        exec(order["script"], {{**globals(), "given": order["given"]}})
+    except Exception:
+        failure = traceback.format_exc()
+    print({DONE!r} + json.dumps(failure), flush=True)
 """
 
 
@@ -31,48 +48,70 @@ def answer(value):
 class Ended:
     """How a client's process ended, and what it had to say."""
 
-    answers: list[Any]
+    answers: list[Json]
     exit_code: int
     stderr: str
 
 
 @dataclass(frozen=True)
 class Client:
-    """Scripts on the real SDK; they see `given`, and `answer(value)` hands a value back."""
-
     server: LocalWandb
     directory: Path
+    warm: subprocess.Popen[str]
 
     def start(self, *scripts: str, **given: object) -> subprocess.Popen[str]:
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "".join(map(textwrap.dedent, [PRELUDE, *scripts])),
-                json.dumps(given),
-            ],
-            env=inherited | self.server.environment(self.directory),
-            cwd=self.directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        """A script in a process of its own, which is started and not waited for."""
+        program = PRELUDE + ONCE + "".join(map(textwrap.dedent, scripts))
+        return _spawn(self.server, self.directory, [program, json.dumps(given)])
 
     def run(self, *scripts: str, **given: object) -> Ended:
+        """A script in a process of its own, to its end."""
         with self.start(*scripts, **given) as process:
             stdout, stderr = process.communicate(timeout=60)
-        lines = [line for line in stdout.splitlines() if line.startswith(MARK)]
-        answers = [json.loads(line.removeprefix(MARK)) for line in lines]
+        lines = [line for line in stdout.splitlines() if line.startswith(ANSWER)]
+        answers = [json.loads(line.removeprefix(ANSWER)) for line in lines]
         return Ended(answers, process.returncode, stderr)
 
-    def ask(self, *scripts: str, **given: object) -> Any:  # noqa: ANN401  (any JSON)
-        """The answer of a script that has to succeed."""
-        ended = self.run(*scripts, **given)
-        assert ended.exit_code == 0, ended.stderr
-        assert ended.answers, ended.stderr
-        return ended.answers[-1]
+    def ask(self, *scripts: str, **given: object) -> Json:
+        """The last answer of a script that has to succeed, run in the warm process."""
+        assert self.warm.stdin is not None
+        assert self.warm.stdout is not None
+        script = "".join(map(textwrap.dedent, scripts))
+        order = {"script": script, "given": given, "directory": str(self.directory)}
+        self.warm.stdin.write(json.dumps(order) + "\n")
+        self.warm.stdin.flush()
+        answer = None
+        for line in self.warm.stdout:
+            if line.startswith(DONE):
+                failure = json.loads(line.removeprefix(DONE))
+                assert failure is None, failure
+                return answer
+            if line.startswith(ANSWER):
+                answer = json.loads(line.removeprefix(ANSWER))
+        raise AssertionError("the client has ended")
+
+
+@contextmanager
+def keep_warm(server: LocalWandb, directory: Path) -> Iterator[subprocess.Popen[str]]:
+    process = _spawn(server, directory, [PRELUDE + MANY])
+    try:
+        yield process
+    finally:
+        process.communicate(timeout=30)
+
+
+def _spawn(server: LocalWandb, directory: Path, program: list[str]) -> subprocess.Popen[str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-c", *program],
+        env=inherited | server.environment(directory),
+        cwd=directory,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if len(program) > 1 else None,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:

@@ -28,11 +28,10 @@ COMMITTED = '{"state": "COMMITTED"}'
 
 # Logs a version of collection `c` for each text given, and waits for it.
 LOG = """
-import pathlib
 def log(run, text, **settings):
-    pathlib.Path("model.ckpt").write_text(text)
     artifact = wandb.Artifact("c", "model", **settings)
-    artifact.add_file("model.ckpt")
+    with artifact.new_file("model.ckpt") as file:
+        file.write(text)
     return run.log_artifact(artifact).wait()
 """
 
@@ -233,15 +232,18 @@ def test_a_killed_upload_leaves_the_version_pending_and_latest_where_it_was(
     assert names(versions(server, project, COMMITTED)) == {"v0": ["latest"]}
 
 
-def test_after_a_killed_upload_the_same_content_is_committed_as_the_next_version(
+def test_a_version_that_could_not_be_committed_keeps_its_number_and_the_next_try_gets_another(
     client: Client, server: LocalWandb, project: str
 ) -> None:
     script = """
     with wandb.init(project=given["project"]) as run:
-        answer(log(run, "weights").version)
+        try:
+            answer(log(run, "weights").version)
+        except Exception as error:
+            answer(type(error).__name__)
     """
-    server.fault("unauthorized", operation="CommitArtifact", count=1)
-    client.run(LOG, script, project=project)
+    server.fault("unauthorized", operation="CommitArtifact")
+    assert client.ask(LOG, script, project=project) == "ValueError"
     server.clear_faults()
     assert client.ask(LOG, script, project=project) == "v1"
     states = {edge["version"]: edge["node"]["state"] for edge in versions(server, project)}
@@ -258,6 +260,7 @@ def test_two_clients_commit_to_one_collection_at_the_same_time(
     together = [client.start(LOG, script, project=project, name=name) for name in "ab"]
     for process in together:
         process.communicate(timeout=60)
+    assert [process.returncode for process in together] == [0, 0]
     found = versions(server, project, COMMITTED)
     assert [edge["version"] for edge in found] == [f"v{index}" for index in reversed(range(8))]
     assert sum("latest" in aliases for aliases in names(found).values()) == 1

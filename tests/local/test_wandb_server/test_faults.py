@@ -140,8 +140,8 @@ def test_a_wrong_key_is_not_logged_in(client: Client, server: LocalWandb, projec
     except Exception as error:
         answer(str(error))
     """
-    told = replace(client, server=intruder).ask(script, project=project)
-    assert "user is not logged in" in told
+    told = replace(client, server=intruder).run(script, project=project).answers
+    assert "user is not logged in" in told[0]
 
 
 def test_requests_are_counted_by_operation(server: LocalWandb) -> None:

@@ -62,7 +62,7 @@ def test_resume_is_refused_when_the_run_is_not_as_asked(
 def test_a_run_that_exits_with_an_error_has_failed(
     client: Client, server: LocalWandb, project: str
 ) -> None:
-    client.run(TRAIN, project=project, run="r", exit_code=3)
+    client.ask(TRAIN, project=project, run="r", exit_code=3)
     found = read_run(server, project, "r")
     assert (found["state"], found["exitcode"]) == ("failed", 3)
 
@@ -176,10 +176,10 @@ def test_a_run_that_said_it_would_be_preempted_is_preempted_and_runs_on_when_res
     run.tags += ("spot",)
     run.finish(exit_code=1)
     """
-    client.run(script, project=project)
+    client.ask(script, project=project)
     found = read_run(server, project, "r")
     assert (found["state"], found["tags"]) == ("preempted", ["spot"])
 
-    client.run(TRAIN, project=project, run="r", resume=["must"], exit_code=1)
+    client.ask(TRAIN, project=project, run="r", resume=["must"], exit_code=1)
     found = read_run(server, project, "r")
     assert (found["state"], found["tags"]) == ("failed", ["spot"])
