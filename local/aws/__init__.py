@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,7 +85,7 @@ class LocalAws:
             "AWS_DEFAULT_REGION": self.region,
         }
 
-    def fault(self, kind: str, job: str = "*", **details: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    def fault(self, kind: str, job: str = "*", **details: object) -> dict[str, Any]:
         """Order a misfortune: see `local/aws/sagemaker/admin.py`."""
         return self._ask("POST", "faults", {"kind": kind, "job": job, **details})
 
@@ -96,18 +96,16 @@ class LocalAws:
         return self._ask("GET", "jobs")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 - the address is our own
-            f"{self.endpoint}/_local/sagemaker/{path}",
-            data=json.dumps(body).encode() if body is not None else None,
-            method=method,
-        )
+        connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=20)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the same
-                read: dict[str, Any] = json.load(answer)
-                return read
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ValueError(json.load(error)["message"]) from None
+            connection.request(method, f"/_local/sagemaker/{path}", json.dumps(body or {}))
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.load(response)
+        finally:
+            connection.close()
+        if response.status != HTTPStatus.OK:
+            raise ValueError(answer["message"])
+        return answer
 
     def stop(self) -> None:
         for client in self._clients.values():

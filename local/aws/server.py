@@ -13,8 +13,9 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -51,7 +52,11 @@ async def _run(listener: socket.socket, settings: Settings, parent: int | None) 
     endpoint.install(control)
     threading.Thread(target=_prepare, daemon=True).start()
     serving = asyncio.ensure_future(
-        serve(_application(control), _config(listener), shutdown_trigger=over.wait)  # type: ignore[arg-type]
+        serve(
+            cast("Any", _application(control)),
+            _config(listener),
+            shutdown_trigger=over.wait,
+        )
     )
     await over.wait()
     await asyncio.to_thread(control.stop_all)
@@ -83,8 +88,17 @@ def _end_with(parent: int, over: asyncio.Event) -> None:
     if os.getppid() != parent:
         over.set()
         return
-    watched = os.pidfd_open(parent)
-    asyncio.get_running_loop().add_reader(watched, over.set)
+    loop = asyncio.get_running_loop()
+    if sys.platform == "linux":
+        loop.add_reader(os.pidfd_open(parent), over.set)
+    else:
+        threading.Thread(target=_await_orphanhood, args=(parent, loop, over), daemon=True).start()
+
+
+def _await_orphanhood(parent: int, loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.25)
+    loop.call_soon_threadsafe(over.set)
 
 
 def _config(listener: socket.socket) -> Config:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from local.aws import LocalAws
 
 BUCKET = "artifacts"
@@ -108,6 +111,13 @@ def ticks() -> Iterator[None]:
     while time.monotonic() < deadline:
         yield
         time.sleep(0.02)
+
+
+def refused(call: Any, **arguments: Any) -> tuple[str, str]:  # noqa: ANN401 - a client's method
+    with pytest.raises(ClientError) as refusal:
+        call(**arguments)
+    error = refusal.value.response["Error"]
+    return error["Code"], error["Message"]
 
 
 def alive(pids: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The API's manners: names, tags, pages, search, permissions and events."""
+"""The API's manners: names, requests, tags, pages and search."""
 
 import json
 from collections.abc import Iterator
@@ -8,16 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
-from tests.local.local_sagemaker_driver import (
-    ROLE,
-    Driver,
-    policy,
-    sagemaker_in,
-    ticks,
-    trust,
-)
+from tests.local.local_sagemaker_driver import Driver, refused, sagemaker_in
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +22,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
 def finished(local: Driver) -> str:
     local.run("finished", Tags=[{"Key": "team", "Value": "vision"}])
     return "finished"
-
-
-def refused(call: Any, **arguments: Any) -> tuple[str, str]:  # noqa: ANN401 - a client's method
-    with pytest.raises(ClientError) as refusal:
-        call(**arguments)
-    error = refusal.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def test_a_name_is_used_once(local: Driver, finished: str) -> None:
@@ -259,174 +244,6 @@ def test_search_returns_tags_with_each_job(local: Driver, finished: str) -> None
     )
     (found,) = answer["Results"]
     assert found["TrainingJob"]["Tags"] == [{"Key": "team", "Value": "vision"}]
-
-
-def user(local: Driver, name: str, *statements: dict[str, Any]) -> Any:  # noqa: ANN401 - a client
-    iam = local.aws.client("iam")
-    iam.create_user(UserName=name)
-    if statements:
-        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(*statements))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return local.aws.session_client("sagemaker", key["AccessKeyId"], key["SecretAccessKey"])
-
-
-def allow(*actions: str, resource: str = "*", **condition: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
-    return {**statement, "Condition": condition} if condition else statement
-
-
-PASS = allow("iam:PassRole", StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"})
-
-
-@pytest.mark.parametrize(
-    ("name", "statements", "action"),
-    [
-        ("nothing", [], "sagemaker:CreateTrainingJob"),
-        ("no-tags", [allow("sagemaker:CreateTrainingJob"), PASS], "sagemaker:AddTags"),
-        ("no-pass", [allow("sagemaker:*")], "iam:PassRole"),
-        ("wrong-tag", [allow("sagemaker:CreateTrainingJob",
-                             StringEquals={"aws:RequestTag/team": "speech"}), PASS],
-         "sagemaker:CreateTrainingJob"),
-        ("wrong-service", [allow("sagemaker:*"), allow("iam:PassRole",
-                           StringEquals={"iam:PassedToService": "lambda.amazonaws.com"})],
-         "iam:PassRole"),
-    ],
-)  # fmt: skip
-def test_who_lacks_a_permission_is_told_which(
-    local: Driver, name: str, statements: list[dict[str, Any]], action: str
-) -> None:
-    client = user(local, name, *statements)
-    request = local.request(f"by-{name}", Tags=[{"Key": "team", "Value": "vision"}])
-    code, message = refused(client.create_training_job, **request)
-    client.close()
-    assert code == "AccessDeniedException"
-    assert message.startswith(
-        f"User: arn:aws:iam::{local.aws.account}:user/{name} is not authorized to perform: "
-        f"{action} on resource: "
-    )
-
-
-def test_permissions_by_tag_and_passed_role_suffice(local: Driver) -> None:
-    tagged = {"aws:RequestTag/team": "vision"}
-    client = user(
-        local,
-        "enough",
-        allow("sagemaker:CreateTrainingJob", "sagemaker:AddTags", StringEquals=tagged),
-        allow("sagemaker:StopTrainingJob", StringEquals={"aws:ResourceTag/team": "vision"}),
-        {**PASS, "Resource": local.role(ROLE)},
-    )
-    request = local.request("by-enough", "sleep 60", Tags=[{"Key": "team", "Value": "vision"}])
-    client.create_training_job(**request)
-    client.stop_training_job(TrainingJobName="by-enough")
-    client.close()
-    assert local.until("by-enough")["SecondaryStatus"] == "Stopped"
-
-
-def test_a_role_that_does_not_trust_sagemaker_is_refused(local: Driver) -> None:
-    local.aws.client("iam").create_role(
-        RoleName="of-lambda", AssumeRolePolicyDocument=trust("lambda.amazonaws.com")
-    )
-    request = local.request("mistrusted", RoleArn=local.role("of-lambda"))
-    code, message = refused(local.sagemaker.create_training_job, **request)
-    assert code == "ValidationException"
-    assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in message
-
-
-@pytest.fixture(scope="module")
-def queue(local: Driver) -> str:
-    """Receive every event of SageMaker's, through a rule of the real pattern."""
-    sqs, events = local.aws.client("sqs"), local.aws.client("events")
-    url: str = sqs.create_queue(QueueName="events")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
-        "QueueArn"
-    ]
-    send = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-    }
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(send)})
-    pattern = {
-        "source": ["aws.sagemaker"],
-        "detail-type": ["SageMaker Training Job State Change"],
-    }
-    events.put_rule(Name="jobs", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="jobs", Targets=[{"Id": "queue", "Arn": arn}])
-    return url
-
-
-def told(local: Driver, queue: str, name: str, until: int) -> list[dict[str, Any]]:
-    """Receive until that many events of the job have come, and then what is left."""
-    sqs = local.aws.client("sqs")
-    found: list[dict[str, Any]] = []
-    for _ in ticks():
-        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
-        messages = answer.get("Messages", [])
-        for message in messages:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            event = json.loads(message["Body"])
-            if event["detail"]["TrainingJobName"] == name:
-                found.append(event)
-        if len(found) >= until and not messages:
-            return found
-    raise AssertionError(f"{len(found)} events of {name}")
-
-
-def test_every_change_is_told_and_the_last_one_twice(local: Driver, queue: str) -> None:
-    local.run("told", "exit 1", Environment={"SECRET": "s"}, Tags=[{"Key": "a", "Value": "b"}])
-    events = told(local, queue, "told", 7)
-    assert [event["detail"]["SecondaryStatus"] for event in events] == [
-        "Starting",
-        "Pending",
-        "Downloading",
-        "Training",
-        "Uploading",
-        "Failed",
-        "Failed",
-    ]
-    assert len({event["id"] for event in events}) == 7
-
-
-def test_an_event_has_the_real_shape(local: Driver, queue: str) -> None:
-    job = local.run(
-        "shape",
-        "exit 1",
-        Environment={"SECRET": "s"},
-        HyperParameters={"lr": "1"},
-        RetryStrategy={"MaximumRetryAttempts": 1},
-        CheckpointConfig={"S3Uri": "s3://artifacts/c"},
-        Tags=[{"Key": "team", "Value": "vision"}],
-    )
-    events = told(local, queue, "shape", 7)
-    event, detail = events[-1], events[-1]["detail"]
-    assert event["source"] == "aws.sagemaker"
-    assert event["resources"] == [local.arn("shape")]
-    assert detail["Tags"] == {"team": "vision"}
-    assert detail["FailureReason"] == job["FailureReason"]
-    assert detail["CreationTime"] == int(job["CreationTime"].timestamp() * 1000)
-    assert detail["SecondaryStatusTransitions"][-1]["Status"] == "Failed"
-    assert not {"Environment", "CheckpointConfig", "RetryStrategy"} & set(detail)
-    assert "FailureReason" not in events[0]["detail"]
-    assert "s" not in json.dumps(event).split('"')
-
-
-def test_events_can_be_lost_or_repeated(local: Driver, queue: str) -> None:
-    local.aws.fault("drop_events", "silent")
-    local.aws.fault("duplicate_events", "loud", copies=3)
-    local.run("silent")
-    local.run("loud")
-    assert len(told(local, queue, "loud", 18)) == 18
-    local.aws.clear_faults()
-    with pytest.raises(AssertionError, match="0 events of silent"):
-        told_now(local, queue, "silent")
-
-
-def told_now(local: Driver, queue: str, name: str) -> None:
-    waiting = local.aws.client("sqs").get_queue_attributes(
-        QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
-    )["Attributes"]["ApproximateNumberOfMessages"]
-    assert int(waiting) > 0, f"0 events of {name}"
 
 
 def test_the_admin_path_turns_a_browser_away(local: Driver) -> None:

@@ -1,10 +1,11 @@
 """Misfortunes to order: what each does to a job, and what SageMaker then says of it."""
 
-import time
 from collections.abc import Iterator
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.local.local_sagemaker_driver import (
     BUCKET,
@@ -171,12 +172,21 @@ def test_a_stale_describe_tells_of_the_state_before_the_last(local: Driver) -> N
     assert local.describe("stale")["TrainingJobStatus"] == "Completed"
 
 
-def test_a_slow_operation_answers_late_and_another_does_not(local: Driver) -> None:
+def test_a_slow_operation_outlasts_its_callers_patience_and_another_does_not(local: Driver) -> None:
     local.run("slow")
-    local.aws.fault("slow", "slow", operation="DescribeTrainingJob", seconds=0.3)
-    before = time.monotonic()
-    local.describe("slow")
-    assert time.monotonic() - before >= 0.3
+    local.aws.fault("slow", "slow", operation="DescribeTrainingJob", seconds=5)
+    hasty = boto3.client(
+        "sagemaker",
+        region_name=local.aws.region,
+        endpoint_url=local.aws.endpoint,
+        aws_access_key_id=local.aws.access_key,
+        aws_secret_access_key=local.aws.secret_key,
+        config=Config(read_timeout=1, retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(ReadTimeoutError):
+        hasty.describe_training_job(TrainingJobName="slow")
+    assert hasty.list_tags(ResourceArn=local.arn("slow"))["Tags"] == []
+    hasty.close()
 
 
 def test_a_fault_for_no_running_job_is_refused(local: Driver) -> None:
@@ -187,6 +197,16 @@ def test_a_fault_for_no_running_job_is_refused(local: Driver) -> None:
 def test_an_unknown_fault_is_told_the_known_ones(local: Driver) -> None:
     with pytest.raises(ValueError, match=r"unknown kind 'fire'; one of: capacity, create_lost"):
         local.aws.fault("fire")
+
+
+def test_a_job_that_is_stopped_while_it_changes_machines_does_not_come_back(local: Driver) -> None:
+    running(local, "caught", "trap '' TERM; echo up; while :; do sleep 0.05; done", **SPOT)
+    local.aws.fault("spot", "caught", resume=True)
+    local.until("caught", secondary="Interrupted")
+    local.sagemaker.stop_training_job(TrainingJobName="caught")
+    job = local.until("caught")
+    assert job["SecondaryStatus"] == "Stopped"
+    assert local.statuses(job).count("Training") == 1
 
 
 def test_a_stopped_job_stays_stopped_even_when_its_gpu_fails_on_the_way(local: Driver) -> None:

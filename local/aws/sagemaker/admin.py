@@ -3,10 +3,26 @@
 No AWS credentials are asked for; the server listens on the loopback only, and a browser is turned
 away by its Origin header, so that no web page can reach in.
 
-    POST /_local/sagemaker/faults   {"job": name or pattern, "kind": …, "reason", "count",
-                                     "seconds", "copies", "operation", "resume"}
-    DELETE /_local/sagemaker/faults
-    GET /_local/sagemaker/jobs
+    GET    /_local/sagemaker/jobs     what runs, where, as which processes; calls by operation
+    DELETE /_local/sagemaker/faults   forget what is armed
+    POST   /_local/sagemaker/faults   {"kind": …, "job": name or pattern (default "*"), …}
+
+At once, on every running job that matches:
+    gpu      every process is killed; Failed with `reason` (default: an internal error)
+    oom      the same, with the reason that AWS gives for a host out of memory
+    spot     Interrupted, SIGTERM, grace, kill; Stopped/MaxWaitTimeExceeded, or with `resume`
+             the job starts again in new capacity
+    repair   killed, and started again within the job, on a new disk
+    sigterm  SIGTERM to every process; what follows is the job's own doing
+
+Armed, for the next `count` times (default: once; slow and the events: until cleared):
+    capacity          a job that is created fails without ever starting
+    create_throttle, create_quota   CreateTrainingJob is refused
+    create_lost       the job is created and the caller is told of an internal failure
+    throttle, slow    any call, or `operation`; slow takes `seconds`
+    describe_stale    DescribeTrainingJob tells of the state before the last change
+    drop_events       changes are not told
+    duplicate_events  each change is told `copies` times
 """
 
 import json

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.aws.sagemaker.storage import Location, Storage, TransferFailed
+from local.aws.sagemaker.storage import Location, Storage, TransferError
 
 Stamp = tuple[int, int]
 
@@ -36,7 +36,7 @@ class Checkpoints:
         while not self._over.wait(self.every):
             try:
                 self.send()
-            except TransferFailed:
+            except TransferError:
                 # A file that vanished half-way, or S3 for a moment: the last send decides.
                 continue
 

@@ -33,6 +33,7 @@ class TrainingJob:
         self.state = state
         self.previous = state
         self.inbox = Inbox()
+        self.stop_asked = False
         self.process: int | None = None
         self.directories: list[str] = []
         self.lock = RLock()

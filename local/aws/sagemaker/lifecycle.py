@@ -21,7 +21,7 @@ from local.aws.sagemaker.opt_ml import HOST, OptMl
 from local.aws.sagemaker.outputs import Output
 from local.aws.sagemaker.rules import DEFAULT_RUNTIME
 from local.aws.sagemaker.sessions import Credentials
-from local.aws.sagemaker.storage import Location, Storage, TransferFailed
+from local.aws.sagemaker.storage import Location, Storage, TransferError
 from local.aws.sagemaker.watch import Limits, Seen, Watch
 
 
@@ -73,6 +73,8 @@ class Lifecycle:
             return ends.failed(doomed.reason or ends.CAPACITY)
         while True:
             outcome = self._attempt(credentials)
+            if self._job.stop_asked and outcome not in (ends.COMPLETED, ends.TOO_LONG):
+                return ends.STOPPED  # what a person stopped neither fails nor starts again
             if isinstance(outcome, Again):
                 self._enter(outcome.secondary)
             elif outcome.is_retried and self._retries > 0:
@@ -95,7 +97,7 @@ class Lifecycle:
             attempt = self._prepare(credentials, storage)
             try:
                 self._download(attempt)
-            except TransferFailed as error:
+            except TransferError as error:
                 return ends.failed(f"ClientError: Data download failed:{error}")
             return self._told_within(0) or self._train(attempt)
 
@@ -183,7 +185,7 @@ class Lifecycle:
     def _judge(self, attempt: Attempt, command: Command, seen: Seen) -> End | Again:
         if seen.decided:
             return seen.decided
-        if self._job.state.status == "Stopping":  # it ended by itself before it was asked to
+        if self._job.stop_asked:  # it ended by itself before the request reached it
             return ends.STOPPED
         if seen.exited.not_started:
             with attempt.log.open("a", encoding="utf-8") as log:
@@ -206,7 +208,7 @@ class Lifecycle:
             if isinstance(outcome, Again):
                 return outcome
             sent = artifacts.send(self._job, attempt.disk, attempt.storage, outcome, self._folder)
-        except TransferFailed as error:
+        except TransferError as error:
             if isinstance(outcome, End) and outcome.secondary == "Failed":
                 return outcome
             return ends.failed(f"ClientError: Artifact upload failed:{error}")

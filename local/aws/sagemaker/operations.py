@@ -99,7 +99,8 @@ def stop(call: Call) -> Request:
     with job.lock:
         if job.state.is_over:
             raise errors.too_late(job.state.status)
-        if job.state.status != "Stopping":
+        if not job.stop_asked:
+            job.stop_asked = True
             call.control.enter(job, "Stopping")
             job.inbox.put(StopRequested())
     return {}

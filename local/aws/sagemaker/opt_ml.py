@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.aws.sagemaker.storage import Location, Storage, TransferFailed
+from local.aws.sagemaker.storage import Location, Storage, TransferError
 
 HOST = "algo-1"
 FOLDERS = (
@@ -50,7 +50,7 @@ class OptMl:
             folder = self.path(f"input/data/{channel['ChannelName']}")
             folder.mkdir(exist_ok=True)
             if not storage.download_prefix(source, folder):
-                raise TransferFailed(f"No S3 objects found under S3 URL {source}")
+                raise TransferError(f"No S3 objects found under S3 URL {source}")
         submitted = submitted_source(request)
         if submitted:
             storage.download_prefix(Location.of(submitted), self.path("code"))

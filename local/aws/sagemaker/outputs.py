@@ -28,22 +28,23 @@ class Output:
     def _copy(self) -> None:
         pending, sent = b"", time.monotonic()
         with self.file.open("ab", buffering=0) as file:
-            while True:
-                timeout = self.flush_after if pending else None
-                ready, _, _ = select.select([self.source], [], [], timeout)
-                part = os.read(self.source, CHUNK) if ready else b""
+            while (part := self._next(wait_long=not pending)) is not None:
                 file.write(part)
                 pending += part
-                over = bool(ready) and not part
-                if over or time.monotonic() - sent >= self.flush_after:
-                    pending, sent = self._send(pending, over), time.monotonic()
-                if over:
-                    return
+                if time.monotonic() - sent >= self.flush_after:
+                    # Whole lines only: the rest of a line is on its way.
+                    lines, _, pending = pending.rpartition(b"\n")
+                    self._send(lines)
+                    sent = time.monotonic()
+        self._send(pending)
 
-    def _send(self, pending: bytes, over: bool) -> bytes:  # noqa: FBT001 - the last time
-        """Send the whole lines; keep the rest for the next time, unless there is none."""
-        whole, _, rest = (pending, b"", b"") if over else pending.rpartition(b"\n")
-        lines = whole.decode("utf-8", errors="replace").splitlines()
+    def _next(self, *, wait_long: bool) -> bytes | None:
+        """Return what is there, nothing when it takes too long, and None at the end."""
+        patience = None if wait_long else self.flush_after
+        ready, _, _ = select.select([self.source], [], [], patience)
+        return (os.read(self.source, CHUNK) or None) if ready else b""
+
+    def _send(self, text: bytes) -> None:
+        lines = text.decode("utf-8", errors="replace").splitlines()
         if lines:
             self.write_log(lines)
-        return rest

@@ -20,7 +20,7 @@ _session = botocore.session.Session()
 _making = threading.Lock()
 
 
-class TransferFailed(Exception):  # noqa: N818 - an outcome of a job, named as AWS words it
+class TransferError(Exception):
     """A transfer that ends the job; the message is what FailureReason says."""
 
 
@@ -77,7 +77,7 @@ class Storage:
             for key in keys:
                 self.download(Location(prefix.bucket, key), target / local_name(prefix, key))
         except (ClientError, BotoCoreError, OSError) as error:
-            raise TransferFailed(f"Failed to download data. {_said(prefix, error)}") from error
+            raise TransferError(f"Failed to download data. {_said(prefix, error)}") from error
         return len(keys)
 
     def download(self, source: Location, target: Path) -> None:
@@ -92,7 +92,7 @@ class Storage:
             with source.open("rb") as file:
                 self.client.put_object(Bucket=target.bucket, Key=target.key, Body=file)
         except (ClientError, BotoCoreError, OSError) as error:
-            raise TransferFailed(f"Failed to upload to S3. {_said(target, error)}") from error
+            raise TransferError(f"Failed to upload to S3. {_said(target, error)}") from error
 
     def upload_archive(self, folder: Path, target: Location, scratch: Path) -> None:
         """Send a folder's contents as one `.tar.gz`."""
@@ -111,7 +111,7 @@ def local_name(prefix: Location, key: str) -> str:
     name = key[len(folder) if whole else max(prefix.key.rfind("/"), 0) :].removeprefix("/")
     for illegal, place in (("//", key), ("../", f"{name}/")):
         if illegal in place:
-            raise TransferFailed(
+            raise TransferError(
                 f"Failed to download data. S3 key: s3://{prefix.bucket}/{key} has an illegal char "
                 f"sub-sequence '{illegal}' in it"
             )

@@ -112,7 +112,9 @@ def become_init(spec: dict[str, Any], status: int) -> Never:
 
 
 def descendants(root: int) -> list[int]:
-    """Return every live process below this one, nearest first."""
+    """Return every live process below this one, nearest first; where there is no /proc, none."""
+    if not LINUX:
+        return []
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
