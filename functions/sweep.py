@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache, partial
 from typing import Any
 
@@ -12,10 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from resilience import settings, sweeping
-from resilience.adapters.messages import CheckQueue
-from resilience.adapters.parameters import stack_mode
+from resilience.adapters.messages import CheckQueue, Topic
+from resilience.adapters.parameters import ModeSwitch
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
-from resilience.decisions import Mode
 
 logger = Logger()
 _AWS_CALLS = Config(
@@ -23,28 +22,29 @@ _AWS_CALLS = Config(
 )
 
 
-def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Sweep once; what it found is told in one line and put on the queue."""
-    jobs, queue, mode, own = _start(context.invoked_function_arn)
-    swept = sweeping.sweep(jobs, queue, own, mode(), int(time.time()))
-    logger.info(
-        "swept",
-        extra={"without_verdict": swept.without_verdict, "overdue": swept.overdue},
-    )
-    return {"without_verdict": len(swept.without_verdict), "overdue": len(swept.overdue)}
+    fleet, own = _start(context.invoked_function_arn)
+    swept = sweeping.sweep(fleet, own, int(time.time()))
+    found: dict[str, object] = {
+        "without_verdict": len(swept.without_verdict),
+        "overdue": len(swept.overdue),
+        "breaker_tripped": swept.breaker_tripped,
+    }
+    logger.info("swept", extra=asdict(swept))
+    return found
 
 
 @cache
-def _start(
-    function_arn: str,
-) -> tuple[SageMakerTrainingJobs, CheckQueue, Callable[[], Mode], settings.SweepSettings]:
+def _start(function_arn: str) -> tuple[sweeping.Fleet, settings.SweepSettings]:
     _, partition, _, region, account, *_ = function_arn.split(":")
     own = settings.of_sweep(os.environ)
     client = partial(boto3.client, region_name=region, config=_AWS_CALLS)
     arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
-    return (
-        SageMakerTrainingJobs(client("sagemaker"), arns),
-        CheckQueue(client("sqs"), own.queue_url, account, region),
-        stack_mode(client("ssm"), own.mode_parameter),
-        own,
+    fleet = sweeping.Fleet(
+        jobs=SageMakerTrainingJobs(client("sagemaker"), arns),
+        queue=CheckQueue(client("sqs"), own.queue_url, account, region),
+        switch=ModeSwitch(client("ssm"), own.mode_parameter),
+        alert=Topic(client("sns"), own.topic_arn),
     )
+    return fleet, own

@@ -38,6 +38,9 @@ class SweepSettings:
     queue_url: str
     grace_seconds: int
     lookback_seconds: int
+    topic_arn: str
+    breaker_failures: int
+    breaker_window_seconds: int
 
 
 def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
@@ -65,6 +68,9 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
         lookback_seconds=_number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS"),
+        topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
+        breaker_failures=_number(environment, "RESILIENCE_BREAKER_FAILURES"),
+        breaker_window_seconds=_number(environment, "RESILIENCE_BREAKER_WINDOW_SECONDS"),
     )
 
 

@@ -32,12 +32,16 @@ class InMemorySchedules:
 
 @dataclass(slots=True)
 class InMemoryTopic:
-    """Fulfils ports.Notifications."""
+    """Fulfils ports.Notifications and sweeping.Alert."""
 
     published: list[Decision] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
 
     def publish(self, decision: Decision) -> None:
         self.published.append(decision)
+
+    def tell(self, subject: str, text: str) -> None:
+        self.told.append((subject, text))
 
 
 @dataclass(slots=True)

@@ -101,6 +101,12 @@ class InMemorySageMaker:
             if own.get(tag_names.VERDICT) == "WAIT":
                 yield name, own.get(tag_names.DUE, "")
 
+    def failed_successors(self, *, after: int) -> Iterator[str]:
+        for name, job in list(self._jobs.items()):
+            failed = job["TrainingJobStatus"] == "Failed" and tag_names.PARENT in self._tags[name]
+            if failed and job["LastModifiedTime"].timestamp() >= after:
+                yield name
+
     def arn(self, name: str) -> str:
         return self._arn_prefix + name
 

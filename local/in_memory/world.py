@@ -13,6 +13,7 @@ from local.in_memory.sagemaker import InMemorySageMaker
 from local.in_memory.weights_and_biases import InMemoryWandb
 from resilience.decisions import Mode
 from resilience.ports import World
+from resilience.sweeping import Fleet
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class InMemoryWorld:
     mode: Mode = Mode.ACT
     account: str = ACCOUNT
     region: str = REGION
+    mode_since: int = 0
     sagemaker: InMemorySageMaker = field(init=False)
     wandb: InMemoryWandb = field(default_factory=InMemoryWandb)
     schedules: InMemorySchedules = field(init=False)
@@ -34,6 +36,19 @@ class InMemoryWorld:
         self.sagemaker = InMemorySageMaker(self.clock, self.account, self.region)
         self.schedules = InMemorySchedules(account=self.account, region=self.region)
         self.queue = InMemoryQueue(account=self.account, region=self.region)
+
+    def read(self) -> tuple[Mode, int]:
+        """Fulfil sweeping.Switch."""
+        return self.mode, self.mode_since
+
+    def set_mode(self, mode: Mode) -> None:
+        self.mode, self.mode_since = mode, self.clock()
+
+    def observe(self) -> None:
+        self.set_mode(Mode.OBSERVE)
+
+    def fleet(self) -> Fleet:
+        return Fleet(jobs=self.sagemaker, queue=self.queue, switch=self, alert=self.topic)
 
     def ports(self) -> World:
         return World(

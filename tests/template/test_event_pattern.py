@@ -9,7 +9,10 @@ from ministack.services.eventbridge import _test_event_pattern
 
 from tests.template.stack import ACCOUNT, ROOT, stack
 
-EVENTS = sorted((ROOT / "events").glob("*.json"))
+# A queue body that is no envelope never comes by the rule.
+EVENTS = sorted(
+    file for file in (ROOT / "events").glob("*.json") if not file.name.startswith("queue-body.")
+)
 TERMINAL = {"Completed", "Failed", "Stopped"}
 
 

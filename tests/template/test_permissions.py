@@ -36,7 +36,13 @@ BY_LAMBDA_ITSELF = {
 }
 # What other services do with it: hand a role over, encrypt for a topic.
 BY_OTHER_SERVICES = {"iam:PassRole", "kms:GenerateDataKey", "kms:Decrypt"}
-CLIENTS = {"_client": "sagemaker", "_sqs": "sqs", "_scheduler": "scheduler", "_sns": "sns"}
+CLIENTS = {
+    "_client": "sagemaker",
+    "_sqs": "sqs",
+    "_scheduler": "scheduler",
+    "_sns": "sns",
+    "_ssm": "ssm",
+}
 PROVIDERS = {"SSMProvider": "ssm:GetParameter", "SecretsProvider": "secretsmanager:GetSecretValue"}
 
 

@@ -26,6 +26,9 @@ OF_THE_SWEEP = {
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
     "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
+    "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
+    "RESILIENCE_BREAKER_FAILURES": "25",
+    "RESILIENCE_BREAKER_WINDOW_SECONDS": "900",
 }
 NUMBERS = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
 

@@ -16,23 +16,28 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     failed,
+    hint,
     hint_of,
     trained,
     verdict_of,
 )
 
-GRACE, LOOKBACK = 180, 172_800
+GRACE, LOOKBACK, WINDOW = 180, 172_800, 900
 NOTHING = Swept((), ())
 
 
-def swept(world: InMemoryWorld, mode: Mode = Mode.ACT) -> Swept:
+def swept(world: InMemoryWorld, mode: Mode | None = None, breaker_failures: int = 25) -> Swept:
     settings = SweepSettings(
         mode_parameter="/resilience/mode",
         queue_url="https://sqs.invalid/queue",
         grace_seconds=GRACE,
         lookback_seconds=LOOKBACK,
+        topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
+        breaker_failures=breaker_failures,
+        breaker_window_seconds=WINDOW,
     )
-    return sweep(world.sagemaker, world.queue, settings, mode, world.clock())
+    world.mode = mode or world.mode
+    return sweep(world.fleet(), settings, world.clock())
 
 
 def work_off(world: InMemoryWorld) -> None:
@@ -146,3 +151,51 @@ def test_the_sweep_and_a_late_event_at_once_make_one_successor() -> None:
     work_off(world)
     assert decide(world).reason is Reason.ALREADY_JUDGED
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+def failing(world: InMemoryWorld, relaunched: int) -> None:
+    """Have so many relaunched jobs fail now."""
+    for number in range(relaunched):
+        job = {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+        world.sagemaker.put(f"bad-{number}-r2", job, {tags.PARENT: f"bad-{number}"})
+
+
+def test_many_relaunched_jobs_that_fail_at_once_trip_the_breaker() -> None:
+    world = failed()
+    world.clock.pass_by(GRACE)
+    failing(world, 4)
+    assert not swept(world, breaker_failures=5).breaker_tripped
+    world.queue.bodies.clear()
+    failing(world, 5)
+    assert swept(world, breaker_failures=5).breaker_tripped
+    assert (world.mode, world.queue.bodies) == (Mode.OBSERVE, [])
+    [(subject, text)] = world.topic.told
+    assert "breaker" in subject
+    assert "put-parameter --overwrite --name /resilience/mode --value act" in text
+
+
+def test_a_tripped_breaker_tells_once_and_relaunches_nothing() -> None:
+    world = failed()
+    failing(world, 5)
+    swept(world, breaker_failures=5)
+    world.clock.pass_by(GRACE)
+    assert swept(world, breaker_failures=5) == NOTHING
+    assert len(world.topic.told) == 1
+    deliver(world, hint(JOB))
+    assert SUCCESSOR not in world.sagemaker.names()
+
+
+def test_a_person_who_sets_the_mode_back_has_seen_the_failures_before() -> None:
+    world = failed()
+    failing(world, 5)
+    swept(world, breaker_failures=5)
+    world.clock.pass_by(GRACE)
+    world.set_mode(Mode.ACT)
+    assert swept(world, breaker_failures=5).without_verdict == (JOB,)
+
+
+def test_failures_older_than_the_window_do_not_count() -> None:
+    world = failed()
+    failing(world, 5)
+    world.clock.pass_by(WINDOW + 1)
+    assert not swept(world, breaker_failures=5).breaker_tripped

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from resilience.decisions import Mode
 from resilience.errors import Retry
@@ -35,6 +36,29 @@ def stack_mode(ssm: Any, name: str) -> Callable[[], Mode]:  # noqa: ANN401 — b
         return Mode(word) if word in set(Mode) else Mode.OBSERVE
 
     return mode
+
+
+class ModeSwitch:
+    """Fulfils sweeping.Switch: the mode with its age, read afresh, and set by the breaker."""
+
+    def __init__(self, ssm: Any, name: str) -> None:  # noqa: ANN401 — boto3 has no types
+        self._ssm = ssm
+        self._name = name
+
+    def read(self) -> tuple[Mode, int]:
+        try:
+            parameter = self._ssm.get_parameter(Name=self._name)["Parameter"]
+        except (ClientError, HTTPClientError) as error:
+            raise Retry(f"cannot read parameter {self._name}") from error
+        word = str(parameter["Value"]).strip()
+        mode = Mode(word) if word in set(Mode) else Mode.OBSERVE
+        return mode, int(parameter["LastModifiedDate"].timestamp())
+
+    def observe(self) -> None:
+        try:
+            self._ssm.put_parameter(Name=self._name, Value=str(Mode.OBSERVE), Overwrite=True)
+        except (ClientError, HTTPClientError) as error:
+            raise Retry(f"cannot set parameter {self._name}") from error
 
 
 def _get(provider: SecretsProvider | SSMProvider, name: str, seconds: int) -> str:
