@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import uvicorn
 
@@ -58,6 +60,17 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == 1:
         sys.exit("the parent has ended already")
+
+
+def _lock(data: Path) -> IO[str]:
+    """Hold the directory while the file is open: two servers would mix up what is in it."""
+    lock = (data / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise BlockingIOError(f"{data} is in use by another server") from None
+    return lock
 
 
 def _listen(port: int) -> socket.socket:
@@ -112,12 +125,13 @@ def main() -> int:
         _die_with_parent()
     try:
         arguments.data.mkdir(parents=True, exist_ok=True)
+        lock = _lock(arguments.data)
         api_key = load_api_key(arguments.data, arguments.api_key_file)
         listener = _listen(arguments.port)
     except (OSError, UnusableKeyError) as error:
         print(f"wandb server: {error}", file=sys.stderr)
         return 1
-    with listener:
+    with lock, listener:
         base_url = f"http://{HOST}:{listener.getsockname()[1]}"
         workspace = _workspace(arguments, base_url)
         schema()  # built before the first client waits for it

@@ -102,12 +102,14 @@ class ArtifactNode:
         return self.record.ttl_seconds is None or self.record.ttl_seconds < 0
 
     def _member(self, collection_name: str | None) -> Membership | None:
-        """How the version is placed in the collection named, reached through, or made in."""
+        """Its place in the collection named, or in the one through which it was reached."""
+        if collection_name is None:
+            return self.member
         for member in collections.memberships_of(self.workspace.database, self.record.id):
             node = collection_nodes.CollectionNode.by_id(self.workspace, member.collection_id)
-            if collection_name is not None and node.name == collection_name:
+            if node.name == collection_name:
                 return member
-        return None if collection_name is not None else self.member
+        return None
 
     def version_index(self, artifact_collection_name: str | None = None) -> int | None:
         member = self._member(artifact_collection_name)

@@ -130,6 +130,8 @@ class RunChanges:
         }
 
     def _file_to_write(self, run: Run, name: str) -> file_nodes.FileNode:
+        if ".." in name.split("/") or name.startswith("/"):
+            raise InvalidError(f"createRunFiles: {name} is not below the run's directory")
         return file_nodes.FileNode(
             self.workspace,
             id=ids.encode("RunFile", run.id, name),

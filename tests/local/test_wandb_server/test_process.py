@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.wandb_server import LocalWandb
+from local.wandb_server import LocalWandb, RequestFailedError
 from local.wandb_server.process import REPOSITORY
 from tests.local.test_wandb_server.sdk_client import Client, exchange, wait_until
 
@@ -94,6 +94,25 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     assert ended.stdout == ""
     assert ended.stderr.startswith("wandb server: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_data_directory_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with LocalWandb.start(tmp_path):
+        command = [*SERVE, "--data", str(tmp_path)]
+        ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"wandb server: {tmp_path} is in use by another server\n"
+
+
+def test_a_run_keeps_its_files_below_its_own_directory(server: LocalWandb, project: str) -> None:
+    make = """
+    mutation ($p: String!) {
+      upsertBucket(input: {name: "r", modelName: $p}) { inserted }
+      createRunFiles(input: {projectName: $p, runName: "r", files: ["a/../../x"]}) { runID }
+    }
+    """
+    with pytest.raises(RequestFailedError, match="not below the run's directory"):
+        server.graphql(make, p=project)
 
 
 def test_a_foreign_host_name_is_refused(server: LocalWandb) -> None:
