@@ -15,6 +15,13 @@ from local.aws.sagemaker.settings import Settings
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
+ACCOUNT_DIGITS = 12
+
+
+def account(text: str) -> str:
+    if not (text.isdigit() and len(text) == ACCOUNT_DIGITS):
+        raise argparse.ArgumentTypeError(f"an account has {ACCOUNT_DIGITS} digits, not {text!r}")
+    return text
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         help="directory for jobs, logs, credentials (default: one that goes away)",
     )
     add("--region", default=REGION, help="(default: %(default)s)")
-    add("--account", default=ACCOUNT, help="twelve digits (default: %(default)s)")
+    add("--account", type=account, default=ACCOUNT, help="twelve digits (default: %(default)s)")
     add("--die-with-parent", action="store_true", help="end when the starting process ends")
     add("--start-delay", type=float, default=0.0, help="seconds until a job has its instance")
     add("--stop-grace", type=float, default=120.0, help="seconds from SIGTERM to SIGKILL")
@@ -79,6 +86,8 @@ def main() -> None:
         listener = listen(asked.port)
     except OSError as error:
         sys.exit(f"cannot listen on {HOST}:{asked.port}: {error.strerror}; try --port 0")
+    except OverflowError:
+        sys.exit(f"{asked.port} is no port; try --port 0")
     data = (asked.data or Path(tempfile.mkdtemp(prefix="local-aws-"))).resolve()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = listener.getsockname()[1]
@@ -87,6 +96,7 @@ def main() -> None:
         endpoint, f"LKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), asked.region
     )
     credentials.write(data)
+    print(f"credentials, config and jobs are in {data}", file=sys.stderr)
     set_up_ministack(port, data, asked.account, credentials)
     settings = Settings(
         data=data,
