@@ -197,7 +197,12 @@ class CollectionNode:
         order: str | None = None,
     ) -> dict[str, object]:
         """The versions, newest first unless `order` says otherwise, PENDING ones included."""
-        nodes = [node for node in (member.artifact() for member in self._members()) if node]
+        members = collections.members_of(self.workspace.database, self.record.id)
+        records = artifacts.in_collection(self.workspace.database, self.record.id)
+        nodes = [
+            artifact_nodes.ArtifactNode(self.workspace, record, member)
+            for record, member in zip(records, members, strict=True)
+        ]
         return connect(
             artifact_nodes.select_artifacts(nodes, filters, order),
             Page(first, after),

@@ -38,7 +38,7 @@ figure { border: 1px solid var(--line); border-radius: 6px; margin: 0; padding: 
 figcaption { display: flex; justify-content: space-between; gap: .5rem; font-size: .9rem; }
 figcaption span { overflow-wrap: anywhere; } svg { display: block; width: 100%; height: 90px; }
 polyline { fill: none; stroke: var(--mark); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
-circle { fill: var(--mark); }
+circle { fill: var(--mark); } figure .quiet { font-size: .8rem; }
 """)
 
 

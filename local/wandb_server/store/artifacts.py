@@ -65,6 +65,16 @@ def artifact_by_client_id(database: Database, client_id: str) -> Artifact | None
     return database.one(Artifact, "select * from artifacts where client_id = ?", client_id)
 
 
+def in_collection(database: Database, collection_id: int) -> list[Artifact]:
+    """The collection's versions, in the order of `collections.members_of`."""
+    return database.all(
+        Artifact,
+        "select a.* from memberships m join artifacts a on a.id = m.artifact_id"
+        " where m.collection_id = ? order by m.version_index desc",
+        collection_id,
+    )
+
+
 def committed_with_digest(database: Database, sequence_id: int, digest: str) -> Artifact | None:
     return database.one(
         Artifact,
