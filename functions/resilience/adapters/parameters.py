@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience.decisions import Mode
 from resilience.errors import Retry
@@ -14,6 +15,7 @@ from resilience.errors import Retry
 MODE_SECONDS = 60  # how long a switched mode may take to be seen
 _KEY_SECONDS = 300
 _KEY_FIELD = "WANDB_API_KEY"
+_NO_ANSWER = (ClientError, HTTPClientError, NoConnectionError)
 
 
 def wandb_key(secrets_manager: Any, name: str) -> Callable[[], str]:  # noqa: ANN401 — boto3 has no types
@@ -22,7 +24,11 @@ def wandb_key(secrets_manager: Any, name: str) -> Callable[[], str]:  # noqa: AN
 
     def key() -> str:
         text = _get(provider, name, _KEY_SECONDS)
-        return str(json.loads(text)[_KEY_FIELD]) if text.startswith("{") else text
+        try:
+            return str(json.loads(text)[_KEY_FIELD]) if text.startswith("{") else text
+        except (ValueError, KeyError):
+            # Without its cause, which holds the secret's text.
+            raise Retry(f"secret {name} is JSON without {_KEY_FIELD}") from None
 
     return key
 
@@ -48,7 +54,7 @@ class ModeSwitch:
     def read(self) -> tuple[Mode, int]:
         try:
             parameter = self._ssm.get_parameter(Name=self._name)["Parameter"]
-        except (ClientError, HTTPClientError) as error:
+        except _NO_ANSWER as error:
             raise Retry(f"cannot read parameter {self._name}") from error
         word = str(parameter["Value"]).strip()
         mode = Mode(word) if word in set(Mode) else Mode.OBSERVE
@@ -57,7 +63,7 @@ class ModeSwitch:
     def observe(self) -> None:
         try:
             self._ssm.put_parameter(Name=self._name, Value=str(Mode.OBSERVE), Overwrite=True)
-        except (ClientError, HTTPClientError) as error:
+        except _NO_ANSWER as error:
             raise Retry(f"cannot set parameter {self._name}") from error
 
 
