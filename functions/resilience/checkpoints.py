@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from resilience.decisions import Checkpoint, Facts, Lookup, Progress
 
 _NEWEST = "latest"
-_SUSPECT = "suspect"
+SUSPECT = "suspect"  # the alias by which a person bars a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _fault(checkpoint: Checkpoint, run: str | None, rejected: Iterable[str]) -> 
         return "not_committed"
     if _is_foreign(checkpoint, run):
         return "other_run"
-    if _SUSPECT in checkpoint.aliases:
+    if SUSPECT in checkpoint.aliases:
         return "suspect"
     if checkpoint.version in rejected:
         return "rejected"

@@ -1,5 +1,8 @@
 """What can go wrong at the edges, translated once, at the adapter.
 
+An adapter raises these `from None`: the service's own text may quote what a job or a tag holds, and
+a traceback prints the whole chain.
+
 ResilienceError
 ├── Retry            the call may have had its effect or not; the queue brings the message again
 ├── NameInUse        a job of this name exists; adjudicate

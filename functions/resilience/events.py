@@ -16,8 +16,9 @@ _SOURCES = {
     DETAIL_TYPE: ("aws.sagemaker",),
     CHECK_DETAIL_TYPE: ("resilience.sweep", "resilience.wait"),
 }
-# What goes into the log must be an identifier, whoever managed to send the message.
-_ID = re.compile(r"[A-Za-z0-9:._-]{1,128}")
+# What goes into the log must be an identifier, whoever managed to send the message: EventBridge's
+# are UUIDs, ours name source and job.
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):training-job/(?P<name>.+)"
@@ -77,14 +78,23 @@ def _parse_ours(
     job = arn["name"] if arn else name
     if not isinstance(job, str) or not _NAME.fullmatch(job):
         return Malformed("no valid TrainingJobName")
-    status, event_id = detail.get("TrainingJobStatus"), str(envelope.get("id"))
+    status, source = detail.get("TrainingJobStatus"), str(envelope["source"])
     return Hint(
         job=job,
-        source=str(envelope["source"]),
-        event_id=event_id if _ID.fullmatch(event_id) else "unknown",
+        source=source,
+        event_id=_event_id(envelope.get("id"), _own_id(source, job)),
         status=status if isinstance(status, str) else None,
         tags=tags.read(detail.get("Tags")),
     )
+
+
+def _event_id(told: object, own: str) -> str:
+    known = isinstance(told, str) and (told == own or _ID.fullmatch(told))
+    return str(told) if known else "unknown"
+
+
+def _own_id(source: str, job: str) -> str:
+    return f"{source}:{job}"
 
 
 def check(job: str, *, source: str, account: str, region: str) -> str:
@@ -92,7 +102,7 @@ def check(job: str, *, source: str, account: str, region: str) -> str:
     return json.dumps(
         {
             "version": "0",
-            "id": f"{source}:{job}",
+            "id": _own_id(source, job),
             "detail-type": CHECK_DETAIL_TYPE,
             "source": source,
             "account": account,

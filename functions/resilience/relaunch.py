@@ -84,16 +84,39 @@ def obstacles(
     allowed_roles: tuple[str, ...],
 ) -> tuple[tuple[Reason, str], ...]:
     """What forbids a faithful successor of this job, each with the name of the culprit."""
-    algorithm = described.get("AlgorithmSpecification")
-    named = algorithm if isinstance(algorithm, dict) else {}
-    image = named.get("TrainingImage") or named.get("AlgorithmName")
     found = [(Reason.NOT_CLONABLE, member) for member in REFUSED if described.get(member)]
-    if image is not None and not any(fnmatchcase(str(image), glob) for glob in allowed_images):
-        found.append((Reason.IMAGE_NOT_ALLOWED, "AlgorithmSpecification"))
+    found += [
+        (Reason.IMAGE_NOT_ALLOWED, member)
+        for member, image in _images(described, own_tags)
+        if not any(_is_of(image, glob) for glob in allowed_images)
+    ]
     if allowed_roles and described.get("RoleArn") not in allowed_roles:
         found.append((Reason.ROLE_NOT_ALLOWED, "RoleArn"))
     crowded = _too_many_tags(tags.inherited(own_tags).keys() | tags.OF_EVERY_SUCCESSOR)
     return (*found, *((Reason.LIMIT_REACHED, limit) for limit in crowded))
+
+
+def _images(
+    described: Mapping[str, object], own_tags: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Every image that the successor would start, with the member that names it."""
+    algorithm = described.get("AlgorithmSpecification")
+    named = algorithm if isinstance(algorithm, dict) else {}
+    if image := named.get("TrainingImage") or named.get("AlgorithmName"):
+        yield "AlgorithmSpecification", str(image)
+    for member in sorted(_RULES) if own_tags.get(tags.DEBUG_RULES) == _KEEP_RULES else ():
+        rules = described.get(member)
+        for one in rules if isinstance(rules, list) else ():
+            yield member, str(one.get("RuleEvaluatorImage"))
+
+
+def _is_of(image: str, glob: str) -> bool:
+    """Match registry and path each on its own, or a star would let another registry in."""
+    registry, slash, path = glob.partition("/")
+    if not slash:
+        return fnmatchcase(image, glob)
+    of_image, _, path_of_image = image.partition("/")
+    return fnmatchcase(of_image, registry) and fnmatchcase(path_of_image, path)
 
 
 def limit_reached(request: Mapping[str, object]) -> str | None:

@@ -78,7 +78,7 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
     collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
     for name in (tags[ENTITY], tags[PROJECT], collection, alias, tags.get(RUN_ID) or "none"):
-        if not _WANDB_NAME.fullmatch(name):
+        if not is_wandb_name(name):
             raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
         entity=tags[ENTITY], project=tags[PROJECT], collection=collection, alias=alias
@@ -88,7 +88,11 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
 def run_id(tags: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
     """The lineage's one W&B run, as the training side or the job itself tells it."""
     told = tags.get(RUN_ID) or environment.get(RUN_ID) or ""
-    return told if _WANDB_NAME.fullmatch(told) else None
+    return told if is_wandb_name(told) else None
+
+
+def is_wandb_name(text: str) -> bool:
+    return _WANDB_NAME.fullmatch(text) is not None
 
 
 def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:

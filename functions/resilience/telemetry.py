@@ -1,19 +1,22 @@
 """What an operator reads: one canonical line per message, and metrics in its words.
 
 No text that a job wrote itself is in it: not its FailureReason, Environment or hyperparameters,
-nor a tag beyond the ones that were checked to be W&B names.
+nor a tag beyond the ones that were checked to be W&B names, in a project that is allowed.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from resilience import policy, tags
-from resilience.decisions import Decision, Reason, Verdict
+from resilience.checkpoints import SUSPECT
+from resilience.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
 from resilience.events import Hint, Malformed
 
 logger = Logger()
+
+_UNNAMED = CheckpointRequest(entity="unnamed", project="unnamed", collection="unnamed")
 
 
 def judged(decision: Decision, hint: Hint) -> None:
@@ -70,8 +73,23 @@ def record(decision: Decision) -> dict[str, object]:
         "due": tags.stamp(decision.due) if decision.due is not None else None,
         "passed_over": dict(decision.passed_over),
         "mode": str(facts.mode),
-        "facts": asdict(facts),
+        "facts": asdict(_without_others_words(facts)),
     }
+
+
+def _without_others_words(facts: Facts) -> Facts:
+    """Leave out names that no list allows, and aliases that nothing was decided by.
+
+    Whoever may tag a job or an artifact could have written anything there. The decision is the same
+    without them.
+    """
+    telling = {facts.request.alias if facts.request else None, SUSPECT}
+    checkpoints = tuple(
+        replace(one, aliases=tuple(alias for alias in one.aliases if alias in telling))
+        for one in facts.checkpoints
+    )
+    known = facts.request if facts.project_allowed or facts.request is None else _UNNAMED
+    return replace(facts, request=known, checkpoints=checkpoints)
 
 
 def _source(hint: Hint) -> dict[str, object]:

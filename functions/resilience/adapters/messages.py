@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from resilience import events, policy
 from resilience.decisions import Decision
@@ -99,10 +100,10 @@ class OneShotSchedules:
             )
         except ClientError as error:
             if error.response["Error"].get("Code") != "ConflictException":
-                raise Retry("CreateSchedule") from error
+                raise Retry("CreateSchedule") from None
             return self._already(name, due)
-        except (HTTPClientError, NoConnectionError) as error:
-            raise Retry("CreateSchedule: no answer") from error
+        except (HTTPClientError, NoConnectionError):
+            raise Retry("CreateSchedule: no answer") from None
         return due
 
     def _already(self, name: str, due: int) -> int:
@@ -171,6 +172,6 @@ def _call(call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no 
     try:
         return call(**arguments)
     except ClientError as error:
-        raise Retry(f"{error.operation_name}: {error.response['Error'].get('Code')}") from error
-    except (HTTPClientError, NoConnectionError) as error:
-        raise Retry("no answer") from error
+        raise Retry(f"{error.operation_name}: {error.response['Error'].get('Code')}") from None
+    except (HTTPClientError, NoConnectionError, ResponseParserError):
+        raise Retry("no answer") from None

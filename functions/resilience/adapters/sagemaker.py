@@ -50,12 +50,12 @@ class SageMakerTrainingJobs:
         except ClientError as error:
             code, text = _code(error), str(error.response["Error"].get("Message", ""))
             if code == _IN_USE:
-                raise NameInUse(str(request["TrainingJobName"])) from error
+                raise NameInUse(str(request["TrainingJobName"])) from None
             if code in _REFUSALS | _THROTTLED:
-                raise CreateRefused(code, text) from error
-            raise Retry(f"CreateTrainingJob: {code}") from error
-        except (HTTPClientError, NoConnectionError) as error:
-            raise Retry("CreateTrainingJob: no answer") from error
+                raise CreateRefused(code, text) from None
+            raise Retry(f"CreateTrainingJob: {code}") from None
+        except (HTTPClientError, NoConnectionError):
+            raise Retry("CreateTrainingJob: no answer") from None
 
     def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -120,9 +120,9 @@ class SageMakerTrainingJobs:
             text = str(error.response["Error"].get("Message", ""))
             if _NOT_FOUND in text or _code(error) == "ResourceNotFound":
                 return None
-            raise Retry(f"{error.operation_name}: {_code(error)}") from error
-        except (HTTPClientError, NoConnectionError) as error:
-            raise Retry("SageMaker: no answer") from error
+            raise Retry(f"{error.operation_name}: {_code(error)}") from None
+        except (HTTPClientError, NoConnectionError):
+            raise Retry("SageMaker: no answer") from None
 
 
 def _opted_in(status: str) -> list[dict[str, str]]:

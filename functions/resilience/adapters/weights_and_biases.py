@@ -8,6 +8,7 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from resilience import tags
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.ports import Answer
 
@@ -38,6 +39,8 @@ _OK = 200
 _REFUSED = frozenset({401, 403, 404})
 _FILENAME_STEP = re.compile(r"step=(\d{1,18})")
 _MOST_DIGITS = 18
+# Whoever may write an artifact may give any digest; it goes into an Environment and a log.
+_DIGEST = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
 _COMMITTED = json.dumps({"state": "COMMITTED"})
 
 
@@ -86,20 +89,22 @@ def _read(body: bytes) -> Answer:
         collection = project["artifactCollection"]
         edges = collection["artifacts"]["edges"] if collection else []
         return Answer(Lookup.FOUND, tuple(_checkpoints(edges)))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Answer(Lookup.UNAVAILABLE)
 
 
 def _checkpoints(edges: list[Mapping[str, Any]]) -> Iterator[Checkpoint]:
     for edge in edges:
         node = edge["node"]
-        maker = node.get("createdBy") or {}
+        maker = str((node.get("createdBy") or {}).get("name"))
+        digest = str(node["digest"])
+        pinnable = _DIGEST.fullmatch(digest) is not None
         yield Checkpoint(
             version=f"v{int(node['versionIndex'])}",
             step=_step(node.get("metadata")),
-            digest=str(node["digest"]),
-            run=maker.get("name"),
-            committed=node["state"] == "COMMITTED",
+            digest=digest if pinnable else "",
+            run=maker if tags.is_wandb_name(maker) else None,
+            committed=node["state"] == "COMMITTED" and pinnable,
             aliases=tuple(alias["alias"] for alias in node["aliases"]),
         )
 
@@ -108,7 +113,7 @@ def _step(metadata: object) -> int | None:
     """The global step, where the metadata tells it as a number or as its digits."""
     try:
         parsed = json.loads(metadata) if isinstance(metadata, str) else metadata
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict):
         return None
