@@ -72,6 +72,8 @@ def answering(*replies: Reply) -> Iterator[Answering]:
             self.end_headers()
             self.wfile.write(reply.body)
 
+        do_GET = do_POST
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
