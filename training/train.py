@@ -89,7 +89,10 @@ class Setup:
 
 def setup_for(options: argparse.Namespace, job: Job) -> Setup:
     job.folder.mkdir(parents=True, exist_ok=True)
-    run = wandb.init(project=options.project, dir=os.environ.get("WANDB_DIR") or job.folder)
+    folder = os.environ.get("WANDB_DIR") or job.folder
+    # Without a limit a process whose W&B is gone waits for it for ever, on a paid machine.
+    settings = wandb.Settings(finish_timeout=30)
+    run = wandb.init(project=options.project, dir=folder, settings=settings)
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return Setup(options, job, OneHistory(run), RunCheckpoints(run, job))
 

@@ -35,7 +35,7 @@ def follow(
     sagemaker: BaseClient,
     name: str,
     *,
-    every: float = 5,
+    every: float = 2,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Status]:
     """Give each new status of the job; the last one is its end."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# SageMaker kills 120 s after its SIGTERM.
-_TERMINATION_BUDGET = 110.0
+# SageMaker kills 120 s after its SIGTERM, and the W&B run has to be finished as well.
+_TERMINATION_BUDGET = 80.0
 
 
 class CheckpointNotCommittedError(Exception):
@@ -98,7 +98,9 @@ class CheckpointArtifacts(Checkpoint):
         self.history = logger if isinstance(logger, OneHistory) else None
         if not self.store.stored:
             _log.warning(
-                "W&B is offline or disabled: checkpoints stay in %s only", self.plan.directory
+                "W&B is offline or disabled: nothing can be resumed from artifacts, checkpoints "
+                "stay in %s",
+                self.plan.directory,
             )
 
     @override

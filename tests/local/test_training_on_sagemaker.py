@@ -1,0 +1,135 @@
+"""The launcher and the training against the local SageMaker, IAM enforced, and W&B."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.wandb_server import LocalWandb
+from tests.local.training_process import own_environment
+
+LAUNCH = Path(__file__).parents[2] / "training" / "launch.py"
+PATIENCE = 90.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    aws: LocalAws
+    wandb: LocalWandb
+    folder: Path
+
+    def launch(self, name: str, *options: str) -> "subprocess.Popen[str]":
+        environment = {
+            **own_environment(),
+            **self.aws.environment(),
+            "WANDB_API_KEY": self.wandb.api_key,
+            "WANDB_BASE_URL": self.wandb.url,
+        }
+        command = [sys.executable, str(LAUNCH), "--name", name, "--entity", "local", *options]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def launched(self, name: str, *options: str) -> tuple[int, str]:
+        with self.launch(name, *options) as process:
+            output, _ = process.communicate(timeout=PATIENCE)
+        return process.returncode, output
+
+    def describe(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.aws.client("sagemaker").describe_training_job(
+            TrainingJobName=name
+        )
+        return found
+
+    def tags(self, name: str) -> dict[str, str]:
+        arn = self.describe(name)["TrainingJobArn"]
+        found = self.aws.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+    def log(self, name: str) -> str:
+        jobs = [job for job in self.aws.jobs()["jobs"] if job["name"] == name]
+        folders = [Path(folder).parent for job in jobs for folder in job["directories"]]
+        files = [folder / "log.txt" for folder in folders]
+        return next((file.read_text() for file in files if file.is_file()), "")
+
+    def until_said(self, name: str, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.log(name):
+            assert time.monotonic() < deadline, f"never said {text!r}:\n{self.log(name)}"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("machine")
+    with (
+        LocalWandb.start(folder / "wandb") as wandb,
+        LocalAws.start(folder / "aws") as aws,
+    ):
+        yield Machine(aws, wandb, folder)
+
+
+@pytest.fixture(scope="module")
+def trivial(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "train.py").write_text("print('trained')\n")
+    return str(folder)
+
+
+def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
+    machine: Machine,
+) -> None:
+    """The whole contract on one job: secret, role, tags, resume inside the job, the true end."""
+    slow = ["seconds-per-step=0.1", "epochs=2", "checkpoint-every-n-steps=7"]
+    options = [part for value in slow for part in ("--hyperparameter", value)]
+    with machine.launch("digits", "--wait", *options) as launcher:
+        machine.until_said("digits", "of step 14 is committed")
+        assert machine.tags("digits")["resilience:completed"] == "no"
+        machine.aws.fault("repair", "digits")
+        output, _ = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, output + machine.log("digits")
+    assert "resuming from v1 at step 14" in machine.log("digits")
+    assert "tags could not be" not in machine.log("digits")
+    assert machine.tags("digits") == {
+        "WANDB_ENTITY": "local",
+        "WANDB_PROJECT": "resilient-digits",
+        "WANDB_CHECKPOINT_NAME": "model-digits",
+        "WANDB_RUN_ID": "digits",
+        "resilience:completed": "yes",
+    }
+    assert machine.wandb.api_key not in str(machine.describe("digits")) + output
+
+
+def test_launching_the_same_job_again_is_no_second_job(machine: Machine, trivial: str) -> None:
+    first = machine.launched("twice", "--source", trivial)
+    assert first[0] == 0, first[1]
+    assert machine.launched("twice", "--source", trivial) == first
+
+
+def test_a_name_that_another_training_has_is_refused_with_one_clear_line(
+    machine: Machine, trivial: str
+) -> None:
+    assert machine.launched("taken", "--source", trivial)[0] == 0
+    code, output = machine.launched("taken", "--source", trivial, "--hyperparameter", "seed=8")
+    assert code == 2
+    assert output == "launch: another training job is called taken: give another --name\n"
+
+
+def test_a_training_that_fails_makes_a_waiting_launcher_fail(
+    machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("raise SystemExit(3)\n")
+    code, output = machine.launched("failing", "--source", str(tmp_path), "--wait")
+    assert code == 1
+    assert "Failed" in output
