@@ -1,9 +1,12 @@
 """W&B's versions of a collection, in memory."""
 
 from dataclasses import replace
+from itertools import islice
 
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.ports import Answer
+
+_MOST_VERSIONS = 100
 
 
 class InMemoryWandb:
@@ -22,7 +25,8 @@ class InMemoryWandb:
         if (request.entity, request.project) not in self._projects:
             return Answer(Lookup.FOUND, project_exists=False)
         versions = self._versions.get(_place(request), [])
-        return Answer(Lookup.FOUND, tuple(one for one in reversed(versions) if one.committed))
+        committed = (one for one in reversed(versions) if one.committed)
+        return Answer(Lookup.FOUND, tuple(islice(committed, _MOST_VERSIONS)))
 
     def have_project(self, entity: str, project: str) -> None:
         self._projects.add((entity, project))

@@ -56,6 +56,9 @@ def answering(*replies: Reply) -> Iterator[Answering]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             told[0].asked.append((dict(self.headers), body))
@@ -71,8 +74,6 @@ def answering(*replies: Reply) -> Iterator[Answering]:
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body)
-
-        do_GET = do_POST
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

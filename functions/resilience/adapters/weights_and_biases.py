@@ -88,22 +88,28 @@ def _read(body: bytes) -> Answer:
             return Answer(Lookup.FOUND, project_exists=False)
         collection = project["artifactCollection"]
         edges = collection["artifacts"]["edges"] if collection else []
-        return Answer(Lookup.FOUND, tuple(_checkpoints(edges)))
+        found = tuple(_checkpoints(edges))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Answer(Lookup.UNAVAILABLE)
+    return Answer(Lookup.FOUND, found) if _has_newest(found) else Answer(Lookup.UNAVAILABLE)
+
+
+def _has_newest(found: tuple[Checkpoint, ...]) -> bool:
+    """W&B does not promise the order: a full page counts only with the version named latest."""
+    return len(found) < _MOST_VERSIONS or any("latest" in one.aliases for one in found)
 
 
 def _checkpoints(edges: list[Mapping[str, Any]]) -> Iterator[Checkpoint]:
     for edge in edges:
         node = edge["node"]
-        maker = str((node.get("createdBy") or {}).get("name"))
+        maker = (node.get("createdBy") or {}).get("name")
         digest = str(node["digest"])
         pinnable = _DIGEST.fullmatch(digest) is not None
         yield Checkpoint(
             version=f"v{int(node['versionIndex'])}",
             step=_step(node.get("metadata")),
             digest=digest if pinnable else "",
-            run=maker if tags.is_wandb_name(maker) else None,
+            run=maker if isinstance(maker, str) and tags.is_wandb_name(maker) else None,
             committed=node["state"] == "COMMITTED" and pinnable,
             aliases=tuple(alias["alias"] for alias in node["aliases"]),
         )

@@ -1,0 +1,219 @@
+"""Checkpoints in memory and through the adapter on the local W&B do the same, and as the SDK."""
+
+import itertools
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import pytest
+import urllib3
+
+from local.in_memory import InMemoryWandb
+from local.wandb_server import LocalWandb
+from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.ports import Answer, Checkpoints
+from tests.local.test_wandb_server.sdk_client import Client, keep_warm
+
+COLLECTION = "model-night"
+_numbers = itertools.count(1)
+
+COMMIT = """
+run = wandb.init(project=given["project"], id=given["run"], resume="allow")
+for step in given["steps"]:
+    with open("model.ckpt", "w") as file:
+        file.write(str(step))
+    metadata = {} if step is None else {"step": step}
+    artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
+    artifact.add_file("model.ckpt")
+    run.log_artifact(artifact, aliases=given["aliases"]).wait()
+run.finish()
+"""
+START_UPLOAD = """
+run = wandb.init(project=given["project"], id=given["run"], resume="allow")
+with open("model.ckpt", "w") as file:
+    file.write("never committed")
+artifact = wandb.Artifact(given["collection"], type="model", metadata={"step": 999})
+artifact.add_file("model.ckpt")
+run.log_artifact(artifact)
+run.finish()
+"""
+BY_THE_SDK = """
+path = given["entity"] + "/" + given["project"] + "/" + given["collection"]
+answer([
+    {
+        "version": one.version,
+        "step": one.metadata.get("step"),
+        "digest": one.digest,
+        "aliases": sorted(one.aliases),
+        "state": one.state,
+        "run": one.logged_by().id,
+    }
+    for one in wandb.Api().artifacts("model", path)
+])
+"""
+
+
+class Wandb(Protocol):
+    """A W&B, with what a training does to it."""
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+
+    @property
+    def request(self) -> CheckpointRequest:
+        """Asks for one collection, of a project that no other test has."""
+        ...
+
+    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None: ...
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    client: Client
+    checkpoints: WandbCheckpoints
+    request: CheckpointRequest
+
+    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
+        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[])
+
+    def ask(self, script: str, **given: object) -> object:
+        place = {"entity": self.request.entity, "project": self.request.project}
+        return self.client.ask(script, **{"collection": COLLECTION, **place, **given})
+
+
+@dataclass(frozen=True)
+class InMemory:
+    checkpoints: InMemoryWandb
+    request: CheckpointRequest
+
+    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
+        there = CheckpointRequest(
+            entity=self.request.entity, project=self.request.project, collection=collection
+        )
+        for step in steps:
+            self.checkpoints.commit(there, step=step, run=run)
+
+
+@pytest.fixture(scope="module")
+def sdk(
+    local_wandb: LocalWandb, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[str]]:
+    with keep_warm(local_wandb, tmp_path_factory.mktemp("sdk")) as process:
+        yield process
+
+
+@pytest.fixture
+def local_server(
+    local_wandb: LocalWandb, sdk: subprocess.Popen[str], tmp_path: Path
+) -> Iterator[LocalServer]:
+    viewer = local_wandb.graphql("query { viewer { entity } }")["viewer"]
+    with urllib3.PoolManager(timeout=5, retries=False) as pool:
+        yield LocalServer(
+            Client(local_wandb, tmp_path, sdk),
+            WandbCheckpoints(pool, local_wandb.url, lambda: local_wandb.api_key),
+            _request(viewer["entity"]),
+        )
+
+
+def _request(entity: str) -> CheckpointRequest:
+    project = f"project-{next(_numbers)}"
+    return CheckpointRequest(entity=entity, project=project, collection=COLLECTION)
+
+
+@pytest.fixture(params=["in memory", "local server"])
+def wandb(request: pytest.FixtureRequest) -> Wandb:
+    if request.param == "local server":
+        found: LocalServer = request.getfixturevalue("local_server")
+        return found
+    return InMemory(InMemoryWandb(), _request("example-team"))
+
+
+def seen(wandb: Wandb) -> list[tuple[str, int | None, str | None]]:
+    answer = wandb.checkpoints.newest(wandb.request)
+    assert answer.lookup is Lookup.FOUND
+    return [(one.version, one.step, one.run) for one in answer.checkpoints]
+
+
+def test_a_project_that_is_not_there_is_told_apart_from_an_empty_one(wandb: Wandb) -> None:
+    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, project_exists=False)
+    wandb.commit(1, run="other", collection="model-other")
+    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND)
+
+
+def test_versions_come_newest_first_with_their_steps_and_runs(wandb: Wandb) -> None:
+    wandb.commit(100, 200, run="night")
+    wandb.commit(50, run="other")
+    assert seen(wandb) == [("v2", 50, "other"), ("v1", 200, "night"), ("v0", 100, "night")]
+
+
+def test_the_newest_version_is_the_latest_and_the_only_one(wandb: Wandb) -> None:
+    wandb.commit(100, 200, run="night")
+    newest, older = wandb.checkpoints.newest(wandb.request).checkpoints
+    assert ("latest" in newest.aliases, "latest" in older.aliases) == (True, False)
+    assert newest.committed
+    assert newest.digest != older.digest
+
+
+def test_a_version_without_a_step_has_an_unknown_one(wandb: Wandb) -> None:
+    wandb.commit(None, run="night")
+    assert seen(wandb) == [("v0", None, "night")]
+
+
+def test_a_version_whose_commit_failed_is_not_shown(
+    local_server: LocalServer, local_wandb: LocalWandb
+) -> None:
+    local_server.commit(100, run="night")
+    local_wandb.fault("commit_conflict", count=1)
+    local_server.ask(START_UPLOAD, run="night")
+    assert seen(local_server) == [("v0", 100, "night")]
+
+
+def test_one_request_says_what_the_sdk_says_in_many(
+    local_server: LocalServer, local_wandb: LocalWandb
+) -> None:
+    local_server.ask(COMMIT, run="night", steps=[100, 200], aliases=["best"])
+    local_server.ask(COMMIT, run="morning", steps=[300], aliases=[])
+    before = Counter(local_wandb.requests())
+    answer = local_server.checkpoints.newest(local_server.request)
+    assert Counter(local_wandb.requests()) - before == {"ResilienceCheckpoints": 1}
+    told = cast("list[dict[str, object]]", local_server.ask(BY_THE_SDK))
+    assert [_as_the_sdk_has_it(one) for one in answer.checkpoints] == told
+    assert [one["version"] for one in told] == ["v2", "v1", "v0"]
+
+
+def _as_the_sdk_has_it(checkpoint: Checkpoint) -> dict[str, object]:
+    return {
+        "version": checkpoint.version,
+        "step": checkpoint.step,
+        "digest": checkpoint.digest,
+        "aliases": sorted(one for one in checkpoint.aliases if one != checkpoint.version),
+        "state": "COMMITTED" if checkpoint.committed else "PENDING",
+        "run": checkpoint.run,
+    }
+
+
+def test_a_wrong_key_is_a_refusal(local_server: LocalServer, local_wandb: LocalWandb) -> None:
+    with urllib3.PoolManager(timeout=5, retries=False) as pool:
+        stranger = WandbCheckpoints(pool, local_wandb.url, lambda: "wrong" * 10)
+        assert stranger.newest(local_server.request) == Answer(Lookup.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lookup"),
+    [
+        ("unavailable", Lookup.UNAVAILABLE),
+        ("rate_limited", Lookup.UNAVAILABLE),
+        ("malformed", Lookup.UNAVAILABLE),
+        ("unauthorized", Lookup.REFUSED),
+    ],
+)
+def test_what_the_server_suffers_is_never_taken_for_an_answer(
+    kind: str, lookup: Lookup, local_server: LocalServer, local_wandb: LocalWandb
+) -> None:
+    local_wandb.fault(kind, count=1, operation="ResilienceCheckpoints")
+    assert local_server.checkpoints.newest(local_server.request) == Answer(lookup)
+    assert local_server.checkpoints.newest(local_server.request).lookup is Lookup.FOUND
