@@ -1,0 +1,1 @@
+"""The protocol as a finite machine, every state of which is visited."""
