@@ -1,0 +1,267 @@
+"""An AWS account and a W&B project in memory, in the words of the wire.
+
+Each resource also keeps how it was before its last change: that is what a stale read shows. Names
+are unique at once, tags come into being with their job, and nothing else is promised.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from local.in_memory import ACCOUNT, REGION, Clock
+from local.in_memory.limits import broken_limit
+from proofs.matrix.search import matches
+
+Fields = Mapping[str, Any]
+T = TypeVar("T")
+JOB_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
+MODE, SECRET = "/resilience/mode", "resilience/wandb-api-key"
+_MOST_TAGS, _TAGS_A_PAGE, _JOBS_A_PAGE = 50, 5, 3
+
+
+class Refused(Exception):  # noqa: N818 — a refusal is an answer
+    """The service says no: its code, its text and its HTTP status."""
+
+    def __init__(self, code: str, text: str, status: int = 400) -> None:
+        super().__init__(code)
+        self.code, self.text, self.status = code, text, status
+
+
+NO_SUCH_JOB = "Requested resource not found."
+
+
+@dataclass(slots=True)
+class Kept(Generic[T]):
+    """A value, and what it was before its last change."""
+
+    now: T
+    before: T | None = None
+    since: int = 0
+
+    def become(self, value: T, at: int = 0) -> None:
+        self.before, self.now, self.since = self.now, value, at
+
+
+@dataclass(slots=True)
+class TrainingJob:
+    described: Kept[dict[str, Any] | None]
+    tags: Kept[dict[str, str] | None]
+
+
+@dataclass(slots=True)
+class Account:
+    """The services' state; each method that bears an operation's name is that operation."""
+
+    clock: Clock
+    key: Kept[str]
+    mode: Kept[str] = field(default_factory=lambda: Kept("act"))
+    jobs: dict[str, TrainingJob] = field(default_factory=dict)
+    schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told: list[Fields] = field(default_factory=list)
+    set_aside: list[Fields] = field(default_factory=list)
+    asked_to_check: list[str] = field(default_factory=list)
+    versions: Kept[tuple[dict[str, Any], ...]] = field(default_factory=lambda: Kept(()))
+
+    def answer(self, operation: str, asked: Fields, *, stale: bool = False) -> dict[str, Any]:
+        """Do what is asked; raises Refused."""
+        reads = {
+            "DescribeTrainingJob": self._describe_training_job,
+            "ListTags": self._list_tags,
+            "Search": self._search,
+            "GetParameter": self._get_parameter,
+            "GetSecretValue": self._get_secret_value,
+            "GetSchedule": self._get_schedule,
+            "AskWandb": self._ask_wandb,
+        }
+        if operation in reads:
+            return reads[operation](asked, stale)
+        writes = {
+            "CreateTrainingJob": self._create_training_job,
+            "AddTags": self._add_tags,
+            "CreateSchedule": self._create_schedule,
+            "Publish": self._publish,
+            "SendMessage": self._send_message,
+            "SendMessageBatch": self._send_message_batch,
+            "PutParameter": self._put_parameter,
+        }
+        return writes[operation](asked)
+
+    # What people, the training and time do.
+
+    def put(self, name: str, described: Fields, tags: Mapping[str, str]) -> None:
+        """Have a job, which comes into being with its tags."""
+        now = {"CreationTime": self.clock(), "LastModifiedTime": self.clock()}
+        own = now | dict(described) | {"TrainingJobName": name, "TrainingJobArn": JOB_ARN + name}
+        self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)))
+
+    def end(self, name: str, status: str, secondary: str, reason: str | None = None) -> None:
+        job = self.jobs[name]
+        times = {"LastModifiedTime": self.clock(), "TrainingEndTime": self.clock()}
+        ended = {"TrainingJobStatus": status, "SecondaryStatus": secondary} | times
+        told = {} if reason is None else {"FailureReason": reason}
+        job.described.become({**(job.described.now or {}), **ended, **told})
+
+    def tag(self, name: str, tags: Mapping[str, str]) -> None:
+        job = self.jobs[name]
+        job.tags.become({**(job.tags.now or {}), **tags})
+
+    def delete(self, name: str) -> None:
+        del self.jobs[name]
+
+    def commit(self, step: int, run: str) -> None:
+        """The training logs its next version; `latest` moves to it."""
+        number = len(self.versions.now)
+        older = tuple({**one, "aliases": []} for one in self.versions.now)
+        made = {
+            "state": "COMMITTED",
+            "digest": f"digest-of-v{number}",
+            "versionIndex": number,
+            "aliases": [{"alias": "latest"}],
+            "metadata": json.dumps({"step": step}),
+            "createdBy": {"name": run},
+        }
+        self.versions.become((*older, made))
+
+    def next_due(self) -> float | None:
+        moments = [_moment(one["ScheduleExpression"]) for one in self.schedules.values()]
+        return min(moments, default=None)
+
+    def due(self) -> Iterator[str]:
+        """Take out the schedules whose time has come; the bodies that they send."""
+        for name, schedule in list(self.schedules.items()):
+            if _moment(schedule["ScheduleExpression"]) <= self.clock():
+                del self.schedules[name]
+                yield schedule["Target"]["Input"]
+
+    def standing(self, name: str) -> dict[str, str]:
+        """The tags of a job, or of one that is gone."""
+        return (self.jobs[name].tags.now or {}) if name in self.jobs else {}
+
+    # SageMaker
+
+    def _describe_training_job(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        kept = self._job(asked["TrainingJobName"]).described
+        return _there(kept.before if stale else kept.now)
+
+    def _list_tags(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        kept = self._job(asked["ResourceArn"].rpartition("/")[2]).tags
+        tags = _there(kept.before if stale else kept.now)
+        start = int(asked.get("NextToken", 0))
+        end = start + min(_TAGS_A_PAGE, asked["MaxResults"])
+        more = {"NextToken": str(end)} if end < len(tags) else {}
+        return {"Tags": _pairs(dict(list(tags.items())[start:end])), **more}
+
+    def _search(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        seen = [
+            (described, tags)
+            for job in self.jobs.values()
+            if (described := job.described.before if stale else job.described.now) is not None
+            if (tags := job.tags.before if stale else job.tags.now) is not None
+        ]
+        found = [
+            {"TrainingJob": described | {"Tags": _pairs(tags)}}
+            for described, tags in seen
+            if matches(described, tags, asked["SearchExpression"])
+        ]
+        start = int(asked.get("NextToken", 0))
+        end = start + min(_JOBS_A_PAGE, asked["MaxResults"])
+        return {"Results": found[start:end]} | ({"NextToken": str(end)} if end < len(found) else {})
+
+    def _create_training_job(self, asked: Fields) -> dict[str, Any]:
+        name = asked["TrainingJobName"]
+        broken = broken_limit(asked)
+        if broken is not None:
+            raise Refused("ValidationException", broken)
+        if name in self.jobs:
+            raise Refused("ResourceInUse", f"Training job names must be unique: {name}")
+        described = deepcopy({key: value for key, value in asked.items() if key != "Tags"})
+        starting = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Starting"}
+        self.put(name, described | starting, {one["Key"]: one["Value"] for one in asked["Tags"]})
+        return {"TrainingJobArn": JOB_ARN + name}
+
+    def _add_tags(self, asked: Fields) -> dict[str, Any]:
+        name = asked["ResourceArn"].rpartition("/")[2]
+        own = self._job(name).tags.now or {}
+        added = {one["Key"]: one["Value"] for one in asked["Tags"]}
+        if len(own | added) > _MOST_TAGS:
+            raise Refused("ValidationException", "too many tags")
+        self.tag(name, added)
+        return {"Tags": asked["Tags"]}
+
+    def _job(self, name: str) -> TrainingJob:
+        return _there(self.jobs.get(name))
+
+    # The others
+
+    def _get_parameter(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        value = self.mode.before if stale else self.mode.now
+        if value is None:
+            raise Refused("ParameterNotFound", "no such parameter")
+        return {
+            "Parameter": {
+                "Name": asked["Name"],
+                "Value": value,
+                "LastModifiedDate": self.mode.since,
+            }
+        }
+
+    def _put_parameter(self, asked: Fields) -> dict[str, Any]:
+        self.mode.become(asked["Value"], self.clock())
+        return {"Version": 2}
+
+    def _get_secret_value(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        value = self.key.before if stale else self.key.now
+        if value is None:
+            raise Refused("ResourceNotFoundException", "no such secret")
+        return {"Name": asked["SecretId"], "SecretString": value}
+
+    def _create_schedule(self, asked: Fields) -> dict[str, Any]:
+        if asked["Name"] in self.schedules:
+            raise Refused("ConflictException", "the schedule is there already", status=409)
+        self.schedules[asked["Name"]] = dict(asked)
+        return {"ScheduleArn": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{asked['Name']}"}
+
+    def _get_schedule(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        found = None if stale else self.schedules.get(asked["Name"])
+        if found is None:
+            raise Refused("ResourceNotFoundException", "no such schedule", status=404)
+        return found
+
+    def _publish(self, asked: Fields) -> dict[str, Any]:
+        self.told.append(asked)
+        return {"MessageId": f"told-{len(self.told)}"}
+
+    def _send_message(self, asked: Fields) -> dict[str, Any]:
+        self.set_aside.append(asked)
+        return {"MessageId": f"aside-{len(self.set_aside)}"}
+
+    def _send_message_batch(self, asked: Fields) -> dict[str, Any]:
+        self.asked_to_check.extend(one["MessageBody"] for one in asked["Entries"])
+        sent = [{"Id": one["Id"], "MessageId": one["Id"]} for one in asked["Entries"]]
+        return {"Successful": sent, "Failed": []}
+
+    def _ask_wandb(self, asked: Fields, stale: bool) -> dict[str, Any]:
+        if asked["key"] != self.key.now:
+            raise Refused("Unauthorized", "no such key", status=401)
+        known = (self.versions.before or ()) if stale else self.versions.now
+        edges = [{"node": one} for one in reversed(known)]
+        return {"data": {"project": {"artifactCollection": {"artifacts": {"edges": edges}}}}}
+
+
+def _there(found: T | None) -> T:
+    if found is None:
+        raise Refused("ValidationException", NO_SUCH_JOB)
+    return found
+
+
+def _moment(expression: str) -> float:
+    """When a one-shot schedule fires: `at(2026-01-31T03:00:00)`, in UTC here."""
+    text = expression.removeprefix("at(").removesuffix(")")
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,69 @@
+"""The deployment that the matrix runs in: the settings, and the entry started with its world."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import on_training_ended
+from local.in_memory import ACCOUNT, REGION
+from proofs.matrix.account import MODE, SECRET
+from proofs.matrix.clients import WANDB
+from resilience import settings
+from resilience.intake import Intake
+
+QUEUE_URL = f"https://sqs.invalid/{ACCOUNT}/training-ended"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/training:1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/TrainingRole"
+GRACE = 180
+LOOKBACK = 172_800
+SETTINGS = settings.of_on_training_ended(
+    {
+        "WANDB_BASE_URL": WANDB,
+        "WANDB_SECRET_NAME": SECRET,
+        "RESILIENCE_MODE_PARAMETER": MODE,
+        "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
+        "RESILIENCE_ALLOWED_IMAGES": IMAGE,
+        "RESILIENCE_TRAINING_ROLES": ROLE,
+        # Long enough that a redelivery comes before the schedule that an earlier try left.
+        "RESILIENCE_BACKOFF_BASE_SECONDS": "3600",
+        "RESILIENCE_QUEUE_ARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:training-ended",
+        "RESILIENCE_DEAD_LETTER_URL": f"https://sqs.invalid/{ACCOUNT}/dead-letters",
+        "RESILIENCE_TOPIC_ARN": TOPIC_ARN,
+        "RESILIENCE_SCHEDULE_GROUP": "waits",
+        "RESILIENCE_SCHEDULE_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/WaitSchedule",
+    }
+)
+_here = threading.local()
+
+
+def of_sweep(breaker_failures: int) -> settings.SweepSettings:
+    return settings.SweepSettings(
+        mode_parameter=MODE,
+        queue_url=QUEUE_URL,
+        grace_seconds=GRACE,
+        lookback_seconds=LOOKBACK,
+        topic_arn=TOPIC_ARN,
+        breaker_failures=breaker_failures,
+        breaker_window_seconds=900,
+    )
+
+
+@contextmanager
+def entry_wired_here() -> Iterator[None]:
+    """Have the entry find its connections made by whoever calls it, see `wired_to`."""
+    own, on_training_ended.start = on_training_ended.start, _start  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        on_training_ended.start = own
+
+
+def wired_to(intake: Intake) -> None:
+    """The connections of the entry, for calls in this thread."""
+    _here.intake = intake
+
+
+def _start(_: str) -> Intake:
+    found: Intake = _here.intake
+    return found

@@ -1,0 +1,128 @@
+"""One cell from its beginning to the quiet after it."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from local.replaying.event import captured
+from proofs.matrix import deployment
+from proofs.matrix.deployment import GRACE
+from proofs.matrix.faults import Fault
+from proofs.matrix.line import Plan
+from proofs.matrix.queue import Message
+from proofs.matrix.situations import AT_ONCE, Order, Situation, open_, play
+from proofs.matrix.stage import Connections, Stage
+from proofs.matrix.steps import Step
+from proofs.matrix.story import process_of
+
+_MOST_ROUNDS = 60
+_UNNUMBERED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    step: Step
+    fault: Fault
+    situation: Situation
+
+    def __str__(self) -> str:
+        return f"{self.step} × {self.fault} × {self.situation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What happened in a world until nothing happened any more."""
+
+    stage: Stage
+    lines: tuple[str, ...]
+    hit: bool  # the fault did strike
+    repeated_from: int  # place in the history from which everything was only repeated
+
+
+def runs_of(cell: Cell, connections: Connections) -> Iterator[Run]:
+    orders = tuple(Order) if cell.situation in AT_ONCE else (Order.BEFORE,)
+    for order in orders:
+        yield run(cell, connections, order)
+
+
+def run(cell: Cell, connections: Connections, order: Order = Order.BEFORE) -> Run:
+    plan = Plan(cell.step, cell.fault, process_of(cell.step))
+
+    def script(stage: Stage) -> None:
+        open_(stage, cell.situation, cell.step)
+        stage.line.plans.append(plan)
+        play(stage, cell.situation, cell.step, order)
+
+    stage, lines, repeated_from = until_quiet(connections, script)
+    return Run(stage, lines, plan.attempts > 0, repeated_from)
+
+
+def until_quiet(
+    connections: Connections, script: Callable[[Stage], None]
+) -> tuple[Stage, tuple[str, ...], int]:
+    """Play a script; then heal everything, and go on until nothing is left to be done."""
+    with captured() as printed, deployment.entry_wired_here():
+        stage = Stage(connections)
+        script(stage)
+        settle(stage)
+        repeated_from = len(stage.line.history)
+        repeat(stage)
+    return stage, tuple(printed.getvalue().splitlines()), repeated_from
+
+
+def settle(stage: Stage) -> None:
+    """No more faults: redeliver until quiet, let waits pass, redrive, and sweep twice."""
+    stage.line.plans.clear()
+    stage.line.skew = 0
+    work_off(stage)
+    _wait(stage)
+    stage.queue.redrive()
+    work_off(stage)
+    for _ in range(2):
+        stage.pass_by(GRACE)
+        stage.sweep()
+        work_off(stage)
+
+
+def work_off(stage: Stage) -> None:
+    """Take every message until none is left; what is under way late arrives after the next."""
+    for _ in range(_MOST_ROUNDS):
+        taken = stage.receive()
+        stage.line.land_late()
+        if taken is not None:
+            continue
+        visible_at = stage.queue.next_visible()
+        if visible_at is None:
+            return
+        stage.pass_by(max(1, visible_at - stage.clock()))
+    raise AssertionError("the queue never empties")
+
+
+def repeat(stage: Stage) -> None:
+    """Everything that was ever said, once more."""
+    bodies = dict.fromkeys(stage.queue.sent)
+    for number, body in enumerate(bodies):
+        stage.take(Message(_UNNUMBERED + number, body))
+    stage.sweep()
+
+
+def _wait(stage: Stage) -> None:
+    for _ in range(_MOST_ROUNDS):
+        due = stage.account.next_due()
+        overdue = min(map(int, stage.waits()), default=None)
+        if due is not None:
+            stage.pass_by(max(1, int(due) - stage.clock()))
+        elif overdue is not None:
+            stage.pass_by(max(1, overdue + GRACE - stage.clock()))
+            stage.sweep()
+        else:
+            return
+        work_off(stage)
+    raise AssertionError("a wait never ends")
+
+
+@contextmanager
+def silent() -> Iterator[io.StringIO]:
+    with captured() as printed:
+        yield printed

@@ -1,0 +1,236 @@
+"""One world: an account, a queue, and the functions that run in it, message by message."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import on_training_ended
+from local.in_memory import ACCOUNT, REGION, Clock
+from proofs.matrix import clients, deployment
+from proofs.matrix.account import MODE, SECRET, Account, Kept
+from proofs.matrix.faults import Crash
+from proofs.matrix.line import Act, Delivery, Line, Taken
+from proofs.matrix.queue import Message, Queue
+from resilience import events
+from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
+from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key
+from resilience.adapters.sagemaker import SageMakerTrainingJobs
+from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.events import Hint
+from resilience.intake import Intake
+from resilience.ports import World
+from resilience.sweeping import Fleet, sweep
+
+P = ParamSpec("P")
+T = TypeVar("T")
+NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
+_WARM_SECONDS = 60  # after which the mode is read again at the latest
+_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-training-ended"
+_JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
+
+
+class AtOnce(Executor):
+    """Runs what is submitted at once, so that a run has one order; a death is everybody's."""
+
+    def submit(  # type: ignore[override]  # the same signature, its names given
+        self, call: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
+    ) -> Future[T]:
+        done: Future[T] = Future()
+        try:
+            done.set_result(call(*arguments, **named))
+        except Exception as error:  # noqa: BLE001 — a future holds whatever was raised
+            done.set_exception(error)
+        return done
+
+
+@dataclass(slots=True)
+class Process:
+    """A warm Lambda process: what it has read it keeps for a while."""
+
+    intake: Intake
+    born: int
+
+
+class Connections:
+    """The clients, made once for all worlds."""
+
+    def __init__(self) -> None:
+        self.switchboard = clients.Switchboard()
+        self.clients = clients.connect(self.switchboard)
+
+
+@dataclass(slots=True)
+class Stage:
+    connections: Connections
+    clock: Clock = field(default_factory=lambda: Clock(NIGHT))
+    queue: Queue = field(default_factory=Queue)
+    canaries: dict[str, str] = field(default_factory=dict)
+    account: Account = field(init=False)
+    line: Line = field(init=False)
+    breaker_failures: int = 25
+    _deliveries: int = 0
+    _processes: dict[str, Process] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.canaries = {
+            one: secrets.token_hex(20) for one in ("key", "environment", "parameter", "reason")
+        }
+        older_key = secrets.token_hex(20)
+        self.account = Account(self.clock, Kept(self.canaries["key"], older_key))
+        self.line = Line(self.account, self.clock)
+        self.connections.switchboard.line = self.line
+
+    # The function that judges
+
+    def take(self, message: Message, process: str = "A") -> Delivery:
+        """Have a process take one message; what it leaves undone comes again."""
+        delivery = self._begin(process, self._about(message.body), message.body)
+        intake = self._intake(process)
+        event = {"Records": [_record(message)]}
+        try:
+            deployment.wired_to(intake)
+            answer = on_training_ended.handler(event, _context())
+        except Crash:
+            self._processes.pop(process, None)
+            delivery.outcome = "crashed"
+        else:
+            delivery.outcome = "returned" if answer["batchItemFailures"] else "acknowledged"
+        if delivery.outcome == "acknowledged":
+            self.queue.delete(message)
+        self._note_end(delivery)
+        return delivery
+
+    def receive(self, process: str = "A") -> Delivery | None:
+        message = self.queue.receive(self.clock())
+        return None if message is None else self.take(message, process)
+
+    # The sweep
+
+    def sweep(self) -> Delivery:
+        """One run of the sweep; a sweep that fails has its next run to try again."""
+        delivery = self._begin("sweep", None, None)
+        aws = self.connections.clients.aws
+        fleet = Fleet(
+            jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
+            queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
+            switch=ModeSwitch(aws["ssm"], MODE),
+            alert=Topic(aws["sns"], deployment.TOPIC_ARN),
+        )
+        try:
+            sweep(fleet, deployment.of_sweep(self.breaker_failures), self._now())
+        except Crash:
+            delivery.outcome = "crashed"
+        except Exception:  # noqa: BLE001 — Lambda reports whatever a function raises
+            delivery.outcome = "returned"
+        else:
+            delivery.outcome = "acknowledged"
+        self._collect()
+        self._note_end(delivery)
+        return delivery
+
+    # What people and the training do
+
+    def act(self, what: str, job: str) -> None:
+        self.line.history.append(Act(len(self.line.history), self.clock(), what, job))
+
+    def acts(self) -> Iterator[Act]:
+        return (one for one in self.line.history if isinstance(one, Act))
+
+    def waits(self) -> Iterator[float]:
+        """When the waits that stand are over, of jobs that are not switched off."""
+        for name in self.account.jobs:
+            tags = self.account.standing(name)
+            on = "off" not in (self.account.mode.now, tags.get("resilience:mode"))
+            if on and tags.get("resilience:verdict") == "WAIT":
+                yield datetime.fromisoformat(tags["resilience:due"]).timestamp()
+
+    def pass_by(self, seconds: int) -> None:
+        """Let time pass; schedules that fall due send their messages."""
+        self.clock.pass_by(seconds)
+        for body in self.account.due():
+            self.queue.send(body)
+
+    def _collect(self) -> None:
+        """What the sweep sent is on the queue."""
+        bodies, self.account.asked_to_check = self.account.asked_to_check, []
+        for body in bodies:
+            self.queue.send(body)
+
+    def _now(self) -> int:
+        return self.clock() + self.line.skew
+
+    def _begin(self, process: str, job: str | None, body: str | None) -> Delivery:
+        self._deliveries += 1
+        delivery = Delivery(self._deliveries, process, job, body, len(self.line.history))
+        self.line.delivery = delivery
+        return delivery
+
+    def _about(self, body: str) -> str:
+        told = events.parse(body, account=ACCOUNT, region=REGION)
+        return told.job if isinstance(told, Hint) else ""
+
+    def _note_end(self, delivery: Delivery) -> None:
+        standing = dict(self.account.standing(delivery.job or ""))
+        aside = len(self.account.set_aside)
+        place = len(self.line.history)
+        self.line.history.append(Taken(place, self.clock(), delivery, standing, aside))
+
+    def _intake(self, process: str) -> Intake:
+        found = self._processes.get(process)
+        if found is None or self.clock() - found.born >= _WARM_SECONDS:
+            found = Process(self._start(), self.clock())
+            self._processes[process] = found
+        return found.intake
+
+    def _start(self) -> Intake:
+        """Wire the function up as its entry does."""
+        own, aws = deployment.SETTINGS, self.connections.clients.aws
+        key = wandb_key(aws["secretsmanager"], SECRET)
+        return Intake(
+            world=World(
+                jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
+                checkpoints=WandbCheckpoints(
+                    self.connections.clients.wandb, own.wandb_base_url, key
+                ),
+                waits=OneShotSchedules(
+                    aws["scheduler"],
+                    group=own.schedule_group,
+                    role_arn=own.schedule_role_arn,
+                    queue_arn=own.queue_arn,
+                    account=ACCOUNT,
+                    region=REGION,
+                ),
+                notifications=Topic(aws["sns"], own.topic_arn),
+                mode=stack_mode(aws["ssm"], MODE),
+                now=self._now,
+            ),
+            dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),
+            settings=own,
+            executor=AtOnce(),
+            account=ACCOUNT,
+            region=REGION,
+        )
+
+
+def _record(message: Message) -> dict[str, Any]:
+    return {
+        "messageId": str(message.number),
+        "receiptHandle": str(message.receives),
+        "body": message.body,
+        "attributes": {},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": deployment.SETTINGS.queue_arn,
+        "awsRegion": REGION,
+    }
+
+
+def _context() -> LambdaContext:
+    context = LambdaContext()
+    context._invoked_function_arn = _ARN  # noqa: SLF001 — Lambda's own runtime sets it so
+    return context

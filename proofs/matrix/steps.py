@@ -1,0 +1,96 @@
+"""The remote calls of the controller, named by what they are for."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+
+class Step(StrEnum):
+    """Every remote call on the way of a message and of a sweep, in the order of that way."""
+
+    READ_MODE = "read the mode"
+    DESCRIBE = "describe the job"
+    LIST_TAGS = "list its tags"
+    LIST_MORE_TAGS = "list its tags, page 2"
+    READ_KEY = "read the W&B key"
+    ASK_WANDB = "ask W&B"
+    CREATE = "create the successor"
+    ADJUDICATE = "list the successor's tags"
+    CREATE_SCHEDULE = "create the schedule"
+    GET_SCHEDULE = "get the schedule"
+    PUBLISH = "notify"
+    ADD_TAGS = "tag the verdict"
+    QUARANTINE = "set the message aside"
+    READ_SWITCH = "sweep: read the mode"
+    COUNT_FAILURES = "sweep: count failures"
+    FIND_UNJUDGED = "sweep: find unjudged"
+    FIND_WAITING = "sweep: find waiting"
+    ASK_TO_CHECK = "sweep: queue what it found"
+    SWITCH_OFF = "sweep: trip the breaker"
+    TELL_OF_BREAKER = "sweep: tell of the breaker"
+
+
+OF_THE_SWEEP = frozenset(
+    {
+        Step.READ_SWITCH,
+        Step.COUNT_FAILURES,
+        Step.FIND_UNJUDGED,
+        Step.FIND_WAITING,
+        Step.ASK_TO_CHECK,
+        Step.SWITCH_OFF,
+        Step.TELL_OF_BREAKER,
+    }
+)
+WRITES = frozenset(
+    {
+        Step.CREATE,
+        Step.CREATE_SCHEDULE,
+        Step.PUBLISH,
+        Step.ADD_TAGS,
+        Step.QUARANTINE,
+        Step.ASK_TO_CHECK,
+        Step.SWITCH_OFF,
+        Step.TELL_OF_BREAKER,
+    }
+)
+_BY_OPERATION = {
+    "DescribeTrainingJob": Step.DESCRIBE,
+    "CreateTrainingJob": Step.CREATE,
+    "AddTags": Step.ADD_TAGS,
+    "GetSecretValue": Step.READ_KEY,
+    "CreateSchedule": Step.CREATE_SCHEDULE,
+    "GetSchedule": Step.GET_SCHEDULE,
+    "SendMessage": Step.QUARANTINE,
+    "SendMessageBatch": Step.ASK_TO_CHECK,
+    "PutParameter": Step.SWITCH_OFF,
+    "AskWandb": Step.ASK_WANDB,
+}
+
+
+def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None) -> Step:
+    """Name a request; `about` is the job that the message names, None for the sweep."""
+    match operation:
+        case "GetParameter":
+            return Step.READ_SWITCH if about is None else Step.READ_MODE
+        case "Publish":
+            return Step.TELL_OF_BREAKER if about is None else Step.PUBLISH
+        case "ListTags":
+            return _list_tags(asked, about)
+        case "Search":
+            return _search(asked)
+        case _:
+            return _BY_OPERATION[operation]
+
+
+def _list_tags(asked: Mapping[str, Any], about: str | None) -> Step:
+    if asked["ResourceArn"].rpartition("/")[2] != about:
+        return Step.ADJUDICATE
+    return Step.LIST_MORE_TAGS if "NextToken" in asked else Step.LIST_TAGS
+
+
+def _search(asked: Mapping[str, Any]) -> Step:
+    filters = {one["Name"]: one for one in asked["SearchExpression"]["Filters"]}
+    if "Tags.resilience:parent" in filters:
+        return Step.COUNT_FAILURES
+    waits = filters["Tags.resilience:verdict"]["Operator"] == "Equals"
+    return Step.FIND_WAITING if waits else Step.FIND_UNJUDGED

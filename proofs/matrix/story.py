@@ -1,0 +1,146 @@
+"""One training job and how it ends; what SageMaker says of it; what people do meanwhile."""
+
+import json
+from enum import StrEnum
+from uuid import NAMESPACE_URL, uuid5
+
+from local.in_memory import ACCOUNT, REGION
+from proofs.matrix.account import JOB_ARN
+from proofs.matrix.deployment import IMAGE, ROLE
+from proofs.matrix.faults import Fault
+from proofs.matrix.line import Plan
+from proofs.matrix.queue import VISIBILITY
+from proofs.matrix.stage import Stage
+from proofs.matrix.steps import OF_THE_SWEEP, Step
+from resilience import events
+
+JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
+TAGS = {
+    "WANDB_ENTITY": "example-team",
+    "WANDB_PROJECT": "vision",
+    "WANDB_CHECKPOINT_NAME": "model-night-1",
+    "WANDB_RUN_ID": RUN,
+    "resilience:completed": "no",
+    "team": "vision",
+}
+_GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
+_CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
+
+
+class Story(StrEnum):
+    """What there is to recover."""
+
+    RELAUNCH = "a GPU fails"
+    RELAUNCHED = "a GPU fails, and an earlier try died after its create"
+    WAIT = "no capacity"
+    SCHEDULED = "no capacity, and an earlier try died after its schedule"
+    MALFORMED = "a message that nobody can read"
+    FLEET = "many relaunched jobs fail at once"
+
+
+EARLIER_DEATH = {Story.RELAUNCHED: Step.CREATE, Story.SCHEDULED: Step.CREATE_SCHEDULE}
+_OF_STEP = {
+    Step.ADJUDICATE: Story.RELAUNCHED,
+    Step.CREATE_SCHEDULE: Story.WAIT,
+    Step.GET_SCHEDULE: Story.SCHEDULED,
+    Step.QUARANTINE: Story.MALFORMED,
+    Step.SWITCH_OFF: Story.FLEET,
+    Step.TELL_OF_BREAKER: Story.FLEET,
+}
+
+
+def story_of(step: Step) -> Story:
+    """The story in which the call is made."""
+    return _OF_STEP.get(step, Story.RELAUNCH)
+
+
+def process_of(step: Step) -> str:
+    return "sweep" if step in OF_THE_SWEEP else "A"
+
+
+def train(stage: Stage) -> None:
+    """Have a training job that has saved twice, and a contract's tags that it wrote itself."""
+    described = {
+        "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
+        "ResourceConfig": {
+            "InstanceType": "ml.g5.2xlarge",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 100,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 86_400},
+        "HyperParameters": {"epochs": "20", "note": stage.canaries["parameter"]},
+        "Environment": {"MINE": "kept", "API_KEY": stage.canaries["environment"]},
+        "RetryStrategy": {"MaximumRetryAttempts": 2},
+        "EnableManagedSpotTraining": False,
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Training",
+    }
+    stage.account.put(JOB, described, {})
+    stage.account.tag(JOB, TAGS)
+    for step in (100, 200):
+        stage.account.commit(step, RUN)
+
+
+def fail(stage: Stage, story: Story = Story.RELAUNCH, job: str = JOB) -> None:
+    cause = _CAPACITY if story in {Story.WAIT, Story.SCHEDULED} else _GPU
+    stage.account.end(job, "Failed", "Failed", f"{cause} {stage.canaries['reason']}")
+
+
+def stop(stage: Stage, job: str) -> None:
+    """A person stops a job."""
+    stage.account.end(job, "Stopped", "Stopped")
+    stage.act("stopped", job)
+
+
+def event(stage: Stage, job: str = JOB, number: int = 1, status: str | None = None) -> str:
+    """What SageMaker says of a job as it is now, or of the status that it had before."""
+    described = stage.account.jobs[job].described.now or {}
+    shown = ("TrainingJobStatus", "SecondaryStatus", "HyperParameters", "FailureReason")
+    detail = {name: described[name] for name in shown if name in described}
+    if status is not None:
+        detail["TrainingJobStatus"] = status
+    envelope = {
+        "version": "0",
+        "id": str(uuid5(NAMESPACE_URL, f"{job}/{number}/{status}")),
+        "detail-type": events.DETAIL_TYPE,
+        "source": "aws.sagemaker",
+        "account": ACCOUNT,
+        "region": REGION,
+        "detail": {
+            "TrainingJobName": job,
+            "TrainingJobArn": JOB_ARN + job,
+            "Tags": stage.account.standing(job),
+            **detail,
+        },
+    }
+    return json.dumps(envelope)
+
+
+def message(stage: Stage, story: Story, number: int = 1) -> str:
+    if story is Story.MALFORMED:
+        return json.dumps({"detail-type": events.DETAIL_TYPE, "source": "aws.sagemaker"})
+    return event(stage, number=number)
+
+
+def earlier_try(stage: Stage, story: Story) -> None:
+    """A worker took the message, had one effect, and died before it could say so."""
+    step = EARLIER_DEATH.get(story)
+    if step is None:
+        return
+    death = Plan(step, Fault.CRASH_AFTER)
+    stage.line.plans.append(death)
+    stage.receive()
+    stage.line.plans.remove(death)
+    if not death.attempts:
+        raise AssertionError(f"no earlier try died at {step}")
+    stage.pass_by(VISIBILITY)
+
+
+def fleet(stage: Stage) -> None:
+    """Relaunched jobs that have failed, just enough of them to trip the breaker."""
+    stage.breaker_failures = 3
+    for number in range(3):
+        stage.account.put(f"bad-{number}-r2", {}, {"resilience:parent": f"bad-{number}"})
+        fail(stage, job=f"bad-{number}-r2")
