@@ -53,10 +53,19 @@ def measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> Case
         return Case(facts, lineage, failure_class, progress, ledger, rejected)
     if _died_there(facts, failure_class):
         ledger = replace(ledger, at_checkpoint=ledger.at_checkpoint + 1)
-    if facts.checkpoint_load_error or ledger.at_checkpoint >= _DEATHS_THAT_REJECT:
+    if _to_blame(at, facts, ledger):
         ledger = replace(ledger, at_checkpoint=0)
         rejected = (*(one for one in rejected if one != at), at)
     return Case(facts, lineage, failure_class, progress, ledger, rejected)
+
+
+def _to_blame(version: str, facts: Facts, ledger: Ledger) -> bool:
+    """Whether it cannot be loaded, is marked as suspect, or cannot be got past."""
+    return (
+        facts.checkpoint_load_error
+        or checkpoints.is_suspect(version, facts)
+        or ledger.at_checkpoint >= _DEATHS_THAT_REJECT
+    )
 
 
 def _died_there(facts: Facts, failure_class: FailureClass) -> bool:

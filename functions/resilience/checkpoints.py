@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from resilience.decisions import Checkpoint, Facts, Lookup, Progress
 
 _NEWEST = "latest"
-SUSPECT = "suspect"  # the alias by which a person bars a version
+SUSPECT = "suspect"  # the alias by which a person, or a training that diverged, bars a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,10 @@ def newest_number(facts: Facts) -> int:
 def is_newer(checkpoint: Checkpoint, facts: Facts) -> bool:
     """Whether it came after this attempt was launched."""
     return facts.lineage is not None and checkpoint.number > facts.lineage.ledger.seen
+
+
+def is_suspect(version: str, facts: Facts) -> bool:
+    return any(one.version == version and SUSPECT in one.aliases for one in facts.checkpoints)
 
 
 def choose(facts: Facts, rejected: Iterable[str]) -> Choice:

@@ -230,6 +230,7 @@ class Successor:
     ledger: Ledger
     rejected: tuple[str, ...]
     waiting: Waiting | None
+    diverged: bool = False  # the parent's loss did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

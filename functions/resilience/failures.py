@@ -4,10 +4,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resilience.failure_rules import RULES, FailureClass
+from resilience.failure_rules import LOSS_DIVERGED, RULES, FailureClass
 from resilience.failure_text import found, words_of
 
-__all__ = ["Classification", "End", "FailureClass", "classify", "classify_text"]
+__all__ = [
+    "LOSS_DIVERGED",
+    "Classification",
+    "End",
+    "FailureClass",
+    "classify",
+    "classify_text",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from resilience.decisions import (
     Successor,
     Verdict,
 )
-from resilience.failures import FailureClass
+from resilience.failures import LOSS_DIVERGED, FailureClass
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
@@ -236,11 +236,22 @@ def _launched(case: Case, choice: checkpoints.Choice, *, walked_back: bool) -> D
     if chosen is None:
         reason = Reason.RESTARTED_FROM_BEGINNING
     else:
-        reason = Reason.WALKED_BACK if walked_back else Reason.RESUMED_FROM_CHECKPOINT
+        back = walked_back or _past_suspects(case, choice)
+        reason = Reason.WALKED_BACK if back else Reason.RESUMED_FROM_CHECKPOINT
     return replace(
         case.verdict(Verdict.RELAUNCH, reason, case.facts.failure_rule),
         successor=_successor(case, chosen, ledger),
     )
+
+
+def _past_suspects(case: Case, choice: checkpoints.Choice) -> bool:
+    """Whether a loss that diverged cost the lineage steps that it had committed."""
+    marked = any(fault == checkpoints.SUSPECT for _, fault in choice.passed_over)
+    return marked and _diverged(case.facts)
+
+
+def _diverged(facts: Facts) -> bool:
+    return facts.failure_rule == LOSS_DIVERGED
 
 
 def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
@@ -256,6 +267,7 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
         ledger=ledger,
         rejected=case.rejected,
         waiting=waiting,
+        diverged=_diverged(case.facts),
     )
 
 

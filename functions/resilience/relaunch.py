@@ -26,6 +26,7 @@ REFUSED = ("ModelPackageConfig", "ServerlessJobConfig", "SessionChainingConfig")
 _ECHOED_ONLY = ("SelectedInstanceType", "SelectedInstanceCount")
 _RULES = frozenset(DROPPED)
 _KEEP_RULES = "keep"
+_ON_DIVERGENCE, _DATA_SEED_OFFSET = "on-divergence", "RESILIENCE_DATA_SEED_OFFSET"
 _MOST_ENTRIES = 100
 _LONGEST = {"Environment": 512, "HyperParameters": 2500}
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
@@ -182,7 +183,15 @@ def _environment(source: Source, successor: Successor) -> dict[str, str]:
         added["RESILIENCE_CHECKPOINT_STEP"] = tags.step_word(successor.checkpoint.step)
     if successor.rejected:
         added["RESILIENCE_REJECTED"] = " ".join(successor.rejected)
-    return inherited | added
+    return inherited | added | _data_order(source, successor, own)
+
+
+def _data_order(source: Source, successor: Successor, own: object) -> dict[str, str]:
+    """Return another order after a divergence, where it is asked for; later attempts keep it."""
+    if successor.diverged and source.tags.get(tags.RESHUFFLE) == _ON_DIVERGENCE:
+        return {_DATA_SEED_OFFSET: str(successor.attempt)}
+    kept = own.get(_DATA_SEED_OFFSET) if isinstance(own, dict) else None
+    return {} if kept is None else {_DATA_SEED_OFFSET: str(kept)}
 
 
 def _prune(value: object, shape: Shape) -> object:

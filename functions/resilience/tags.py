@@ -28,6 +28,7 @@ LEDGER, REJECTED, WAITING = "resilience:ledger", "resilience:rejected", "resilie
 VERDICT, REASON, SUCCESSOR = "resilience:verdict", "resilience:reason", "resilience:successor"
 DUE, MODE, COMPLETED = "resilience:due", "resilience:mode", "resilience:completed"
 DEBUG_RULES = "resilience:debug-rules"
+RESHUFFLE = "resilience:reshuffle"
 ENTITY, PROJECT = "WANDB_ENTITY", "WANDB_PROJECT"
 CHECKPOINT_NAME, CHECKPOINT_TAG, RUN_ID = (
     "WANDB_CHECKPOINT_NAME",

@@ -31,10 +31,10 @@ from resilience.failure_rules.machine import (
 )
 from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS
 from resilience.failure_rules.remains import REMAINS
-from resilience.failure_rules.rule import FailureClass, Rule
+from resilience.failure_rules.rule import LOSS_DIVERGED, FailureClass, Rule
 from resilience.failure_rules.service import SERVICE
 
-__all__ = ["RULES", "FailureClass", "Rule"]
+__all__ = ["LOSS_DIVERGED", "RULES", "FailureClass", "Rule"]
 
 RULES: tuple[Rule, ...] = (
     *BROKEN_MACHINE,

@@ -1,6 +1,6 @@
 """What the training program reports: what it was refused or given wrongly, and its own errors."""
 
-from resilience.failure_rules.rule import FailureClass, rule
+from resilience.failure_rules.rule import LOSS_DIVERGED, FailureClass, rule
 
 GIVEN_WRONGLY = (
     # Also the operating system's "Permission denied" (Errno 13): it is the same on every machine,
@@ -134,6 +134,8 @@ PROGRAMMING_ERRORS = (
         forked subprocess | ncclInvalidUsage | ncclInvalidArgument | duplicate GPU detected
         """,
     ),
+    # The training side's own word (docs/contract.md): it has marked the checkpoints since.
+    rule(LOSS_DIVERGED, FailureClass.USER_CODE, "LossDiverged"),
     rule(
         "diverged",
         FailureClass.USER_CODE,

@@ -1,6 +1,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+LOSS_DIVERGED = "loss_diverged"  # a rule's name that the policy knows
+
 
 class FailureClass(StrEnum):
     INFRASTRUCTURE = "infrastructure"
