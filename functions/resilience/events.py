@@ -12,9 +12,10 @@ DETAIL_TYPE = "SageMaker Training Job State Change"
 CHECK_DETAIL_TYPE = (
     "Resilience Training Job Check"  # ours: from the sweep and from a WAIT's schedule
 )
+SWEEP, WAIT = "resilience.sweep", "resilience.wait"
 _SOURCES = {
     DETAIL_TYPE: ("aws.sagemaker",),
-    CHECK_DETAIL_TYPE: ("resilience.sweep", "resilience.wait"),
+    CHECK_DETAIL_TYPE: (SWEEP, WAIT),
 }
 # What goes into the log must be an identifier, whoever managed to send the message: EventBridge's
 # are UUIDs, ours name source and job.

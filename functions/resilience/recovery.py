@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from resilience import checkpoints, policy, relaunch, tags
+from resilience import checkpoints, events, policy, relaunch, tags
 from resilience.decisions import (
     CheckpointRequest,
     Decision,
@@ -33,9 +33,9 @@ _OWNERS = ("TuningJobArn", "AutoMLJobArn", "LabelingJobArn")
 
 @dataclass(frozen=True, slots=True)
 class _Observed:
-    """What was seen of a job just now."""
+    """What was seen of a job just now, and why it was looked at."""
 
-    name: str
+    hint: Hint
     job: Job
     tags: Mapping[str, str]
     facts: Facts
@@ -74,7 +74,7 @@ def _observe(
         mode=tags.mode(own, mode),
     )
     answer = _answer(facts, asked, asking, world)
-    return _Observed(hint.job, job, own, _with_answer(facts, answer, own))
+    return _Observed(hint, job, own, _with_answer(facts, answer, own))
 
 
 def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
@@ -195,8 +195,8 @@ def _act(decision: Decision, observed: _Observed, world: World) -> Decision:
     """Have the decision's one effect, then record it. Repeating any part of it is harmless."""
     match decision.verdict:
         case Verdict.IGNORE:
-            if decision.reason in _RECORDED:
-                world.jobs.add_tags(observed.job.arn, tags.of_verdict(decision))
+            if decision.reason in _RECORDED and (verdict := _that_fits(decision, observed)):
+                world.jobs.add_tags(observed.job.arn, verdict)
             return decision
         case Verdict.RELAUNCH:
             return _launch(decision, observed, world)
@@ -251,13 +251,22 @@ def _again(facts: Facts, observed: _Observed, world: World) -> Decision:
 
 
 def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
-    """Tell, then tag: a crash between the two tells twice rather than never."""
-    if decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}:
+    """Tell, then tag: a crash between the two tells twice rather than never.
+
+    A job with 50 tags of its own has no room for a verdict. Every sweep finds it again, and only
+    its event and its schedule are told of: not the same STOP every few minutes.
+    """
+    verdict = _that_fits(decision, observed)
+    again = not verdict and observed.hint.source == events.SWEEP
+    if decision.verdict in {Verdict.RELAUNCH, Verdict.STOP} and not again:
         world.notifications.publish(decision)
-    verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
-    if verdict:  # a job with 50 tags of its own has no room, and was told to be judged all the same
+    if verdict:
         world.jobs.add_tags(observed.job.arn, verdict)
     return decision
+
+
+def _that_fits(decision: Decision, observed: _Observed) -> dict[str, str]:
+    return tags.with_room(observed.tags, tags.of_verdict(decision))
 
 
 def _succession(facts: Facts, world: World) -> Succession:
