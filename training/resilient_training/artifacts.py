@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_COMMIT_TIMEOUT = 600
+_COMMIT_TIMEOUT = 300
 
 
 def software() -> dict[str, str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # SageMaker kills 120 s after its SIGTERM, and the W&B run has to be finished as well.
-_TERMINATION_BUDGET = 80.0
+_TERMINATION_BUDGET = 60.0
 
 
 class CheckpointNotCommittedError(Exception):
