@@ -1,5 +1,7 @@
 """Who has the say: the job as it is now, and people; an event is only a hint."""
 
+from dataclasses import replace
+
 import pytest
 
 from resilience import tags
@@ -125,4 +127,11 @@ def test_an_event_cannot_opt_a_job_in() -> None:
 def test_of_a_job_that_is_not_opted_in_wandb_is_asked_nothing() -> None:
     world = failed(tags={"team": "vision"})
     assert decide(world, event({"team": "vision"})).reason is (Reason.NOT_OPTED_IN)
+    assert world.wandb.asked == []
+
+
+def test_of_a_job_that_ended_well_wandb_is_asked_nothing() -> None:
+    world = trained(TAGS | {tags.COMPLETED: "yes"})
+    world.sagemaker.end(JOB, "Completed", "Completed")
+    assert decide(world, replace(event(), status="Completed")).reason is Reason.COMPLETED
     assert world.wandb.asked == []
