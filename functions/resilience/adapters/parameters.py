@@ -54,8 +54,8 @@ class ModeSwitch:
     def read(self) -> tuple[Mode, int]:
         try:
             parameter = self._ssm.get_parameter(Name=self._name)["Parameter"]
-        except _NO_ANSWER as error:
-            raise Retry(f"cannot read parameter {self._name}") from error
+        except _NO_ANSWER:
+            raise Retry(f"cannot read parameter {self._name}") from None
         word = str(parameter["Value"]).strip()
         mode = Mode(word) if word in set(Mode) else Mode.OBSERVE
         return mode, int(parameter["LastModifiedDate"].timestamp())
@@ -63,13 +63,13 @@ class ModeSwitch:
     def observe(self) -> None:
         try:
             self._ssm.put_parameter(Name=self._name, Value=str(Mode.OBSERVE), Overwrite=True)
-        except _NO_ANSWER as error:
-            raise Retry(f"cannot set parameter {self._name}") from error
+        except _NO_ANSWER:
+            raise Retry(f"cannot set parameter {self._name}") from None
 
 
 def _get(provider: SecretsProvider | SSMProvider, name: str, seconds: int) -> str:
     try:
         return str(provider.get(name, max_age=seconds)).strip()
-    except GetParameterError as error:
+    except GetParameterError:
         # The parameter's name, never the error's text: it may quote what was read.
-        raise Retry(f"cannot read parameter or secret {name}") from error
+        raise Retry(f"cannot read parameter or secret {name}") from None
