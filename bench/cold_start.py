@@ -5,17 +5,20 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from bench.progress import Progress
 from bench.report import Report, milliseconds, ratio, whole
-from bench.surroundings import Surroundings
+from bench.surroundings import CONTROLLER, Function, Surroundings
 from local.aws.lambda_runtime import interpreter
 from local.aws.lambda_runtime.environment import Environment
 from local.aws.lambda_runtime.outcomes import Ended, Invocation
 from local.aws.lambda_runtime.processes import Spawner
 from local.stack import LAMBDA
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _HANDLER, _TIMEOUT = "on_training_ended.handler", 60.0
 WITH, WITHOUT = "with bytecode, as it ships", "without bytecode"
@@ -37,6 +40,10 @@ class Bench:
     around: Surroundings
     runtime: Path
     spawner: Spawner
+
+    @property
+    def _function(self) -> Function:
+        return self.around.functions[CONTROLLER]
 
     def start(self, code: Path, jobs: tuple[str, str]) -> Start:
         def spawn(address: str) -> "Popen[bytes]":
@@ -61,10 +68,10 @@ class Bench:
             "messageId": job,
             "body": self.around.event(job),
             "eventSource": "aws:sqs",
-            "eventSourceARN": self.around.variables["RESILIENCE_QUEUE_ARN"],
+            "eventSourceARN": self._function.variables["RESILIENCE_QUEUE_ARN"],
         }
         payload = json.dumps({"Records": [record]}).encode()
-        return Invocation(f"request-{job}", payload, self.around.function_arn, "Root=1-0-0")
+        return Invocation(f"request-{job}", payload, self._function.arn, "Root=1-0-0")
 
     def _variables(self, code: Path) -> Mapping[str, str]:
         return {
@@ -129,10 +136,14 @@ def _report(starts: dict[str, list[Start]]) -> Report:
         ),
         rows,
         (
-            "Medians of a whole relaunch each. Init: from the start of the process to its first "
-            "request for work. The first message makes the clients and opens the connections.",
-            f"At this machine's full speed. Lambda at {_MEMORY_MB} MB gives a message "
-            f"{_MEMORY_MB / _MB_PER_CPU:.2f} of a CPU.",
+            (
+                "Medians of a whole relaunch each. Init: from the start of the process to its first "
+                "request for work. The first message makes the clients and opens the connections."
+            ),
+            (
+                f"At this machine's full speed. Lambda at {_MEMORY_MB} MB gives a message "
+                f"{_MEMORY_MB / _MB_PER_CPU:.2f} of a CPU."
+            ),
             f"{len(starts[WITH])} starts a row, by turns.",
         ),
     )

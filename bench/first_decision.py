@@ -1,17 +1,17 @@
 """Import plus first decision in a fresh process, beside the same look-up by `wandb.Api()`."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from bench.network import SlowNetwork, slow_network
 from bench.processes import SITE_PACKAGES, subject
 from bench.progress import Progress
 from bench.relaunch import ROUND_TRIPS
 from bench.report import Report, megabytes, milliseconds, ratio, whole
-from bench.surroundings import COLLECTION, PROJECT, TAGS, Surroundings
+from bench.surroundings import COLLECTION, CONTROLLER, PROJECT, TAGS, Surroundings
 from local.stack import ENTITY, LAMBDA
 
 NOTHING, LOOKUP, OURS, SDK = (
@@ -22,6 +22,7 @@ NOTHING, LOOKUP, OURS, SDK = (
 )
 _COLUMNS = ("fresh process", "round trip ms", "requests", "processes")
 _FIGURES = ("wall ms", "to decision", "CPU ms", "to decision", "peak MB", "to decision")
+_AFTERMATH_SECONDS = 0.3
 _OBSERVED = {"resilience:mode": "observe"}  # decides, and changes nothing
 
 
@@ -42,22 +43,22 @@ class Bench:
     job: str
 
     def nothing(self) -> Sample:
-        return self._measure("nothing.py", {})
+        return self._measure("nothing", {})
 
     def decision(self) -> Sample:
-        environment = self.around.environment(self.network.urls["aws"], self.network.urls["wandb"])
-        environment["BENCH_FUNCTION_ARN"] = self.around.function_arn
+        urls = self.network.urls
+        environment = self.around.environment(CONTROLLER, urls["aws"], urls["wandb"])
         tags = TAGS | _OBSERVED
         body = self.around.event(self.job, tags)
         question = {"flow": "controller", "job": self.job, "body": body}
-        return self._measure("handling.py", environment, question=question)
+        return self._measure("handling", environment, question=question)
 
     def lookup(self) -> Sample:
-        return self._look_up("graphql_lookup.py", ENTITY, PROJECT, COLLECTION)
+        return self._look_up("graphql_lookup", ENTITY, PROJECT, COLLECTION)
 
     def sdk(self) -> Sample:
         path = f"{ENTITY}/{PROJECT}/{COLLECTION}"
-        return self._look_up("wandb_lookup.py", path, packages=SITE_PACKAGES)
+        return self._look_up("wandb_lookup", path, packages=SITE_PACKAGES)
 
     def _look_up(self, script: str, *arguments: str, packages: Path = LAMBDA) -> Sample:
         """With a home of its own: what the SDK has cached it would not ask for again."""
@@ -71,19 +72,24 @@ class Bench:
             return self._measure(script, environment, *arguments, packages=packages)
 
     def _measure(
-        self, script: str, environment: dict[str, str], *arguments: str, **more: Any
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        *arguments: str,
+        packages: Path = LAMBDA,
+        question: Mapping[str, str] | None = None,
     ) -> Sample:
-        question = more.pop("question", None)
-        self.network.take()
-        with subject(script, environment, *arguments, **more) as fresh:
+        with subject(name, environment, *arguments, packages=packages) as fresh:
             answer = fresh.ask(question) if question else fresh.answer()
         used = answer["process"]
+        time.sleep(_AFTERMATH_SECONDS)  # a sidecar still says good-bye
+        requests = [one for one in self.network.take() if one.began < used["moment"]]
         return Sample(
             wall=used["moment"] - fresh.spawned,
             cpu=used["cpu"],
             peak_mb=used["peak_mb"],
             processes=int(used["processes"]),
-            requests=len(self.network.take()),
+            requests=len(requests),
         )
 
 
@@ -129,11 +135,15 @@ def _report(samples: dict[tuple[str, float], list[Sample]]) -> Report:
         (*_COLUMNS, *_FIGURES),
         rows,
         (
-            "Medians, from the start of the process to its answer; CPU and peak memory of the "
-            "process and of those that it started.",
-            "The controller runs from the built package, as on Lambda: it reads the mode, the "
-            "job, its tags, the W&B key and the checkpoints, and decides. The two look-ups are of "
-            "the checkpoints alone, with the key at hand. All have their bytecode.",
+            (
+                "Medians, from the start of the process to its answer; CPU and peak memory of the "
+                "process and of those that it started."
+            ),
+            (
+                "The controller runs from the built package, as on Lambda: it reads the mode, the "
+                "job, its tags, the W&B key and the checkpoints, and decides. The two look-ups are of "
+                "the checkpoints alone, with the key at hand. All have their bytecode."
+            ),
             f"{len(samples[OURS, 0.0])} processes a row, by turns.",
         ),
     )

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.surroundings import SUBJECTS
-from local.stack import LAMBDA
+from local.stack import LAMBDA, REPOSITORY
 
 _MARK = "bench "
 SITE_PACKAGES = (
@@ -54,15 +53,16 @@ class Subject:
 
 @contextmanager
 def subject(
-    script: str, environment: Mapping[str, str], *arguments: str, packages: Path = LAMBDA
+    name: str, environment: Mapping[str, str], *arguments: str, packages: Path = LAMBDA
 ) -> Iterator[Subject]:
-    """Start a script of `subjects/` that sees the standard library and `packages`, and no more.
+    """Start one of `subjects/` with the standard library and `packages` on its path.
 
-    -S as in the local Lambda; without it this interpreter's own packages would be on the path.
+    -S as in the local Lambda; without it this interpreter's own packages would be there too.
     """
     spawned = time.monotonic()
     with subprocess.Popen(
-        [sys.executable, "-S", str(SUBJECTS / script), *arguments],
+        [sys.executable, "-S", "-m", f"bench.subjects.{name}", *arguments],
+        cwd=REPOSITORY,
         env={**environment, "PYTHONPATH": str(packages)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

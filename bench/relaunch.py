@@ -9,7 +9,7 @@ from bench.network import SlowNetwork, slow_network
 from bench.processes import Subject, subject
 from bench.progress import Progress
 from bench.report import Report, milliseconds, ratio, whole
-from bench.surroundings import Surroundings
+from bench.surroundings import CONTROLLER, Surroundings
 
 ROUND_TRIPS = (0.0, 0.010)
 WARM, TAGLESS, FIRST, NAIVE = (
@@ -50,15 +50,17 @@ class Bench:
     network: SlowNetwork
     environment: Mapping[str, str]
 
-    def take(self, measured: Subject, flow: str, job: str) -> Sample:
+    def question(self, flow: str, job: str) -> dict[str, str]:
         tags = {} if flow != TAGLESS else {"tags": None}
-        question = {
+        return {
             "flow": "naive" if flow == NAIVE else "controller",
             "job": job,
             "body": self.around.event(job, **tags),
         }
+
+    def take(self, measured: Subject, flow: str, job: str) -> Sample:
         self.network.take()
-        answer = measured.ask(question)
+        answer = measured.ask(self.question(flow, job))
         if not answer["created"]:
             raise RuntimeError(f"{job} got no successor: it cannot be compared")
         return Sample(answer, self.network.take())
@@ -68,8 +70,8 @@ def run(around: Surroundings, progress: Progress, repetitions: int) -> Iterator[
     services = {"aws": around.stack.aws.endpoint, "wandb": around.stack.wandb.url}
     samples: Samples = {}
     with slow_network(services) as network:
-        environment = around.environment(network.urls["aws"], network.urls["wandb"])
-        environment["BENCH_FUNCTION_ARN"] = around.function_arn
+        urls = network.urls
+        environment = around.environment(CONTROLLER, urls["aws"], urls["wandb"])
         bench = Bench(around, network, environment)
         for seconds in ROUND_TRIPS:
             network.set_round_trip(seconds)
@@ -86,7 +88,7 @@ def _measure(
     jobs = iter(
         bench.around.failed_jobs(label, (_WARM_UP + repetitions) * len(flows) + repetitions)
     )
-    with subject("handling.py", bench.environment) as measured:
+    with subject("handling", bench.environment) as measured:
         for _ in range(_WARM_UP):
             for flow in flows:
                 bench.take(measured, flow, next(jobs))
@@ -97,7 +99,7 @@ def _measure(
                 sample = bench.take(measured, flow, next(jobs))
                 samples.setdefault((flow, seconds), []).append(sample)
     for _ in progress.through("the same, each in a fresh process", range(repetitions)):
-        with subject("handling.py", bench.environment) as fresh:
+        with subject("handling", bench.environment) as fresh:
             sample = bench.take(fresh, FIRST, next(jobs))
             samples.setdefault((FIRST, seconds), []).append(sample)
 
@@ -129,8 +131,10 @@ def _report(samples: Samples) -> Report:
         _COLUMNS,
         rows,
         (
-            "Medians. Waves: the largest set of calls of which none overlaps another, as seen on "
-            "the network. 'all' goes on to the message's end: notification and verdict tag.",
+            (
+                "Medians. Waves: the largest set of calls of which none overlaps another, as seen on "
+                "the network. 'all' goes on to the message's end: notification and verdict tag."
+            ),
             "The local services' own time is in every wall time; own CPU is the process's alone.",
             f"{len(samples[WARM, 0.0])} messages a row, the flows by turns in one process.",
         ),

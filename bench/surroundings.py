@@ -14,7 +14,6 @@ from typing import Any
 
 from local.stack import ENTITY, REPOSITORY, ROLE, SECRET, LocalStack, local_stack
 
-SUBJECTS = Path(__file__).parent / "subjects"
 PROJECT, RUN = "bench", "night"
 COLLECTION = f"model-{RUN}"
 VERSIONS = 10
@@ -29,7 +28,13 @@ _TRUST = {
         }
     ],
 }
-_FUNCTION = "OnTrainingEnded"
+CONTROLLER, SWEEP = "OnTrainingEnded", "Sweep"
+# The sweep comes when it is called, and the breaker not at all: all jobs here fail.
+_PARAMETERS = {
+    "SweepSchedule": "rate(59 minutes)",
+    "SweepGraceSeconds": "0",
+    "BreakerFailures": "10000",
+}
 _FOR_ALL = 10**9
 _POLL_SECONDS = 0.1
 TAGS = {
@@ -46,12 +51,15 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """`variables` are those that the template gives the function."""
+class Function:
+    arn: str
+    variables: Mapping[str, str]  # as the template gives them
 
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
     stack: LocalStack
-    function_arn: str
-    variables: Mapping[str, str]
+    functions: Mapping[str, Function]
 
     def failed_jobs(
         self, prefix: str, count: int, more_tags: Mapping[str, str] | None = None
@@ -70,10 +78,13 @@ class Surroundings:
         over = {"Completed", "Failed", "Stopped"}
         return [job for job in self.stack.aws.jobs()["jobs"] if job["status"] not in over]
 
+    def arn(self, job: str) -> str:
+        aws = self.stack.aws
+        return f"arn:aws:sagemaker:{aws.region}:{aws.account}:training-job/{job}"
+
     def event(self, job: str, tags: Mapping[str, str] | None = TAGS) -> str:
         """Return the state change as EventBridge puts it on the queue."""
-        aws = self.stack.aws
-        arn = f"arn:aws:sagemaker:{aws.region}:{aws.account}:training-job/{job}"
+        aws, arn = self.stack.aws, self.arn(job)
         detail = {
             "TrainingJobName": job,
             "TrainingJobArn": arn,
@@ -95,18 +106,21 @@ class Surroundings:
         }
         return json.dumps(envelope)
 
-    def environment(self, aws_url: str = "", wandb_url: str = "") -> dict[str, str]:
+    def environment(
+        self, function: str = CONTROLLER, aws_url: str = "", wandb_url: str = ""
+    ) -> dict[str, str]:
         """Return a function's process environment, by way of other addresses where some are given.
 
         The user is the local AWS's root: only Lambda may take on the function's role.
         """
         return {
             "PATH": os.environ["PATH"],
-            **self.variables,
+            **self.functions[function].variables,
             **self.stack.aws.environment(),
             "AWS_ENDPOINT_URL": aws_url or self.stack.aws.endpoint,
             "WANDB_BASE_URL": wandb_url or self.stack.wandb.url,
-            "AWS_LAMBDA_FUNCTION_NAME": _FUNCTION,
+            "AWS_LAMBDA_FUNCTION_NAME": function,
+            "BENCH_FUNCTION_ARN": self.functions[function].arn,
         }
 
     def _request(self, name: str, tags: Mapping[str, str]) -> dict[str, Any]:
@@ -143,7 +157,7 @@ def surroundings(say: Say) -> Iterator[Surroundings]:
     home.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="bench-", dir=home) as folder,
-        local_stack(Path(folder), say) as stack,
+        local_stack(Path(folder), say, _PARAMETERS) as stack,
     ):
         stack.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(_TRUST))
         stack.client("secretsmanager").create_secret(Name=SECRET, SecretString=stack.wandb.api_key)
@@ -151,10 +165,12 @@ def surroundings(say: Say) -> Iterator[Surroundings]:
         stack.aws.fault("capacity", count=_FOR_ALL, reason=INTERNAL)
         say(f"committing {VERSIONS} checkpoints by the wandb SDK")
         _commit_checkpoints(stack, Path(folder))
-        function = stack.client("lambda").get_function_configuration(
-            FunctionName=stack.resource(_FUNCTION)
-        )
-        yield Surroundings(stack, function["FunctionArn"], function["Environment"]["Variables"])
+        yield Surroundings(stack, {name: _function(stack, name) for name in (CONTROLLER, SWEEP)})
+
+
+def _function(stack: LocalStack, name: str) -> Function:
+    found = stack.client("lambda").get_function_configuration(FunctionName=stack.resource(name))
+    return Function(found["FunctionArn"], found["Environment"]["Variables"])
 
 
 def _commit_checkpoints(stack: LocalStack, folder: Path) -> None:
@@ -163,6 +179,11 @@ def _commit_checkpoints(stack: LocalStack, folder: Path) -> None:
         **stack.wandb.environment(folder / "wandb-files"),
         "WANDB_ENTITY": ENTITY,
     }
-    script = SUBJECTS / "commit_checkpoints.py"
-    arguments = [sys.executable, str(script), PROJECT, RUN, str(VERSIONS)]
-    subprocess.run(arguments, env=environment, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "bench.subjects.commit_checkpoints"]
+    subprocess.run(
+        [*command, PROJECT, RUN, str(VERSIONS)],
+        cwd=REPOSITORY,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

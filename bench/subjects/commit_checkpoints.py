@@ -1,4 +1,4 @@
-"""Commit checkpoints by the real SDK: `commit_checkpoints.py PROJECT RUN COUNT`."""
+"""Commit checkpoints by the real SDK: `commit_checkpoints PROJECT RUN COUNT`."""
 
 import sys
 import tempfile

@@ -1,11 +1,11 @@
-"""The controller's look-up and nothing else: `graphql_lookup.py ENTITY PROJECT COLLECTION`."""
+"""The controller's look-up and nothing else: `graphql_lookup ENTITY PROJECT COLLECTION`."""
 
 import json
 import os
 import sys
 
 import urllib3
-from footprint import footprint
+from bench.subjects.footprint import footprint
 
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.decisions import CheckpointRequest

@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any
 
 import boto3
-from footprint import footprint
-from naive import Naive
+from bench.subjects.footprint import footprint
+from bench.subjects.naive import Naive
 from on_training_ended import handler
 
 Moment = tuple[float, float]  # of the clock and of the process's own CPU time

@@ -2,7 +2,7 @@
 
 import json
 
-from footprint import footprint
+from bench.subjects.footprint import footprint
 
 if __name__ == "__main__":
     print(f"bench {json.dumps({'process': footprint()})}", flush=True)

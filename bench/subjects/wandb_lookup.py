@@ -1,4 +1,4 @@
-"""The same look-up by the SDK: `wandb_lookup.py ENTITY/PROJECT/COLLECTION`, warm in no way.
+"""The same look-up by the SDK: `wandb_lookup ENTITY/PROJECT/COLLECTION`, warm in no way.
 
 It reads of each version what the controller reads, but for the run that made it: that would cost
 the SDK a request for each version.
@@ -8,7 +8,7 @@ import json
 import sys
 
 import wandb
-from footprint import footprint
+from bench.subjects.footprint import footprint
 
 
 def main(path: str) -> None:
