@@ -1,12 +1,16 @@
 """Which checkpoint to resume from, and how far the attempt came. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from resilience.decisions import Checkpoint, Facts, Lookup, Progress
 
 _NEWEST = "latest"
-SUSPECT = "suspect"  # the alias by which a person, or a training that diverged, bars a version
+# By this alias a person bars a version. An alias is on one version at a time, so a training whose
+# loss diverged, which may have several to bar, writes `suspect-vN` on each.
+SUSPECT = "suspect"
+_BARRING = re.compile(r"suspect(?:-v[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,14 @@ def is_newer(checkpoint: Checkpoint, facts: Facts) -> bool:
     return facts.lineage is not None and checkpoint.number > facts.lineage.ledger.seen
 
 
+def is_barring(alias: str) -> bool:
+    return _BARRING.fullmatch(alias) is not None
+
+
 def is_suspect(version: str, facts: Facts) -> bool:
-    return any(one.version == version and SUSPECT in one.aliases for one in facts.checkpoints)
+    return any(
+        one.version == version and any(map(is_barring, one.aliases)) for one in facts.checkpoints
+    )
 
 
 def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
@@ -121,8 +131,8 @@ def _fault(checkpoint: Checkpoint, run: str | None, rejected: Iterable[str]) -> 
         return "not_committed"
     if _is_foreign(checkpoint, run):
         return "other_run"
-    if SUSPECT in checkpoint.aliases:
-        return "suspect"
+    if any(map(is_barring, checkpoint.aliases)):
+        return SUSPECT
     if checkpoint.version in rejected:
         return "rejected"
     return None

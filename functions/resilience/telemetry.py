@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from resilience import policy, tags
-from resilience.checkpoints import SUSPECT
+from resilience.checkpoints import is_barring
 from resilience.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
 from resilience.events import Hint, Malformed
 
@@ -83,9 +83,9 @@ def _without_others_words(facts: Facts) -> Facts:
     Whoever may tag a job or an artifact could have written anything there. The decision is the same
     without them.
     """
-    telling = {facts.request.alias if facts.request else None, SUSPECT}
+    wanted = facts.request.alias if facts.request else None
     checkpoints = tuple(
-        replace(one, aliases=tuple(alias for alias in one.aliases if alias in telling))
+        replace(one, aliases=tuple(a for a in one.aliases if a == wanted or is_barring(a)))
         for one in facts.checkpoints
     )
     known = facts.request if facts.project_allowed or facts.request is None else _UNNAMED

@@ -17,7 +17,7 @@ CREATE = (
 )
 RESHUFFLING = {"resilience:reshuffle": "on-divergence"}
 V1, V2 = checkpoint("v1", 10), checkpoint("v2", 20)
-V3_SUSPECT = checkpoint("v3", 30, "suspect", "latest")
+V3_SUSPECT = checkpoint("v3", 30, "suspect-v3", "latest")
 
 
 def diverged(*found: Checkpoint, lineage: Lineage = FIRST) -> Facts:
@@ -41,6 +41,26 @@ def test_it_walks_back_past_the_suspects_to_the_last_healthy_checkpoint() -> Non
     assert decision.passed_over == (("v3", "suspect"),)
 
 
+def test_several_suspects_are_barred_each_by_an_alias_of_its_own() -> None:
+    """W&B takes an alias from the version that had it."""
+    facts = diverged(
+        V1, checkpoint("v2", 20, "suspect-v2"), V3_SUSPECT, checkpoint("v4", 40, "suspect")
+    )
+    successor = policy.decide(facts).successor
+    assert successor is not None
+    assert successor.checkpoint == V1
+
+
+@pytest.mark.parametrize(
+    "alias", ["suspect-", "suspected", "suspect-vx", "not-suspect", "suspect v2"]
+)
+def test_an_alias_that_only_looks_like_it_bars_nothing(alias: str) -> None:
+    successor = policy.decide(diverged(V1, checkpoint("v2", 20, alias))).successor
+    assert successor is not None
+    assert successor.checkpoint is not None
+    assert successor.checkpoint.version == "v2"
+
+
 def test_without_a_suspect_it_just_resumes() -> None:
     decision = policy.decide(diverged(V1, V2))
     assert outcome(decision) == (Verdict.RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
@@ -62,7 +82,7 @@ def test_when_the_very_checkpoint_that_it_began_with_is_suspect_it_goes_back_fur
 
 def test_to_diverge_again_before_a_healthy_checkpoint_is_for_a_person() -> None:
     began = attempt(2, started_from="v2", started_step=20, seen=3)
-    again = checkpoint("v4", 30, "suspect")
+    again = checkpoint("v4", 30, "suspect-v4")
     decision = policy.decide(diverged(V1, V2, V3_SUSPECT, again, lineage=began))
     assert outcome(decision) == (Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP)
 
