@@ -7,7 +7,7 @@ A1  A successor is deleted only after its parent bears its verdict, and after ev
     created, its worker dies, and a person deletes it before the message comes back, nothing is left
     from which anybody could tell that it ever was: it is launched again, once, under its own name
     and number. No mark made before the create call helps, because it cannot tell a create that
-    never arrived from a job that is gone. To end a lineage, stop its job or switch it off; both last.
+    never arrived from a job that is gone. To end a lineage, stop its job or switch it off.
 A2  Reads of tags and of the successor show what was written. If they lag, one verdict may be
     written twice, or a successor be taken for a stranger's.
 A3  Of two invocations that look at one ended job at the same moment, none holds it back (WAIT or
