@@ -330,11 +330,14 @@ def test_a_secret_of_another_form_is_not_quoted(scene: Scene) -> None:
     assert scene.canary not in scene.told()
 
 
-def test_only_the_names_of_an_allowed_place_are_told_and_only_in_the_log(scene: Scene) -> None:
+@pytest.mark.parametrize("reason", [GPU, CAPACITY, OUT_OF_MEMORY])
+def test_only_the_names_of_an_allowed_place_are_told_and_only_in_the_log(
+    reason: str, scene: Scene
+) -> None:
     """What remains, by design: an operator must see where the checkpoints were looked for."""
     named = {key: f"{key.lower()}-{scene.canary}" for key in (tags.PROJECT, tags.CHECKPOINT_NAME)}
     scene.job(TAGS | named)
-    scene.end()
+    scene.end(reason)
     run(scene)
     (line,) = (json.loads(line) for line in scene.log.splitlines() if '"facts"' in line)
     place = line["facts"].pop("request")
