@@ -137,8 +137,9 @@ def _report(starts: dict[str, list[Start]]) -> Report:
         rows,
         (
             (
-                "Medians of a whole relaunch each. Init: from the start of the process to its first "
-                "request for work. The first message makes the clients and opens the connections."
+                "Medians of a whole relaunch each. Init: from the start of the process to its "
+                "first request for work. The first message makes the clients and opens the "
+                "connections."
             ),
             (
                 f"At this machine's full speed. Lambda at {_MEMORY_MB} MB gives a message "

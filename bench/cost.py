@@ -118,14 +118,14 @@ def _of_a_recovery(relaunched: Measured, repeated: Measured, cold: Measured) -> 
         rows,
         (
             (
-                "List prices, us-east-1, as of writing: Lambda arm64 $0.0000133334 a GB-second and "
-                "$0.20 a million requests, SQS $0.40 and SNS $0.50 a million, Secrets Manager $0.05 "
-                "for 10,000 calls, CloudWatch Logs $0.50 a GB. AWS's own events, SSM's standard "
-                "parameters and the SageMaker API cost nothing. No free tier."
+                "List prices, us-east-1, as of writing: Lambda arm64 $0.0000133334 a GB-second "
+                "and $0.20 a million requests, SQS $0.40 and SNS $0.50 a million, Secrets Manager "
+                "$0.05 for 10,000 calls, CloudWatch Logs $0.50 a GB. AWS's own events, SSM's "
+                "standard parameters and the SageMaker API cost nothing. No free tier."
             ),
             (
-                "A failure is told of twice: one message relaunches, one finds the verdict. Each is "
-                f"its own invocation at {MEMORY_GB * 1024:.0f} MB, its CPU time stretched by "
+                "A failure is told of twice: one message relaunches, one finds the verdict. Each "
+                f"is its own invocation at {MEMORY_GB * 1024:.0f} MB, its CPU time stretched by "
                 f"{1 / CPU_SHARE:.1f} as Lambda does, every call {ROUND_TRIP * 1000:.0f} ms away."
             ),
         ),

@@ -141,8 +141,8 @@ def _report(samples: dict[tuple[str, float], list[Sample]]) -> Report:
             ),
             (
                 "The controller runs from the built package, as on Lambda: it reads the mode, the "
-                "job, its tags, the W&B key and the checkpoints, and decides. The two look-ups are of "
-                "the checkpoints alone, with the key at hand. All have their bytecode."
+                "job, its tags, the W&B key and the checkpoints, and decides. The two look-ups "
+                "are of the checkpoints alone, with the key at hand. All have their bytecode."
             ),
             f"{len(samples[OURS, 0.0])} processes a row, by turns.",
         ),

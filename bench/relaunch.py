@@ -132,8 +132,9 @@ def _report(samples: Samples) -> Report:
         rows,
         (
             (
-                "Medians. Waves: the largest set of calls of which none overlaps another, as seen on "
-                "the network. 'all' goes on to the message's end: notification and verdict tag."
+                "Medians. Waves: the largest set of calls of which none overlaps another, as seen "
+                "on the network. 'all' goes on to the message's end: notification and verdict "
+                "tag."
             ),
             "The local services' own time is in every wall time; own CPU is the process's alone.",
             f"{len(samples[WARM, 0.0])} messages a row, the flows by turns in one process.",

@@ -161,8 +161,9 @@ def _report(runs: list[list[float]]) -> Report:
         rows,
         (
             (
-                f"{len(runs)} runs of FAULT=gpu, each on a stack of its own, so the function starts "
-                "cold. Times are those that SageMaker, Lambda, the training and W&B leave behind."
+                f"{len(runs)} runs of FAULT=gpu, each on a stack of its own, so the function "
+                "starts cold. Times are those that SageMaker, Lambda, the training and W&B leave "
+                "behind."
             ),
             "Here an instance is there at once; on AWS it takes minutes, and dwarfs the rest.",
         ),

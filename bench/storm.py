@@ -44,9 +44,9 @@ def _in_memory(progress: Progress, counts: tuple[int, ...]) -> Report:
         (
             (
                 f"Each job is told of twice, in random order; {WORKERS} workers, as the template "
-                f"lets run at once, take one message at a time; every remote call takes "
-                f"{ROUND_TRIP * 1000:.0f} ms. The worlds in memory share the process: their CPU and "
-                "memory are in the figures."
+                "lets run at once, take one message at a time; every remote call takes "
+                f"{ROUND_TRIP * 1000:.0f} ms. The worlds in memory share the process: their CPU "
+                "and memory are in the figures."
             ),
         ),
     )
@@ -85,8 +85,8 @@ def _on_stack(around: Surroundings, progress: Progress, counts: tuple[int, ...])
                 f"{WORKERS} Lambda processes at a time, on this machine together with AWS and W&B."
             ),
             (
-                "Times are of the successors' creation, from the call of the sweep on; billed time is "
-                "Lambda's own report of on_training_ended at this machine's full speed."
+                "Times are of the successors' creation, from the call of the sweep on; billed "
+                "time is Lambda's own report of on_training_ended at this machine's full speed."
             ),
         ),
     )

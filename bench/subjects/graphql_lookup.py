@@ -5,8 +5,8 @@ import os
 import sys
 
 import urllib3
-from bench.subjects.footprint import footprint
 
+from bench.subjects.footprint import footprint
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.decisions import CheckpointRequest
 

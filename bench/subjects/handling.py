@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import boto3
+
 from bench.subjects.footprint import footprint
 from bench.subjects.naive import Naive
 from on_training_ended import handler

@@ -8,6 +8,7 @@ import json
 import sys
 
 import wandb
+
 from bench.subjects.footprint import footprint
 
 
