@@ -7,17 +7,12 @@ import signal
 from typing import TYPE_CHECKING
 
 import wandb
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-from typing_extensions import override
 
 from resilient_training.job import CheckpointLoadError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import FrameType, TracebackType
-
-    from lightning.pytorch import LightningModule, Trainer
+    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 
@@ -27,10 +22,16 @@ TERMINATED = 128 + signal.SIGTERM
 _REASON_LENGTH = 1024
 
 
+class Terminated(Exception):  # noqa: N818  # an end that was asked for is no error
+    """SIGTERM came, and what can be saved is saved."""
+
+
 def exit_code_of(error: BaseException) -> int | None:
     """The exit code that an error stands for; None where it brings its own (SystemExit)."""
     match error:
-        case SIGTERMException():
+        case Terminated():
+            return TERMINATED
+        case SystemExit() if type(error).__name__ == "SIGTERMException":  # Lightning's own
             return TERMINATED
         case CheckpointLoadError():
             return CHECKPOINT_UNUSABLE
@@ -75,24 +76,3 @@ class Ending:
         # Outside SageMaker there is no such folder, and nobody to read it.
         if self.failure_file.parent.is_dir():
             self.failure_file.write_text(text)
-
-
-class GracefulStop(Callback):
-    """Gives SIGTERM a meaning from the start.
-
-    PID 1 has no default action for signals. Before the training there is nothing to save, so the
-    process leaves at once; while it runs Lightning ends the batch and raises; after it the end is
-    near, and stays the end.
-    """
-
-    def __init__(self) -> None:
-        self._training = False
-        signal.signal(signal.SIGTERM, self._on_signal)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._training:
-            raise SystemExit(TERMINATED)
-
-    @override
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._training = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from resilient_training.randomness import seed_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sized
@@ -39,12 +40,6 @@ def position_of(trainer: Trainer) -> Position:
     if batches.is_last_batch:
         return Position(epochs.processed + 1, 0)
     return Position(epochs.processed, batches.current.ready)
-
-
-def seed_for(*key: int) -> int:
-    """Mix whole numbers into one seed; neighbouring keys give unrelated seeds."""
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 class ResumableSampler(Sampler[int]):

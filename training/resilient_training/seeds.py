@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from lightning.pytorch.callbacks import Callback
 from typing_extensions import override
 
-from resilient_training.sampler import seed_for
+from resilient_training.randomness import seed_from
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
@@ -30,10 +27,9 @@ class StepSeeds(Callback):
 
     def _seed(self, trainer: Trainer, purpose: int) -> None:
         batches = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        key = seed_for(self.seed, batches, purpose)
-        torch.manual_seed(key)
-        np.random.seed(key % 2**32)  # noqa: NPY002  # the legacy generator is what augmentations draw from
-        random.seed(key)
+        # Each process has dropouts of its own; rank 0's are those of a training alone.
+        rank = (trainer.global_rank,) if trainer.global_rank else ()
+        seed_from(self.seed, batches, purpose, *rank)
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

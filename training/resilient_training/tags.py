@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
-from typing_extensions import override
 
 from resilient_training.metadata import collection_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lightning.pytorch import LightningModule, Trainer
     from wandb import Run
 
     from resilient_training.job import Job
@@ -81,17 +77,17 @@ def tags_of(job: Job) -> JobTagStore:
     return SageMakerTags(job) if job.on_sagemaker else NoTags()
 
 
-class JobTags(Callback):
+class JobMarks:
     """Says on the job which W&B run makes its checkpoints, and whether it has truly ended."""
 
     def __init__(self, store: JobTagStore) -> None:
         self._store = store
         self._known: dict[str, str] | None = None
 
-    @override
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit":
-            self.update({**_identity_of(trainer), COMPLETED: "no"})
+    def begun(self, run: Run | None) -> None:
+        """Call when the training begins; a run that stores nothing names no checkpoints."""
+        stored = run is not None and not (run.offline or run.disabled)
+        self.update({**(identity_tags(run) if run and stored else {}), COMPLETED: "no"})
 
     def completed(self) -> None:
         """Call at the true end: after the last checkpoint is committed and the model is saved."""
@@ -113,13 +109,6 @@ def changes(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, st
         for key, value in wanted.items()
         if known.get(key) != value and not known.get(key, "").startswith(f"{value}:")
     }
-
-
-def _identity_of(trainer: Trainer) -> dict[str, str]:
-    """Empty for runs that store nothing, as a job without checkpoints is not opted in."""
-    loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
-    runs = [logger.experiment for logger in loggers]
-    return next((identity_tags(run) for run in runs if not (run.offline or run.disabled)), {})
 
 
 def identity_tags(run: Run) -> dict[str, str]:

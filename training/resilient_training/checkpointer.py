@@ -1,0 +1,168 @@
+"""Checkpoints that survive, whatever makes them: whole on disk, then committed beside the training.
+
+No training framework is needed here; `CheckpointArtifacts` (Lightning), `Attempt` (a plain loop)
+and `HuggingFaceCheckpoints` save by it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from resilient_training.files import free_path, sha256_of, write_atomically
+from resilient_training.metadata import Metric, SavedCheckpoint
+from resilient_training.uploads import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+class CheckpointNotCommittedError(Exception):
+    """The training has ended, but its last checkpoint is not in W&B."""
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints are committed."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether anything is kept at all."""
+
+    def commit(self, saved: SavedCheckpoint) -> bool:
+        """Return once the checkpoint can be resumed from; False when it cannot."""
+
+    def bar_after(self, step: int) -> list[str]:
+        """Bar this attempt's versions of a step above `step`; gives their names (`v3`, …)."""
+
+
+@dataclass(frozen=True)
+class SavePlan:
+    """When to save, where to, and which checkpoint is the best.
+
+    Attributes:
+        directory: Local checkpoints; the same for all attempts of a lineage.
+        attempt: Goes into the file. W&B answers a file that it has with the version that it has,
+            and a replayed checkpoint may not become a rejected version again.
+        every_n_steps: In optimizer steps. 0: not by steps. An epoch's end always saves.
+        every_minutes: Since the last save. 0: not by time.
+        keep: How many local checkpoints stay, at least 1, besides the best and those not uploaded.
+        monitor: A logged metric; the checkpoint with the best one so far gets the alias `best`.
+        maximize: Whether more of that metric is better.
+    """
+
+    directory: Path
+    attempt: int = 1
+    every_n_steps: int = 0
+    every_minutes: float = 0
+    keep: int = 2
+    monitor: str = "val_loss"
+    maximize: bool = False
+
+    def due(self, step: int, seconds_since_last: float) -> bool:
+        by_step = self.every_n_steps > 0 and step % self.every_n_steps == 0
+        return by_step or 0 < self.every_minutes * 60 <= seconds_since_last
+
+    def better(self, value: float, best: float | None) -> bool:
+        return best is None or (value > best if self.maximize else value < best)
+
+
+class Checkpointer:
+    """Saves one file per checkpoint and has it committed in the background.
+
+    `save` stalls the training for as long as it takes to write and to read the file once, and never
+    for the network.
+    """
+
+    def __init__(
+        self, plan: SavePlan, store: CheckpointStore, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.plan = plan
+        self.store = store
+        self.clock = clock
+        self.saved_step = -1
+        self.saved_at = clock()
+        self.best: float | None = None
+        self.best_path: Path | None = None
+        self.uploads = Uploads(self._commit, precious=lambda saved: saved.best)
+        self.newest: deque[SavedCheckpoint] = deque(maxlen=plan.keep)
+
+    @property
+    def partial(self) -> Path:
+        """Where `write` is told to write to."""
+        return self.plan.directory / "unfinished.partial"
+
+    def warn_if_nothing_is_stored(self) -> None:
+        if not self.store.stored:
+            _log.warning(
+                "W&B is offline or disabled: nothing can be resumed from artifacts, checkpoints "
+                "stay in %s",
+                self.plan.directory,
+            )
+
+    def begin(self, step: int) -> None:
+        """Count from here: the state of this step is in a checkpoint, or is the very beginning."""
+        self.saved_step, self.saved_at = step, self.clock()
+
+    def due(self, step: int) -> bool:
+        return self.plan.due(step, self.clock() - self.saved_at)
+
+    def save(
+        self, step: int, epoch: int, write: Callable[[Path], None], metric: Metric | None = None
+    ) -> None:
+        """Save the state of global step `step`, unless it is saved already.
+
+        Args:
+            step: Optimizer steps made so far, over all attempts.
+            epoch: Epochs begun so far, from 0.
+            write: Writes the whole state into the one file that it is given.
+            metric: Measured on exactly this state; decides on the alias `best`.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if step == self.saved_step:
+            return
+        path = free_path(self.plan.directory, self._paths_in_use())
+        best = metric is not None and self.plan.better(metric.value, self.best)
+        if best and metric is not None:
+            self.best, self.best_path = metric.value, path
+        write_atomically(path, write)
+        self.begin(step)
+        self._queue(SavedCheckpoint(path, step, epoch, sha256_of(path), metric, best))
+
+    def drain(self, seconds: float | None = None) -> bool:
+        """Wait for the uploads; True when the last of them succeeded in time."""
+        return self.uploads.drain(seconds)
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is committed; a second try may outlast a short outage.
+
+        Raises:
+            CheckpointNotCommittedError: W&B has not taken it.
+        """
+        if not (self.drain() or self._commit(self.newest[-1])):
+            raise CheckpointNotCommittedError(f"step {self.saved_step} is not in W&B")
+
+    def bar_after(self, step: int) -> list[str]:
+        """Bar what was committed beyond `step`, and what is still on its way there."""
+        self.drain()
+        return self.store.bar_after(step) if self.store.stored else []
+
+    def _queue(self, saved: SavedCheckpoint) -> None:
+        self.newest.append(saved)
+        _log.info("checkpoint of step %d saved: %s", saved.step, saved.path)
+        for overtaken in self.uploads.put(saved):
+            _log.warning("checkpoint of step %d not uploaded: a newer one is here", overtaken.step)
+
+    def _commit(self, saved: SavedCheckpoint) -> bool:
+        return self.store.commit(saved) if self.store.stored else True
+
+    def _paths_in_use(self) -> set[Path | None]:
+        wanted = [*self.newest, *self.uploads.pending()]
+        return {self.best_path, *(saved.path for saved in wanted)}
