@@ -54,7 +54,6 @@ def measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> Case
     if _died_there(facts, failure_class):
         ledger = replace(ledger, at_checkpoint=ledger.at_checkpoint + 1)
     if _to_blame(at, facts, ledger):
-        ledger = replace(ledger, at_checkpoint=0)
         rejected = (*(one for one in rejected if one != at), at)
     return Case(facts, lineage, failure_class, progress, ledger, rejected)
 

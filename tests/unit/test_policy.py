@@ -363,6 +363,15 @@ def test_an_attempt_that_got_past_its_checkpoint_rejects_nothing() -> None:
         assert decision.successor.rejected == ()
 
 
+def test_an_advance_forgives_the_checkpoint_that_an_alias_still_names() -> None:
+    pinned = replace(REQUEST, alias="v2")
+    lineage = attempt(4, started_from="v2", started_step=20, at_checkpoint=1)
+    facts = ended(FailureClass.INFRASTRUCTURE, V1, V2, V3, lineage=lineage, request=pinned)
+    decision = policy.decide(facts)
+    assert decision.successor is not None
+    assert (decision.successor.checkpoint, decision.successor.ledger.at_checkpoint) == (V2, 0)
+
+
 def test_walking_back_does_not_count_from_the_bad_checkpoint_again() -> None:
     lineage = attempt(5, started_from="v1", started_step=10, rejected=("v2",), seen=2)
     facts = ended(FailureClass.INFRASTRUCTURE, V1, V2, lineage=lineage)
@@ -469,6 +478,11 @@ def test_the_back_off_doubles_up_to_its_longest_and_is_drawn_from_all_of_it() ->
         ceiling = min(1000, 100 * 2**times)
         assert 1 <= min(drawn) < ceiling * 0.25
         assert ceiling * 0.75 < max(drawn) <= ceiling
+
+
+def test_the_shortest_wait_is_a_second() -> None:
+    numbers = Policy(backoff_base_seconds=0, backoff_max_seconds=0)
+    assert policy.decide(ended(FailureClass.CAPACITY, policy=numbers)).due == NOW + 1
 
 
 def test_the_same_job_and_wait_draw_the_same_second_again() -> None:
