@@ -11,29 +11,9 @@ from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
 from proofs.matrix.steps import OF_THE_SWEEP, WRITES, Step
 
-
-def impossible(cell: Cell) -> str | None:
-    return next(_impossible(cell), None)
-
-
-def _impossible(cell: Cell) -> Iterator[str]:
-    step, fault, situation = cell.step, cell.fault, cell.situation
-    if fault is Fault.STALE and step in WRITES:
-        yield "a write reads nothing"
-    if fault is Fault.QUOTA and step not in HAVE_QUOTAS:
-        yield "the operation has no quota but its rate, which is the throttle"
-    if fault in {Fault.GARBLED_AFTER, Fault.CRASH_AFTER} and False:
-        yield ""
-    if step is Step.QUARANTINE and situation not in _OF_A_MESSAGE:
-        yield "an unreadable message names no job"
-    if step in OF_THE_SWEEP and situation not in _OF_THE_SWEEP:
-        yield "no sweep has a part in it"
-    if situation is Situation.JOB_STOPPED and step in _AFTER_A_VERDICT_TO_ACT:
-        yield "a job that a person stopped is ignored: the call is not made"
-    
-
+_SAME_OF_A_READ = {Fault.CRASH_AFTER: Fault.CRASH_BEFORE, Fault.GARBLED_AFTER: Fault.GARBLED}
 _OF_A_MESSAGE = frozenset({Situation.SINGLE, Situation.CONCURRENT, Situation.REDRIVEN})
-_OF_THE_SWEEP = frozenset(
+_WITH_A_SWEEP = frozenset(
     {
         Situation.LOST,
         Situation.RACING,
@@ -42,39 +22,73 @@ _OF_THE_SWEEP = frozenset(
         Situation.JOB_STOPPED,
     }
 )
-_AFTER_A_VERDICT_TO_ACT = frozenset(
-    {
-        Step.CREATE,
-        Step.ADJUDICATE,
-        Step.CREATE_SCHEDULE,
-        Step.GET_SCHEDULE,
-        Step.PUBLISH,
-    }
+_TO_LAUNCH_OR_HOLD = frozenset(
+    {Step.CREATE, Step.ADJUDICATE, Step.CREATE_SCHEDULE, Step.GET_SCHEDULE, Step.PUBLISH}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """What became of a cell; `worst` is the shortest of its runs that violate something."""
+
     cell: Cell
     violated: tuple[str, ...]
     runs: int
-    worst: Run | None  # of those that violate, the shortest
+    worst: Run | None
 
 
 def all_cells() -> Iterator[Cell]:
     return (Cell(*one) for one in product(Step, Fault, Situation))
 
 
+def impossible(cell: Cell) -> str | None:
+    """Say why there can be no such cell; None where there is one."""
+    return next(_impossible(cell), None)
+
+
+def _impossible(cell: Cell) -> Iterator[str]:
+    step, fault, situation = cell.step, cell.fault, cell.situation
+    if fault is Fault.STALE and step in WRITES:
+        yield "a write reads nothing; that names are unique at once is an assumption"
+    if step not in WRITES and fault in _SAME_OF_A_READ:
+        yield f"a read has no effect: the same as {_SAME_OF_A_READ[fault]}"
+    if fault is Fault.QUOTA and step not in HAVE_QUOTAS:
+        yield "the operation has no quota but its rate, and that is the throttle"
+    if step is Step.QUARANTINE and situation not in _OF_A_MESSAGE:
+        yield "an unreadable message names no job"
+    if step in OF_THE_SWEEP and situation not in _WITH_A_SWEEP:
+        yield "the sweep has no part in it"
+    if situation is Situation.JOB_STOPPED and step in _TO_LAUNCH_OR_HOLD:
+        yield "a job that a person stopped is ignored: the call is not made"
+    if situation is Situation.DELETED_UNTOLD and step is Step.ADJUDICATE:
+        yield "the name is free again: the create succeeds, and there is nobody to ask about"
+
+
+def assumption(cell: Cell) -> tuple[str, str] | None:
+    """The invariant that does not hold in this cell by itself, and what is assumed instead."""
+    if cell.situation is Situation.DELETED_UNTOLD:
+        return "I1", "a successor deleted before its parent's verdict frees the name (ADR 1)"
+    if (cell.step, cell.fault) == (Step.ADD_TAGS, Fault.GARBLED):
+        return "I7", "AddTags that answers 200 has had its effect; the sweep makes up for it if not"
+    return None
+
+
 def judge(cell: Cell, connections: Connections) -> Outcome:
     """Run a cell, in each of its orders."""
     runs = list(runs_of(cell, connections))
-    bad = [(run, found) for run in runs if (found := _violated(cell, run))]
-    bad.sort(key=lambda one: one[0].repeated_from)
-    violated, worst = (bad[0][1], bad[0][0]) if bad else ((), None)
-    return Outcome(cell, violated, len(runs), worst)
+    bad = [(found, run) for run in runs if (found := violated(cell, run))]
+    found, worst = min(bad, key=lambda one: one[1].repeated_from, default=((), None))
+    return Outcome(cell, found, len(runs), worst)
 
 
-def record_of(run: Run, *, forgiven_deletion: bool = False) -> Record:
+def violated(cell: Cell, run: Run) -> tuple[str, ...]:
+    if not run.hit:
+        return (f"the call was never made: {cell.step}",)
+    assumed = assumption(cell)
+    return violations(record_of(run, frozenset({assumed[0]} if assumed else ())))
+
+
+def record_of(run: Run, forgiven: frozenset[str] = frozenset()) -> Record:
     line = run.stage.line
     return Record(
         history=tuple(line.history),
@@ -82,12 +96,5 @@ def record_of(run: Run, *, forgiven_deletion: bool = False) -> Record:
         lines=run.lines,
         canaries=run.stage.canaries,
         repeated_from=run.repeated_from,
-        forgiven_deletion=forgiven_deletion,
+        forgiven=forgiven,
     )
-
-
-def _violated(cell: Cell, run: Run) -> tuple[str, ...]:
-    if not run.hit:
-        return (f"the call was never made: {cell.step}",)
-    untold = cell.situation is Situation.DELETED_UNTOLD
-    return violations(record_of(run, forgiven_deletion=untold))

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import boto3
 import urllib3
 from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from botocore.retries import standard
@@ -74,7 +75,7 @@ class _Boundless:
 
 
 def _aws(service: str, switchboard: Switchboard) -> Any:  # noqa: ANN401 — boto3 has no types
-    config = AWS_CALLS.merge(type(AWS_CALLS)(signature_version=UNSIGNED))
+    config = AWS_CALLS.merge(Config(signature_version=UNSIGNED, user_agent="matrix"))
     client = boto3.client(service, region_name=REGION, config=config)
     events, service_id = client.meta.events, client.meta.service_model.service_id.hyphenize()
     attempts = client.meta.config.retries["total_max_attempts"]

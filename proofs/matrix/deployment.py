@@ -16,7 +16,6 @@ TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/training:1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/TrainingRole"
 GRACE = 180
-LOOKBACK = 172_800
 SETTINGS = settings.of_on_training_ended(
     {
         "WANDB_BASE_URL": WANDB,
@@ -38,14 +37,17 @@ _here = threading.local()
 
 
 def of_sweep(breaker_failures: int) -> settings.SweepSettings:
-    return settings.SweepSettings(
-        mode_parameter=MODE,
-        queue_url=QUEUE_URL,
-        grace_seconds=GRACE,
-        lookback_seconds=LOOKBACK,
-        topic_arn=TOPIC_ARN,
-        breaker_failures=breaker_failures,
-        breaker_window_seconds=900,
+    return settings.of_sweep(
+        {
+            "RESILIENCE_MODE_PARAMETER": MODE,
+            "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
+            "RESILIENCE_QUEUE_URL": QUEUE_URL,
+            "RESILIENCE_SWEEP_GRACE_SECONDS": str(GRACE),
+            "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
+            "RESILIENCE_TOPIC_ARN": TOPIC_ARN,
+            "RESILIENCE_BREAKER_FAILURES": str(breaker_failures),
+            "RESILIENCE_BREAKER_WINDOW_SECONDS": "900",
+        }
     )
 
 

@@ -52,13 +52,14 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The end of a delivery; `standing` are the job's tags at that moment, `aside` how many."""
+    """The end of a delivery; `standing` are the job's tags at that moment."""
 
     place: int
     at: int
     delivery: Delivery
     standing: Mapping[str, str]
     set_aside: int
+    mode: str  # of the stack, then
 
 
 @dataclass(slots=True)

@@ -1,8 +1,6 @@
 """One cell from its beginning to the quiet after it."""
 
-import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from local.replaying.event import captured
@@ -41,8 +39,7 @@ class Run:
 
 
 def runs_of(cell: Cell, connections: Connections) -> Iterator[Run]:
-    orders = tuple(Order) if cell.situation in AT_ONCE else (Order.BEFORE,)
-    for order in orders:
+    for order in Order if cell.situation in AT_ONCE else (Order.BEFORE,):
         yield run(cell, connections, order)
 
 
@@ -72,17 +69,15 @@ def until_quiet(
 
 
 def settle(stage: Stage) -> None:
-    """No more faults: redeliver until quiet, let waits pass, redrive, and sweep twice."""
+    """No more faults: redeliver until quiet, let waits pass, redrive, and sweep."""
     stage.line.plans.clear()
     stage.line.skew = 0
-    work_off(stage)
     _wait(stage)
     stage.queue.redrive()
     work_off(stage)
-    for _ in range(2):
-        stage.pass_by(GRACE)
-        stage.sweep()
-        work_off(stage)
+    stage.pass_by(GRACE)
+    stage.sweep()
+    _wait(stage)
 
 
 def work_off(stage: Stage) -> None:
@@ -100,15 +95,19 @@ def work_off(stage: Stage) -> None:
 
 
 def repeat(stage: Stage) -> None:
-    """Everything that was ever said, once more."""
+    """The second sweep, and everything that was ever said once more."""
+    stage.pass_by(GRACE)
+    stage.sweep()
+    work_off(stage)
     bodies = dict.fromkeys(stage.queue.sent)
     for number, body in enumerate(bodies):
         stage.take(Message(_UNNUMBERED + number, body))
-    stage.sweep()
 
 
 def _wait(stage: Stage) -> None:
+    """Take up what is there, and what waits for its time."""
     for _ in range(_MOST_ROUNDS):
+        work_off(stage)
         due = stage.account.next_due()
         overdue = min(map(int, stage.waits()), default=None)
         if due is not None:
@@ -118,11 +117,4 @@ def _wait(stage: Stage) -> None:
             stage.sweep()
         else:
             return
-        work_off(stage)
     raise AssertionError("a wait never ends")
-
-
-@contextmanager
-def silent() -> Iterator[io.StringIO]:
-    with captured() as printed:
-        yield printed

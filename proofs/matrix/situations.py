@@ -38,6 +38,7 @@ class Order(StrEnum):
 
     BEFORE = "the other just before"
     AFTER = "the other just after"
+    BEFORE_VERDICT = "the other before the verdict is tagged"
 
 
 AT_ONCE = frozenset({Situation.CONCURRENT, Situation.RACING})
@@ -50,10 +51,10 @@ def open_(stage: Stage, situation: Situation, step: Step) -> None:
     told.train(stage)
     if situation is Situation.OUT_OF_ORDER:
         stage.queue.send(told.event(stage, number=0, status="Failed"))
-        stage.receive()
+        stage.receive("B")
     if situation is Situation.JOB_STOPPED:
         told.stop(stage, JOB)
-    else:
+    elif story is not Story.MALFORMED:
         told.fail(stage, story)
     if story is Story.FLEET:
         told.fleet(stage)
@@ -152,9 +153,10 @@ def meet(stage: Stage, first: Worker, second: Worker, step: Step, order: Order) 
     workers = {worker.ident: worker for worker in (first, second) if worker.ident is not None}
     pause = pausing(workers)
     stage.line.on_request.append(pause)
+    until = Step.ADD_TAGS if order is Order.BEFORE_VERDICT else step
     try:
         first.step()
-        while first.at is not step and not first.done:
+        while first.at is not until and not first.done:
             first.step()
         while order is Order.AFTER and first.at is step:
             first.step()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, ParamSpec, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -178,7 +179,8 @@ class Stage:
         standing = dict(self.account.standing(delivery.job or ""))
         aside = len(self.account.set_aside)
         place = len(self.line.history)
-        self.line.history.append(Taken(place, self.clock(), delivery, standing, aside))
+        mode = self.account.mode.now
+        self.line.history.append(Taken(place, self.clock(), delivery, standing, aside, mode))
 
     def _intake(self, process: str) -> Intake:
         found = self._processes.get(process)
@@ -190,7 +192,11 @@ class Stage:
     def _start(self) -> Intake:
         """Wire the function up as its entry does."""
         own, aws = deployment.SETTINGS, self.connections.clients.aws
-        key = wandb_key(aws["secretsmanager"], SECRET)
+        # Powertools puts a handler of its own on each client that it is given, for good; these
+        # outlive many processes, so it is given their one operation alone.
+        secrets_manager = SimpleNamespace(get_secret_value=aws["secretsmanager"].get_secret_value)
+        ssm = SimpleNamespace(get_parameter=aws["ssm"].get_parameter)
+        key = wandb_key(secrets_manager, SECRET)
         return Intake(
             world=World(
                 jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
@@ -206,7 +212,7 @@ class Stage:
                     region=REGION,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
-                mode=stack_mode(aws["ssm"], MODE),
+                mode=stack_mode(ssm, MODE),
                 now=self._now,
             ),
             dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),

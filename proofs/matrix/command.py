@@ -1,0 +1,57 @@
+"""The command `python -m proofs.matrix`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+
+from proofs.matrix.cells import all_cells, impossible, judge
+from proofs.matrix.report import Results, report
+from proofs.matrix.run import Cell
+from proofs.matrix.stage import Connections
+
+_EVERY = 50
+
+
+def main() -> int:
+    """Run the cells that are asked for; 1 where one of them does not hold."""
+    parser = argparse.ArgumentParser(
+        prog="python -m proofs.matrix",
+        description="The real controller under every fault at every remote call, in each situation."
+        " Every cell is brought to rest and judged by the invariants.",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="only cells whose name has this text, such as 'create the successor'",
+    )
+    wanted = parser.parse_args().only
+    cells = [cell for cell in all_cells() if wanted in str(cell)]
+    if not cells:
+        print(f"no cell has {wanted!r} in its name; a name is 'call × fault × situation'")
+        return 2
+    started = time.monotonic()
+    results = run(cells, tell=sys.stderr.isatty())
+    for line in report(results, time.monotonic() - started):
+        print(line)
+    return 1 if results.bad else 0
+
+
+def run(cells: Iterable[Cell], *, tell: bool = False) -> Results:
+    results, connections = Results(), Connections()
+    for cell in cells:
+        reason = impossible(cell)
+        if reason is not None:
+            results.impossible[reason].append(cell)
+            continue
+        results.outcomes.append(judge(cell, connections))
+        if tell and len(results.outcomes) % _EVERY == 0:
+            print(f"\r{len(results.outcomes)} cells", end="", file=sys.stderr, flush=True)
+    if tell:
+        print("\r", end="", file=sys.stderr)
+    return results
+
+
+if __name__ == "__main__":
+    sys.exit(main())
