@@ -49,6 +49,13 @@ def parser_for(environment: Mapping[str, str], description: str) -> argparse.Arg
     add("--checkpoint-every-n-steps", type=int, default=0, help="0: only at each epoch's end")
     add("--checkpoint-every-minutes", type=float, default=5, help="0: not by time")
     add("--keep-checkpoints", type=int, default=2, help="local files that stay")
+    add(
+        "--divergence-factor",
+        type=float,
+        default=0,
+        help="loss above its median by this many "
+        "spreads, 5 times in a row, is a divergence; 0: only one that is not finite is",
+    )
     add("--log-every-n-steps", type=int, default=5)
     add("--seconds-per-step", type=float, default=0, help="slow down, so that it can be broken")
     add("--project", default=environment.get("WANDB_PROJECT") or "resilient-digits")

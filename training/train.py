@@ -28,8 +28,10 @@ from resilient_training import (
     CheckpointArtifacts,
     Ending,
     GracefulStop,
+    HealthyLoss,
     Job,
     JobTags,
+    LossWatch,
     OneHistory,
     ResumePoint,
     RunCheckpoints,
@@ -117,10 +119,12 @@ def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback])
         ),
         setup.checkpoints,
     )
+    watch = LossWatch(checkpoints, HealthyLoss(options.divergence_factor))
+    seeds = StepSeeds(options.seed)
     trainer = Trainer(
         max_epochs=options.epochs,
         logger=setup.history,
-        callbacks=[stop, StepSeeds(options.seed), tags, *extra_callbacks, Progress(), checkpoints],
+        callbacks=[stop, seeds, tags, *extra_callbacks, watch, Progress(), checkpoints],
         log_every_n_steps=options.log_every_n_steps,
         enable_progress_bar=sys.stdout.isatty(),
         enable_model_summary=False,
@@ -130,7 +134,8 @@ def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback])
     )
     torch.manual_seed(options.seed)
     model = DigitReader(options.learning_rate, options.seconds_per_step)
-    data = DigitsData(options.data, batch_size=options.batch_size, seed=options.seed)
+    order = options.seed + setup.job.data_seed_offset
+    data = DigitsData(options.data, batch_size=options.batch_size, seed=order)
     with tempfile.TemporaryDirectory() as folder:
         fit(trainer, model, data, start_of(setup, Path(folder)))
     save_model(model, trainer, options.model_dir)

@@ -166,6 +166,26 @@ def run_script(script: Path, environment: dict[str, str]) -> None:
     subprocess.run([sys.executable, str(script)], env=environment, check=True, timeout=60)
 
 
+def test_a_loss_that_diverged_bars_its_checkpoint_and_says_so(wandb: Wandb, tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    environment = {**wandb.environment("diverged"), "SAGEMAKER_BASE_DIR": str(tmp_path)}
+    options = ("--checkpoint-every-n-steps", "1", "--learning-rate", "1e30")
+    with training(tmp_path, "diverged", environment, *options) as started:
+        assert started.end() == 1
+    (suspect,) = wandb.versions("diverged")
+    assert {alias["alias"] for alias in suspect["aliases"]} == {"latest", "suspect-v0"}
+    assert suspect["metadata"]["suspect"] is True
+    assert suspect["metadata"]["step"] == 1
+    failure = (tmp_path / "output" / "failure").read_text()
+    assert failure.startswith("LossDiverged: the loss at step 1 is ")
+    assert failure.endswith("; healthy up to step 0; suspect: v0")
+
+    # Whoever starts it again begins before the suspect, which here is at the start.
+    with training(tmp_path, "again", environment, "--epochs", "1") as started:
+        assert started.end() == 0
+    assert "training from epoch 0, step 0" in started.log
+
+
 def test_without_wandb_it_trains_and_warns_that_nothing_can_be_resumed(tmp_path: Path) -> None:
     with training(tmp_path, "offline", {"WANDB_MODE": "offline"}, "--epochs", "1") as started:
         assert started.end() == 0

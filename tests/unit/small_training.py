@@ -18,6 +18,8 @@ from typing_extensions import override
 
 from resilient_training import (
     CheckpointArtifacts,
+    HealthyLoss,
+    LossWatch,
     ResumePoint,
     SavePlan,
     StepSeeds,
@@ -111,17 +113,25 @@ class Store:
             self.committed.append(saved)
         return not self.refusing
 
+    def bar_after(self, step: int) -> list[str]:
+        return [str(saved.step) for saved in self.committed if saved.step > step]
+
 
 def train(
-    plan: SavePlan, store: Store, *breaking: Callback, accumulate: int = 1
+    plan: SavePlan,
+    store: Store,
+    *breaking: Callback,
+    accumulate: int = 1,
+    watch: HealthyLoss | None = None,
 ) -> tuple[str, Trainer]:
     """Train from the newest committed checkpoint; gives the sha256 of the final weights."""
     checkpoints = CheckpointArtifacts(plan, store)
+    watching = [LossWatch(checkpoints, watch)] if watch else []
     trainer = Trainer(
         max_epochs=EPOCHS,
         accelerator="cpu",
         logger=False,
-        callbacks=[StepSeeds(SEED), *breaking, checkpoints],
+        callbacks=[StepSeeds(SEED), *watching, *breaking, checkpoints],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

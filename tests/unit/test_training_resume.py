@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from resilient_training.artifacts import is_of
 from resilient_training.job import CheckpointLoadError, Job, Pin, job_from, run_id_for
 from resilient_training.resume import Version, choose, resume_point
 
@@ -94,6 +95,21 @@ def test_a_rejected_version_is_never_resumed_from() -> None:
     assert chosen.name == "v4"
 
 
+def test_a_suspect_version_is_never_resumed_from_not_even_when_pinned(tmp_path: Path) -> None:
+    made = [version(4, "run1-2"), replace(version(5, "run1-2"), suspect=True)]
+    assert choose(pinned(), made) == version(4, "run1-2")
+    spoilt = Collection([replace(version(3), suspect=True)])
+    with pytest.raises(CheckpointLoadError, match=r"^v3: it is marked as suspect$"):
+        resume_point(pinned(), spoilt, tmp_path)
+
+
+def test_an_attempt_answers_for_what_it_made_and_for_what_it_began_with() -> None:
+    successor = pinned()
+    assert is_of(successor, version(3))
+    assert is_of(successor, version(4, "run1-2"))
+    assert not is_of(successor, version(9))
+
+
 def test_a_version_of_a_lower_step_than_the_pinned_one_is_not_newer() -> None:
     assert choose(pinned(), [version(9, "run1-2", step=29)]) is None
 
@@ -160,11 +176,13 @@ def test_the_job_is_read_from_its_environment() -> None:
         RESILIENCE_ATTEMPT="4",
         RESILIENCE_ROOT="run1",
         RESILIENCE_REJECTED="v1 v2",
+        RESILIENCE_DATA_SEED_OFFSET="4",
         TRAINING_JOB_ARN="arn:aws:sagemaker:eu-west-1:123456789012:training-job/run1-2",
         AWS_REGION="eu-west-1",
         SAGEMAKER_BASE_DIR="/elsewhere",
     )
     assert found.pin == Pin(COLLECTION, "v3", "d3", 30)
+    assert (found.data_seed_offset, job().data_seed_offset) == (4, 0)
     assert (found.attempt, found.root) == (4, "run1")
     assert found.rejected == {"v1", "v2"}
     assert found.failure_file == Path("/elsewhere/output/failure")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import wandb
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _COMMIT_TIMEOUT = 300
+# A person writes the first, a training whose loss diverged the second.
+_SUSPECT = re.compile(r"suspect(-v\d+)?")
 
 
 def software() -> dict[str, str]:
-    return {name: version_of(name) for name in ("torch", "lightning", "wandb")}
+    names = ("torch", "lightning", "transformers", "wandb")
+    return {name: version_of(name) for name in names if find_spec(name)}
 
 
 @dataclass(frozen=True)
@@ -51,15 +56,17 @@ class RunCheckpoints:
         return f"{self.run.entity}/{self.run.project}/{collection_of(self.run.id)}"
 
     def versions(self) -> list[Version]:
-        # A run that is new has no collection yet, and asking for one that is missing is an error.
         if not self.stored or not self.run.resumed:
-            return []
+            return []  # a run that is new has made none
+        return [_version_from(artifact) for artifact in self._committed()]
+
+    def _committed(self) -> list[wandb.Artifact]:
         api = wandb.Api()
-        collection = collection_of(self.run.id)
+        # To ask for the versions of a collection that is missing is an error.
         if not api.artifact_collection_exists(self.collection, ARTIFACT_TYPE):
             return []
-        found = api.artifacts(ARTIFACT_TYPE, f"{self.run.entity}/{self.run.project}/{collection}")
-        return [_version_from(artifact) for artifact in found if artifact.state == "COMMITTED"]
+        found = api.artifacts(ARTIFACT_TYPE, self.collection)
+        return [artifact for artifact in found if artifact.state == "COMMITTED"]
 
     def version(self, pin: Pin) -> Version:
         return _version_from(_artifact(pin.name, pin.version))
@@ -88,6 +95,32 @@ class RunCheckpoints:
         _log.info("checkpoint %s of step %d is committed", logged.version, saved.step)
         return True
 
+    def bar_after(self, step: int) -> list[str]:
+        """Give `suspect-vN` to each version of this attempt beyond `step`; gives their names."""
+        barred = []
+        try:
+            for artifact in self._committed():
+                version = _version_from(artifact)
+                if is_of(self.job, version) and version.step is not None and version.step > step:
+                    _bar(artifact)
+                    barred.append(version.name)
+        except (CommError, ValueError) as error:
+            _log.warning("not all suspect checkpoints could be marked: %s", error)
+        return sorted(barred, key=lambda name: int(name.removeprefix("v")))
+
+
+def is_of(job: Job, version: Version) -> bool:
+    """Whether this attempt has made the version, or began with it."""
+    pinned = job.pin is not None and version.name == job.pin.version
+    return pinned or version.training_job == job.name
+
+
+def _bar(artifact: wandb.Artifact) -> None:
+    # An alias is on one version of a collection at a time, so each has one of its own.
+    artifact.aliases.append(f"suspect-{artifact.version}")
+    artifact.metadata["suspect"] = True
+    artifact.save()
+
 
 def _artifact(name: str, version: str) -> wandb.Artifact:
     try:
@@ -109,4 +142,5 @@ def _version_from(artifact: wandb.Artifact) -> Version:
         step=step if isinstance(step, int) else None,
         sha256=metadata.get("sha256"),
         training_job=metadata.get("training_job"),
+        suspect=any(_SUSPECT.fullmatch(alias) for alias in artifact.aliases),
     )

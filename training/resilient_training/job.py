@@ -45,6 +45,7 @@ class Job:
     attempt: int
     pin: Pin | None
     rejected: frozenset[str]
+    data_seed_offset: int
     folder: Path
 
     @property
@@ -70,6 +71,7 @@ def job_from(environment: Mapping[str, str]) -> Job:
         attempt=_whole(environment.get("RESILIENCE_ATTEMPT")) or 1,
         pin=_pin_from(environment),
         rejected=frozenset(_VERSION.findall(environment.get("RESILIENCE_REJECTED", ""))),
+        data_seed_offset=_whole(environment.get("RESILIENCE_DATA_SEED_OFFSET")) or 0,
         folder=folder_from(environment),
     )
 

@@ -29,6 +29,7 @@ class Version:
     step: int | None
     sha256: str | None
     training_job: str | None
+    suspect: bool = False
 
     @property
     def number(self) -> int:
@@ -69,6 +70,7 @@ def choose(job: Job, made: Iterable[Version]) -> Version | None:
         for version in made
         if version.training_job == job.name
         and version.name not in job.rejected
+        and not version.suspect
         and version.step is not None
         and _not_before(job.pin, version)
     ]
@@ -101,6 +103,8 @@ def resume_point(job: Job, checkpoints: Checkpoints, folder: Path) -> ResumePoin
 
 def pinned_version(pin: Pin, checkpoints: Checkpoints) -> Version:
     version = checkpoints.version(pin)
+    if version.suspect:
+        raise CheckpointLoadError(pin.version, "it is marked as suspect")
     if pin.digest is not None and version.digest != pin.digest:
         why = f"its digest is {version.digest}, the pinned one is {pin.digest}"
         raise CheckpointLoadError(pin.version, why)
