@@ -5,10 +5,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench import (
     cold_start,
     cost,
+    document,
     first_decision,
     package,
     relaunch,
@@ -16,6 +18,7 @@ from bench import (
     storm,
     sweeping,
 )
+from bench.machine import machine
 from bench.progress import Progress
 from bench.report import Report, text
 from bench.surroundings import Surroundings, surroundings
@@ -60,19 +63,35 @@ BENCHMARKS = {
 def main() -> int:
     options = _options()
     progress = Progress()
-    if not LAMBDA.is_dir():
-        progress.say(f"{LAMBDA} is missing: run `make build-local` first, or `make bench`")
-        return USAGE
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for name in [options.name] if options.name else BENCHMARKS:
-            one = BENCHMARKS[name]
-            for report in one.run(progress, one.quick if options.quick else one.repetitions):
-                print(text(report), flush=True)
+        if options.into:
+            document.check(options.into)
+        tables = list(_measure(options, progress))
+    except document.NoMarkError as error:
+        progress.say(str(error))
+        return USAGE
     except KeyboardInterrupt:
         progress.say("ended by you; nothing is left running")
         return INTERRUPTED
+    if options.into:
+        document.write(options.into, tables)
     return 0
+
+
+def _measure(options: argparse.Namespace, progress: Progress) -> Iterator[str]:
+    """Print each table as soon as it is there."""
+    for report in _reports(options, progress):
+        table = text(report)
+        print(table, flush=True)
+        yield table
+
+
+def _reports(options: argparse.Namespace, progress: Progress) -> Iterator[Report]:
+    yield machine(["python -m bench", *sys.argv[1:]])
+    for name in [options.name] if options.name else BENCHMARKS:
+        one = BENCHMARKS[name]
+        yield from one.run(progress, one.quick if options.quick else one.repetitions)
 
 
 def _options() -> argparse.Namespace:
@@ -86,7 +105,11 @@ def _options() -> argparse.Namespace:
         "name", nargs="?", choices=BENCHMARKS, metavar="NAME", help="one table only"
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions")
-    return parser.parse_args()
+    parser.add_argument("--into", type=Path, metavar="FILE", help="also keep them in this page")
+    options = parser.parse_args()
+    if not LAMBDA.is_dir():
+        sys.exit(f"{LAMBDA} is missing: run `make build-local` first, or `make bench`")
+    return options
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def text(report: Report) -> str:
     lines = [_line(row, widths) for row in rows]
     table = "\n".join([lines[0], f"|{rule}|", *lines[1:]])
     notes = "\n".join(f"- {note}" for note in report.notes)
-    return f"\n### {report.title}\n\n{table}\n\n{notes}\n"
+    return f"\n### {report.title}\n\n{table}\n" + (f"\n{notes}\n" if notes else "")
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

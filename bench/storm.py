@@ -15,31 +15,35 @@ from bench.surroundings import SWEEP, Surroundings
 from local.stack import LAMBDA_LOGS, REPOSITORY
 
 # The template's MaximumConcurrency; calls of a region's own API.
-WORKERS, ROUND_TRIP = 4, 0.010
+WORKERS, ROUND_TRIP, CREATES_A_SECOND = 4, 0.010, 20
 _IN_MEMORY, _IN_MEMORY_QUICK = (10, 100, 1_000, 10_000), (10, 100)
+_THROTTLED = (10, 100, 1_000)
 _ON_STACK, _ON_STACK_QUICK = (10, 100, 1_000), (10,)
 _PACKAGES = Path(f"{REPOSITORY / 'functions'}{os.pathsep}{SITE_PACKAGES}")
 _SECOND, _POLL_SECONDS, _PATIENCE_SECONDS = 1.1, 0.5, 600.0
-_COLUMNS = ("jobs", "successors", "duplicates", "lost", "successors a second")
+_COLUMNS = ("jobs", "successors", "duplicates", "lost")
 _SPEED = ("half are back after s", "all after s")
 
 
 def run(around: Surroundings, progress: Progress, repetitions: int) -> Iterator[Report]:
     full = repetitions > 1
     yield _in_memory(progress, _IN_MEMORY if full else _IN_MEMORY_QUICK)
+    yield _throttled(progress, _THROTTLED if full else _IN_MEMORY_QUICK)
     yield _on_stack(around, progress, _ON_STACK if full else _ON_STACK_QUICK)
 
 
-def _in_memory(progress: Progress, counts: tuple[int, ...]) -> Report:
+def _storm(count: int, creates_a_second: int) -> dict[str, Any]:
     environment = {"POWERTOOLS_SERVICE_NAME": "bench", "POWERTOOLS_METRICS_NAMESPACE": "Bench"}
-    rows = []
-    for count in progress.through("storm in memory", counts):
-        arguments = (str(count), str(WORKERS), str(ROUND_TRIP))
-        with subject("storm", environment, *arguments, packages=_PACKAGES) as stormed:
-            rows.append(_row(stormed.answer()))
+    arguments = map(str, (count, WORKERS, ROUND_TRIP, creates_a_second))
+    with subject("storm", environment, *arguments, packages=_PACKAGES) as stormed:
+        return stormed.answer()
+
+
+def _in_memory(progress: Progress, counts: tuple[int, ...]) -> Report:
+    rows = [_row(_storm(count, 0)) for count in progress.through("storm in memory", counts)]
     return Report(
         "A storm, on services in memory",
-        (*_COLUMNS, *_SPEED, "own CPU ms a job", "peak MB"),
+        (*_COLUMNS, "successors a second", *_SPEED, "own CPU ms a job", "peak MB"),
         rows,
         (
             (
@@ -52,18 +56,40 @@ def _in_memory(progress: Progress, counts: tuple[int, ...]) -> Report:
     )
 
 
+def _throttled(progress: Progress, counts: tuple[int, ...]) -> Report:
+    rows = []
+    for count in progress.through("storm in memory, throttled", counts):
+        answer = _storm(count, CREATES_A_SECOND)
+        told = (answer["throttled"], answer["messages"], answer["waited"])
+        rows.append((*_outcome(answer), *(f"{one:,}" for one in told)))
+    return Report(
+        f"The same, and SageMaker throttles above {CREATES_A_SECOND} creates a second",
+        (*_COLUMNS, "throttled creates", "messages", "all after s, by the clock"),
+        rows,
+        (
+            (
+                "A throttled create is a WAIT, which a one-shot schedule brings back. The clock "
+                "is put forward to the next one that is due, so the seconds are those of the "
+                "waits."
+            ),
+        ),
+    )
+
+
+def _outcome(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    jobs = answer["successors"] - answer["duplicates"] + answer["lost"]
+    counts = (jobs, answer["successors"], answer["duplicates"], answer["lost"])
+    return tuple(f"{count:,}" for count in counts)
+
+
 def _row(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    successors, relaunched = answer["successors"], answer["relaunched"]
-    jobs = successors - answer["duplicates"] + answer["lost"]
+    relaunched = answer["relaunched"]
     return (
-        f"{jobs:,}",
-        f"{successors:,}",
-        str(answer["duplicates"]),
-        str(answer["lost"]),
-        f"{successors / relaunched[-1]:.0f}",
+        *_outcome(answer),
+        f"{answer['successors'] / relaunched[-1]:.0f}",
         f"{median(relaunched):.2f}",
         f"{relaunched[-1]:.2f}",
-        f"{answer['cpu'] * 1000 / jobs:.1f}",
+        f"{answer['cpu'] * 1000 / answer['successors']:.1f}",
         f"{answer['process']['peak_mb']:.0f}",
     )
 
@@ -77,7 +103,7 @@ def _on_stack(around: Surroundings, progress: Progress, counts: tuple[int, ...])
         rows.append(_stormed(around, progress, jobs))
     return Report(
         "A storm, on the local AWS: one sweep finds all of them",
-        (*_COLUMNS, *_SPEED, "invocations", "billed ms a job"),
+        (*_COLUMNS, "successors a second", *_SPEED, "invocations", "billed ms a job"),
         rows,
         (
             (
