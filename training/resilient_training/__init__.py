@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resilient_training.artifacts import RunCheckpoints
+    from resilient_training.attempt import Attempt, resilient
     from resilient_training.checkpointer import (
         Checkpointer,
         CheckpointNotCommittedError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "artifacts": ("RunCheckpoints",),
+    "attempt": ("Attempt", "resilient"),
     "checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
     "checkpoints": ("CheckpointArtifacts",),
     "divergence": ("HealthyLoss", "LossDiverged", "LossWatch"),
@@ -53,6 +55,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Attempt",
     "CheckpointArtifacts",
     "CheckpointLoadError",
     "CheckpointNotCommittedError",
@@ -78,6 +81,7 @@ __all__ = [
     "job_from",
     "position_of",
     "prepare_environment",
+    "resilient",
     "resumable_loader",
     "resume_point",
     "seed_from",

@@ -1,0 +1,1 @@
+"""Trainings to copy from; each is killed and resumed in a test."""

@@ -1,0 +1,233 @@
+"""One attempt of a training that no framework drives: a plain loop, or somebody else's trainer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+import wandb
+
+from resilient_training.artifacts import RunCheckpoints
+from resilient_training.checkpointer import Checkpointer, SavePlan
+from resilient_training.ending import TERMINATED, Ending, Terminated
+from resilient_training.environment import prepare_environment
+from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
+from resilient_training.resume import ResumePoint, resume_point
+from resilient_training.tags import JobMarks, tags_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType, TracebackType
+
+    from resilient_training.metadata import Metric
+
+_log = logging.getLogger(__name__)
+
+# SageMaker kills 120 s after its SIGTERM, and the W&B run has to be finished as well.
+_TERMINATION_BUDGET = 60.0
+_FINISH_TIMEOUT = 30
+
+
+class Stateful(Protocol):
+    """A module, an optimizer, a scheduler, a GradScaler."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the state, as tensors and plain values."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> object:
+        """Take such a state."""
+
+
+class StopRequest:
+    """SIGTERM, as something that a loop looks at between its steps.
+
+    Before the training there is nothing to save, and the process leaves at once.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self.training = False
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.training:
+            raise SystemExit(TERMINATED)
+        self.came = True
+
+
+@dataclass
+class Attempt:
+    """What a training has to say to the one that brings it back. Made by `resilient`."""
+
+    job: Job
+    run: wandb.Run
+    checkpoints: Checkpointer
+    stop: StopRequest
+    parts: Mapping[str, Stateful] = field(default_factory=dict)
+
+    def data_seed(self, seed: int) -> int:
+        """The seed for the order of the data: `seed`, unless another order is asked for."""
+        return seed + self.job.data_seed_offset
+
+    def resume(self, **parts: Stateful) -> int:
+        """Restore what `after_step` saved last; gives its step, 0 at the beginning.
+
+        Args:
+            parts: All that the next step depends on, each by a name that stays: the model, the
+                optimizer, its scheduler. `after_step` saves the same.
+
+        Raises:
+            CheckpointLoadError: the checkpoint cannot be fetched, is not the one that was pinned,
+                holds more than tensors and plain values, or does not fit the parts.
+        """
+
+        def load(path: Path) -> int:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in parts.items():
+                part.load_state_dict(saved["parts"][name])
+            return int(saved["step"])
+
+        self.parts = parts
+        return self.resume_file(load) or 0
+
+    def resume_file(self, load: Callable[[Path], int]) -> int | None:
+        """As `resume`, for a file of one's own format; `load` gives the step that it is of."""
+        with tempfile.TemporaryDirectory() as folder:
+            point = resume_point(self.job, RunCheckpoints(self.run, self.job), Path(folder))
+            step = None if point is None else _loaded(point, load)
+        self.checkpoints.begin(step or 0)
+        self.stop.training = True
+        return step
+
+    def after_step(
+        self,
+        step: int,
+        epoch: int,
+        *,
+        epoch_ends: bool = False,
+        metric: Metric | None = None,
+    ) -> None:
+        """Save if it is time to; to be called when optimizer step number `step` is made.
+
+        Args:
+            step: Optimizer steps made so far, over all attempts: 1 after the first.
+            epoch: The epoch that the step was part of, from 0.
+            epoch_ends: Whether it was the epoch's last, which is always saved.
+            metric: Measured on this very state; decides which checkpoint is `best`.
+
+        Raises:
+            Terminated: SIGTERM came; the state is saved, and committed if there was time.
+        """
+
+        def write(path: Path) -> None:
+            # The attempt makes the bytes of a step that is replayed others than they were: W&B
+            # would answer the same bytes with the version that it has, which may be rejected.
+            parts = {name: part.state_dict() for name, part in self.parts.items()}
+            torch.save({"parts": parts, "step": step, "attempt": self.job.attempt}, path)
+
+        if epoch_ends or self.stop.came or self.checkpoints.due(step):
+            self.checkpoints.save(step, epoch, write, metric)
+        self.end_if_asked(step)
+
+    def end_if_asked(self, step: int) -> None:
+        """Leave, once what is saved is committed, if SIGTERM came."""
+        if self.stop.came:
+            _log.info("SIGTERM at step %d", step)
+            self.checkpoints.drain(_TERMINATION_BUDGET)
+            raise Terminated(f"at step {step}")
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log a row of step `step`, unless an earlier attempt has."""
+        if step >= self.run.starting_step:
+            self.run.log(dict(metrics), step=step)
+
+
+@contextmanager
+def resilient(
+    project: str | None = None,
+    *,
+    every_n_steps: int = 0,
+    every_minutes: float = 5,
+    keep: int = 2,
+    folder: Path | None = None,
+) -> Iterator[Attempt]:
+    """Everything around a training: W&B, tags, SIGTERM, the true end, exit code, failure file.
+
+    The block's own end is the training's true end: the last checkpoint is committed, the job is
+    marked as completed. Whatever else leaves the block becomes the exit code of the contract.
+
+    Args:
+        project: Of W&B; None: WANDB_PROJECT.
+        every_n_steps: Save as often, in optimizer steps. 0: not by steps.
+        every_minutes: Save as often, since the last save. 0: not by time.
+        keep: How many local checkpoints stay.
+        folder: Of local checkpoints; None: `checkpoints` in SageMaker's folder, or in `outputs`.
+
+    Raises:
+        SystemExit: 1, 65 or 143, as docs/contract.md says.
+    """
+    base = folder_from(os.environ)
+    with Ending(base / "output" / "failure"):
+        stop = StopRequest()
+        job = job_from(os.environ)
+        plan = SavePlan(
+            folder or base / "checkpoints",
+            attempt=job.attempt,
+            every_n_steps=every_n_steps,
+            every_minutes=every_minutes,
+            keep=keep,
+        )
+        run = _begin_run(job, project)
+        attempt = Attempt(job, run, Checkpointer(plan, RunCheckpoints(run, job)), stop)
+        attempt.checkpoints.warn_if_nothing_is_stored()
+        marks = JobMarks(tags_of(job))
+        marks.begun(run)
+        yield attempt
+        attempt.checkpoints.finish()
+        marks.completed()
+        run.finish()
+
+
+def _begin_run(job: Job, project: str | None) -> wandb.Run:
+    prepare_environment(job)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    # Without a limit a process whose W&B is gone waits for it for ever, on a paid machine.
+    settings = wandb.Settings(finish_timeout=_FINISH_TIMEOUT)
+    folder = os.environ.get("WANDB_DIR") or job.folder
+    run = wandb.init(project=project, dir=folder, settings=settings)
+    _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
+    return run
+
+
+def _loaded(point: ResumePoint, load: Callable[[Path], int]) -> int:
+    _log.info("resuming from %s at step %s", point.version, point.step)
+    with Loading(point.version):
+        return load(point.path)
+    raise AssertionError("unreachable: Loading lets no exception pass silently")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Turns whatever goes wrong in its block into a CheckpointLoadError of `version`."""
+
+    version: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, CheckpointLoadError):
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CheckpointLoadError(self.version, why) from error
