@@ -40,7 +40,8 @@ def main(seconds_per_step: float) -> None:
                 optimizer.step()
                 step += 1
                 attempt.log({"loss": loss.item()}, step)
-                attempt.after_step(step, at.epoch, epoch_ends=step % PER_EPOCH == 0)
+                ends = step % PER_EPOCH == 0
+                attempt.after_step(step, at.epoch, epoch_ends=ends, loss=loss.item())
         torch.save(model.state_dict(), "model.pt")
 
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
         SavePlan,
     )
     from resilient_training.checkpoints import CheckpointArtifacts
-    from resilient_training.divergence import HealthyLoss, LossDiverged, LossWatch
+    from resilient_training.divergence import LossWatch
     from resilient_training.ending import Ending, Terminated
     from resilient_training.environment import prepare_environment
+    from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
     from resilient_training.history import OneHistory
     from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
     from resilient_training.job_tags import JobTags
@@ -39,9 +40,10 @@ _HOMES = {
     "attempt": ("Attempt", "resilient"),
     "checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
     "checkpoints": ("CheckpointArtifacts",),
-    "divergence": ("HealthyLoss", "LossDiverged", "LossWatch"),
+    "divergence": ("LossWatch",),
     "ending": ("Ending", "Terminated"),
     "environment": ("prepare_environment",),
+    "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
     "history": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
     "job_tags": ("JobTags",),
@@ -67,6 +69,7 @@ __all__ = [
     "JobMarks",
     "JobTags",
     "LossDiverged",
+    "LossHistory",
     "LossWatch",
     "OneHistory",
     "Position",

@@ -18,6 +18,7 @@ from resilient_training.artifacts import RunCheckpoints
 from resilient_training.checkpointer import Checkpointer, SavePlan
 from resilient_training.ending import TERMINATED, Ending, Terminated
 from resilient_training.environment import prepare_environment
+from resilient_training.healthy_loss import HealthyLoss, LossHistory
 from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
 from resilient_training.resume import ResumePoint, resume_point
 from resilient_training.tags import JobMarks, tags_of
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 # SageMaker kills 120 s after its SIGTERM, and the W&B run has to be finished as well.
 _TERMINATION_BUDGET = 60.0
 _FINISH_TIMEOUT = 30
+_ANY_FINITE = HealthyLoss()
 
 
 class Stateful(Protocol):
@@ -69,6 +71,7 @@ class Attempt:
     job: Job
     run: wandb.Run
     checkpoints: Checkpointer
+    losses: LossHistory
     stop: StopRequest
     parts: Mapping[str, Stateful] = field(default_factory=dict)
 
@@ -103,6 +106,7 @@ class Attempt:
             point = resume_point(self.job, RunCheckpoints(self.run, self.job), Path(folder))
             step = None if point is None else _loaded(point, load)
         self.checkpoints.begin(step or 0)
+        self.losses.begin(step or 0)
         self.stop.training = True
         return step
 
@@ -112,6 +116,7 @@ class Attempt:
         epoch: int,
         *,
         epoch_ends: bool = False,
+        loss: float | None = None,
         metric: Metric | None = None,
     ) -> None:
         """Save if it is time to; to be called when optimizer step number `step` is made.
@@ -120,9 +125,11 @@ class Attempt:
             step: Optimizer steps made so far, over all attempts: 1 after the first.
             epoch: The epoch that the step was part of, from 0.
             epoch_ends: Whether it was the epoch's last, which is always saved.
+            loss: Of the step; computed with the weights as they were before it.
             metric: Measured on this very state; decides which checkpoint is `best`.
 
         Raises:
+            LossDiverged: the loss is no healthy one; the checkpoints since are marked as suspect.
             Terminated: SIGTERM came; the state is saved, and committed if there was time.
         """
 
@@ -132,6 +139,8 @@ class Attempt:
             parts = {name: part.state_dict() for name, part in self.parts.items()}
             torch.save({"parts": parts, "step": step, "attempt": self.job.attempt}, path)
 
+        if loss is not None:
+            self.losses.see(step - 1, loss)
         if epoch_ends or self.stop.came or self.checkpoints.due(step):
             self.checkpoints.save(step, epoch, write, metric)
         self.end_if_asked(step)
@@ -155,8 +164,8 @@ def resilient(
     *,
     every_n_steps: int = 0,
     every_minutes: float = 5,
-    keep: int = 2,
     folder: Path | None = None,
+    healthy: HealthyLoss = _ANY_FINITE,
 ) -> Iterator[Attempt]:
     """Everything around a training: W&B, tags, SIGTERM, the true end, exit code, failure file.
 
@@ -167,7 +176,7 @@ def resilient(
         project: Of W&B; None: WANDB_PROJECT.
         every_n_steps: Save as often, in optimizer steps. 0: not by steps.
         every_minutes: Save as often, since the last save. 0: not by time.
-        keep: How many local checkpoints stay.
+        healthy: What a healthy loss is, where losses are told.
         folder: Of local checkpoints; None: `checkpoints` in SageMaker's folder, or in `outputs`.
 
     Raises:
@@ -182,15 +191,14 @@ def resilient(
             attempt=job.attempt,
             every_n_steps=every_n_steps,
             every_minutes=every_minutes,
-            keep=keep,
         )
         run = _begin_run(job, project)
-        attempt = Attempt(job, run, Checkpointer(plan, RunCheckpoints(run, job)), stop)
-        attempt.checkpoints.warn_if_nothing_is_stored()
+        checkpoints = Checkpointer(plan, RunCheckpoints(run, job))
+        checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(tags_of(job))
         marks.begun(run)
-        yield attempt
-        attempt.checkpoints.finish()
+        yield Attempt(job, run, checkpoints, LossHistory(healthy, checkpoints.bar_after), stop)
+        checkpoints.finish()
         marks.completed()
         run.finish()
 
