@@ -2,7 +2,8 @@
 
 import ast
 from collections.abc import Iterator
-from typing import Any, get_type_hints
+from functools import cache
+from typing import get_type_hints
 
 import botocore.session
 
@@ -90,7 +91,12 @@ def _attributes_of_self(method: ast.FunctionDef) -> Iterator[tuple[str, str]]:
 
 
 def _action(service: str, method: str) -> str:
-    operations: Any = botocore.session.get_session().get_service_model(service).operation_names
-    (operation,) = (one for one in operations if botocore.xform_name(one) == method)
+    (operation,) = (one for one in _operations(service) if botocore.xform_name(one) == method)
     # A batch is authorised as what it is a batch of.
     return f"{service}:{operation.removesuffix('Batch')}"
+
+
+@cache
+def _operations(service: str) -> list[str]:
+    names: list[str] = botocore.session.get_session().get_service_model(service).operation_names
+    return names
