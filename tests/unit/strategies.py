@@ -90,6 +90,9 @@ OBSTACLES = st.lists(
 STATUSES = st.sampled_from(
     ["Failed", "Failed", "Failed", "Stopped", "Completed", "InProgress", "Deleting", "New", "None"]
 )
+HOW = st.sampled_from(
+    ["Failed", "Stopped", "Completed", "Interrupted", "MaxRuntimeExceeded", "Training", "New"]
+)
 
 
 def mostly(usual: object, others: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -101,7 +104,7 @@ FACTS = st.builds(
     Facts,
     job=JOB_NAMES,
     status=STATUSES,
-    secondary_status=STATUSES,
+    secondary_status=mostly("Failed", HOW),
     observed_at=INSTANTS,
     ended_at=st.none() | INSTANTS,
     mode=mostly(Mode.ACT, st.sampled_from(Mode)),

@@ -97,6 +97,27 @@ def test_trap_a_checkpoint_marked_suspect_is_no_progress() -> None:
     assert progress(V1, checkpoint("v2", 20, "suspect")) is Progress.SAME
 
 
+def test_trap_a_version_that_was_committed_again_at_the_same_step_is_no_advance() -> None:
+    assert progress(V1, checkpoint("v2", 10)) is Progress.SAME
+
+
+def test_trap_a_rejected_version_does_not_stand_in_for_the_one_that_was_deleted() -> None:
+    walked_back = attempt(3, rejected=("v3",), seen=3)
+    assert progress(V3, lineage=walked_back) is Progress.REGRESSED
+
+
+@pytest.mark.parametrize("step", [1, 10])
+def test_trap_nothing_left_is_a_regress_from_any_step_above_zero(step: int) -> None:
+    assert progress(lineage=attempt(2, started_step=step)) is Progress.REGRESSED
+
+
+def test_the_newest_number_outlives_the_versions() -> None:
+    there = ended(INFRASTRUCTURE, V2, V1, lineage=attempt(2, seen=1))
+    assert checkpoints.newest_number(there) == 2
+    assert checkpoints.newest_number(replace(there, checkpoints=())) == 1
+    assert checkpoints.newest_number(ended(INFRASTRUCTURE, lineage=None)) == -1
+
+
 def test_trap_after_a_walk_back_the_rejected_version_is_no_progress() -> None:
     walked_back = attempt(3, rejected=("v3",), seen=3)
     assert progress(V1, V3, lineage=walked_back) is Progress.SAME
