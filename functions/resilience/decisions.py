@@ -25,6 +25,7 @@ class Reason(StrEnum):
     CAPACITY_UNAVAILABLE = "capacity_unavailable"
     QUOTA_REACHED = "quota_reached"
     THROTTLED = "throttled"
+    CREATE_DENIED = "create_denied"
     WANDB_UNAVAILABLE = "wandb_unavailable"
     WANDB_REFUSED = "wandb_refused"
     # STOP

@@ -23,9 +23,13 @@ from resilience.decisions import (
 from resilience.failures import LOSS_DIVERGED, FailureClass
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
+# How an ended job's secondary status may read. SageMaker may add to it; unknown is not dead.
+_ENDED_HOW = frozenset(
+    {"Completed", "Failed", "Stopped", "Interrupted", "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
+)
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
-# One-shot schedules fire to the minute; a wait that is this close to its end is over.
-_DUE_SLACK_SECONDS = 5
+# A schedule and this clock may differ by the second that both are cut to.
+_DUE_SLACK_SECONDS = 1
 # Ends after which the lineage may start over when it has no checkpoint yet: nothing of its own
 # doing ended it.
 _MAY_RESTART = frozenset(
@@ -79,6 +83,8 @@ def _ignore(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line per re
         return Reason.MODE_OFF
     if facts.status not in _ENDED:
         return Reason.NOT_ENDED if facts.status in _GOES_ON else Reason.STATUS_UNKNOWN
+    if facts.secondary_status not in _ENDED_HOW:
+        return Reason.STATUS_UNKNOWN
     if facts.tags_invalid:
         return Reason.TAGS_INVALID
     if facts.request is None:
@@ -128,6 +134,7 @@ def _refused(case: Case) -> Decision | None:
         FailureClass.CAPACITY: Reason.CAPACITY_UNAVAILABLE,
         FailureClass.QUOTA: Reason.QUOTA_REACHED,
         FailureClass.INFRASTRUCTURE: Reason.THROTTLED,
+        FailureClass.PERMISSION: Reason.CREATE_DENIED,
     }
     if failure_class in reasons:
         return wait_for(case, reasons[failure_class], rule)

@@ -25,7 +25,9 @@ from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
 
 # IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
-_RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER})
+_RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER, Reason.OWNED_ELSEWHERE})
+# A wait that only a person can end is told of when it begins.
+_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED})
 _NOT_ASKED = Answer(Lookup.NOT_ASKED)
 _PIPELINES, _BATCH = "pipelines-", "AWSBatch"
 _OWNERS = ("TuningJobArn", "AutoMLJobArn", "LabelingJobArn")
@@ -239,7 +241,12 @@ def _hold(decision: Decision, observed: _Observed, world: World) -> Decision:
         due = world.waits.schedule(facts.job, decision.waiting.times, decision.due)
         if due != decision.due:
             decision = policy.decide(replace(facts, scheduled=due))
-    return _record(decision, observed, world)
+    recorded = _record(decision, observed, world)
+    # Another worker may have relaunched since the question, and this tag be over its own. Asked
+    # after the tag is written, whichever of the two is the last to write says RELAUNCH.
+    if facts.succession is Succession.UNKNOWN and _succession(facts, world) is Succession.OURS:
+        return _again(replace(facts, succession=Succession.OURS), observed, world)
+    return recorded
 
 
 def _again(facts: Facts, observed: _Observed, world: World) -> Decision:
@@ -258,11 +265,18 @@ def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
     """
     verdict = _that_fits(decision, observed)
     again = not verdict and observed.hint.source == events.SWEEP
-    if decision.verdict in {Verdict.RELAUNCH, Verdict.STOP} and not again:
+    if _is_told(decision) and not again:
         world.notifications.publish(decision)
     if verdict:
         world.jobs.add_tags(observed.job.arn, verdict)
     return decision
+
+
+def _is_told(decision: Decision) -> bool:
+    if decision.verdict is Verdict.WAIT:
+        begins = decision.waiting is not None and decision.waiting.times == 1
+        return begins and decision.reason in _WAITS_FOR_A_PERSON
+    return decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}
 
 
 def _that_fits(decision: Decision, observed: _Observed) -> dict[str, str]:

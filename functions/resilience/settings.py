@@ -9,13 +9,21 @@ from resilience.errors import SettingsMissing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class _Allowlist:
+    allowed_projects: tuple[str, ...]  # globs of entity/project
+
+    def allows_project(self, request: CheckpointRequest) -> bool:
+        path = f"{request.entity}/{request.project}"
+        return any(fnmatchcase(path, glob) for glob in self.allowed_projects)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(_Allowlist):
     """Settings of on_training_ended."""
 
     wandb_base_url: str
     wandb_secret_name: str
     mode_parameter: str
-    allowed_projects: tuple[str, ...]  # globs of entity/project
     allowed_images: tuple[str, ...]  # globs of image URIs
     training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
     queue_arn: str
@@ -25,13 +33,9 @@ class Settings:
     schedule_role_arn: str
     policy: Policy
 
-    def allows_project(self, request: CheckpointRequest) -> bool:
-        path = f"{request.entity}/{request.project}"
-        return any(fnmatchcase(path, glob) for glob in self.allowed_projects)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepSettings:
+class SweepSettings(_Allowlist):
     """Settings of sweep."""
 
     mode_parameter: str
@@ -65,6 +69,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
     """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
     return SweepSettings(
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
         lookback_seconds=_number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS"),

@@ -4,19 +4,19 @@ The sweep is also where the fleet is seen as one, and so where its breaker sits:
 jobs that fail in a short time have one cause, and relaunching each of them is not its cure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from resilience import tags
 from resilience.decisions import Mode
 from resilience.ports import Queue
 from resilience.settings import SweepSettings
-from resilience.tags import stamp
 
 
 class EndedJobs(Protocol):
-    def unjudged(self, *, after: int, before: int) -> Iterator[str]: ...
+    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]: ...
 
     def waiting(self) -> Iterator[tuple[str, str]]: ...
 
@@ -68,11 +68,22 @@ def sweep(fleet: Fleet, settings: SweepSettings, now: int) -> Swept:
     if _breaks(fleet, settings, since, now):
         return Swept((), (), breaker_tripped=True)
     before = now - settings.grace_seconds
-    unjudged = tuple(fleet.jobs.unjudged(after=now - settings.lookback_seconds, before=before))
+    found = fleet.jobs.unjudged(after=now - settings.lookback_seconds, before=before)
+    unjudged = tuple(name for name, own in found if _gets_a_verdict(own, settings))
     # Times in tags are of one fixed form in UTC, so their text sorts as they do.
-    overdue = tuple(name for name, due in fleet.jobs.waiting() if due <= stamp(before))
+    overdue = tuple(name for name, due in fleet.jobs.waiting() if due <= tags.stamp(before))
     fleet.queue.ask_to_check((*unjudged, *overdue))
     return Swept(unjudged, overdue)
+
+
+def _gets_a_verdict(own: Mapping[str, str], settings: SweepSettings) -> bool:
+    """Whether judging the job would record anything; if not, each sweep would find it again."""
+    if tags.mode(own, Mode.ACT) is not Mode.ACT or not tags.opted_in(own):
+        return False
+    try:
+        return settings.allows_project(tags.checkpoint_request(own))
+    except tags.UnreadableTagError:
+        return False
 
 
 def _breaks(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> bool:
@@ -86,12 +97,14 @@ def _breaks(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> bool
     failed = sum(1 for _ in islice(fleet.jobs.failed_successors(after=after), most))
     if failed < most:
         return False
-    fleet.switch.observe()
+    # Told first: a crash between the two tells again at the next sweep; the other way round the
+    # stack would stand still and nobody know.
     fleet.alert.tell(
         "fleet breaker tripped: the controller only observes",
-        f"{failed} or more relaunched training jobs failed since {stamp(after)}."
+        f"{failed} or more relaunched training jobs failed since {tags.stamp(after)}."
         "\nThat is one cause, not many."
         "\nNothing is relaunched until somebody has looked: docs/runbook.md#fleet_breaker_tripped"
         f"\nreset: aws ssm put-parameter --overwrite --name {settings.mode_parameter} --value act",
     )
+    fleet.switch.observe()
     return True

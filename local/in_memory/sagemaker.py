@@ -14,6 +14,7 @@ from botocore.validate import ParamValidator
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
 from resilience import tags as tag_names
+from resilience.decisions import Mode
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape
@@ -89,16 +90,17 @@ class InMemorySageMaker:
         shape: Shape = create_shape()
         return shape
 
-    def unjudged(self, *, after: int, before: int) -> Iterator[str]:
+    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]:
         for name, job in self._opted_in_and_ended():
             modified = job["LastModifiedTime"].timestamp()
             if after <= modified <= before and tag_names.VERDICT not in self._tags[name]:
-                yield name
+                yield name, dict(self._tags[name])
 
     def waiting(self) -> Iterator[tuple[str, str]]:
         for name, _ in self._opted_in_and_ended():
             own = self._tags[name]
-            if own.get(tag_names.VERDICT) == "WAIT":
+            on = tag_names.mode(own, Mode.ACT) is Mode.ACT
+            if on and own.get(tag_names.VERDICT) == "WAIT":
                 yield name, own.get(tag_names.DUE, "")
 
     def failed_successors(self, *, after: int) -> Iterator[str]:

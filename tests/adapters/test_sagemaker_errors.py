@@ -90,7 +90,13 @@ def test_a_name_in_use_is_told_for_adjudication(sagemaker: Service) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["ResourceLimitExceeded", "ValidationException", "ResourceNotFound", "ThrottlingException"],
+    [
+        "ResourceLimitExceeded",
+        "ValidationException",
+        "ResourceNotFound",
+        "ThrottlingException",
+        "AccessDeniedException",
+    ],
 )
 def test_a_refusal_keeps_the_code_and_the_text_for_the_rules(code: str, sagemaker: Service) -> None:
     sagemaker.server.reply(aws_error(code, "because of this"))
@@ -100,8 +106,7 @@ def test_a_refusal_keeps_the_code_and_the_text_for_the_rules(code: str, sagemake
 
 
 NO_ANSWERS = [
-    pytest.param(aws_error("AccessDeniedException", "is not authorized"), id="access denied"),
-    pytest.param(aws_error("ExpiredTokenException", "expired"), id="expired token"),
+    pytest.param(aws_error("ExpiredTokenException", "is not authorized"), id="expired token"),
     pytest.param(aws_error("UnheardOfException", "new"), id="unheard of"),
     pytest.param(aws_error("InternalFailure", "oops", 500), id="500"),
     pytest.param(aws_error("ServiceUnavailable", "later", 503), id="503"),
@@ -189,7 +194,7 @@ def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Servic
 
     pages = [page("a", token="1"), page(token="2"), page("b", token=None), page(token=None)]
     sagemaker.server.reply(*pages)
-    assert list(sagemaker.jobs.unjudged(after=0, before=1)) == ["a", "b"]
+    assert list(dict(sagemaker.jobs.unjudged(after=0, before=1))) == ["a", "b"]
 
 
 def test_nobody_listening_means_again_later() -> None:

@@ -549,16 +549,17 @@ def test_a_successor_that_is_there_already_settles_it(failure_class: FailureClas
 
 @pytest.mark.parametrize(
     "refused",
-    [
-        FailureClass.PERMISSION,
-        FailureClass.CONFIGURATION,
-        FailureClass.UNKNOWN,
-        FailureClass.USER_CODE,
-    ],
+    [FailureClass.CONFIGURATION, FailureClass.UNKNOWN, FailureClass.USER_CODE],
 )
 def test_a_request_that_sagemaker_refuses_for_good_stops(refused: FailureClass) -> None:
     decision = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1, refusal=(refused, "the_rule")))
     assert (*outcome(decision), decision.rule) == (STOP, Reason.REQUEST_REJECTED, "the_rule")
+
+
+def test_a_create_that_the_controller_may_not_make_waits_for_the_permission() -> None:
+    refusal = (FailureClass.PERMISSION, "the_rule")
+    decision = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1, refusal=refusal))
+    assert outcome(decision) == (WAIT, Reason.CREATE_DENIED)
 
 
 # --- what an operator is told

@@ -151,7 +151,8 @@ def test_a_wait_does_not_hide_a_successor_that_an_earlier_try_has_made() -> None
             Verdict.STOP,
             Reason.REQUEST_REJECTED,
         ),
-        ("ValidationException", "Could not assume role", Verdict.STOP, Reason.REQUEST_REJECTED),
+        ("ValidationException", "Could not assume role", Verdict.WAIT, Reason.CREATE_DENIED),
+        ("AccessDeniedException", "is not authorized", Verdict.WAIT, Reason.CREATE_DENIED),
     ],
 )
 def test_a_refused_create_waits_where_time_helps_and_else_stops(
@@ -162,6 +163,15 @@ def test_a_refused_create_waits_where_time_helps_and_else_stops(
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert verdict_of(world) == str(verdict)
+
+
+def test_a_wait_that_only_a_person_can_end_is_told_of_once() -> None:
+    world = failed()
+    world.sagemaker.refuse_create(*[CreateRefused("AccessDeniedException", "no")] * 2)
+    decide(world)
+    world.clock.pass_by(3600)
+    assert decide(world).verdict is Verdict.WAIT
+    assert [one.reason for one in world.topic.published] == [Reason.CREATE_DENIED]
 
 
 def test_a_create_that_was_refused_for_a_while_succeeds_in_the_end() -> None:

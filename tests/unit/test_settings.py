@@ -22,6 +22,7 @@ GIVEN = {
     "RESILIENCE_SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/waits",
 }
 OF_THE_SWEEP = {
+    "RESILIENCE_ALLOWED_PROJECTS": "my-team/*",
     "RESILIENCE_MODE_PARAMETER": "/stack/mode",
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",

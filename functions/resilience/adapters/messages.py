@@ -29,12 +29,14 @@ class DeadLetterQueue:
 
     def quarantine(self, body: str, reason: str) -> None:
         attribute = {"DataType": "String", "StringValue": reason}
-        _call(
+        answer = _call(
             self._sqs.send_message,
             QueueUrl=self._url,
             MessageBody=body,
             MessageAttributes={"resilience.reason": attribute},
         )
+        if "MessageId" not in answer:  # nothing else has the message once it is acknowledged
+            raise Retry("SendMessage: no message in the answer")
 
 
 class CheckQueue:

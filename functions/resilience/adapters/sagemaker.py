@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience import tags as tag_names
+from resilience.decisions import Mode
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape
@@ -16,7 +17,9 @@ from resilience.tags import read
 _NOT_FOUND = "Requested resource not found"
 _IN_USE = "ResourceInUse"
 # Refusals that are answers. Everything else may pass, or may have had its effect: try again.
-_REFUSALS = frozenset({"ValidationException", "ResourceLimitExceeded", "ResourceNotFound"})
+_REFUSALS = frozenset(
+    {"ValidationException", "ResourceLimitExceeded", "ResourceNotFound", "AccessDeniedException"}
+)
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException"})
 
 
@@ -46,7 +49,7 @@ class SageMakerTrainingJobs:
 
     def create(self, request: Request) -> None:
         try:
-            self._client.create_training_job(**request)
+            answer = self._client.create_training_job(**request)
         except ClientError as error:
             code, text = _code(error), str(error.response["Error"].get("Message", ""))
             if code == _IN_USE:
@@ -56,6 +59,8 @@ class SageMakerTrainingJobs:
             raise Retry(f"CreateTrainingJob: {code}") from None
         except (HTTPClientError, NoConnectionError):
             raise Retry("CreateTrainingJob: no answer") from None
+        if "TrainingJobArn" not in answer:  # whoever said 200 did not say that there is a job
+            raise Retry("CreateTrainingJob: no job in the answer")
 
     def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -67,34 +72,31 @@ class SageMakerTrainingJobs:
         ).input_shape
         return shape
 
-    def unjudged(self, *, after: int, before: int) -> Iterator[str]:
-        """Names of opted-in jobs that ended in the window (epoch seconds) and have no verdict."""
+    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]:
+        """Opted-in jobs that ended in the window (epoch seconds) without a verdict; name, tags."""
         window = [
             _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
             _condition("LastModifiedTime", "LessThanOrEqualTo", _iso(before)),
         ]
         no_verdict = _condition(f"Tags.{tag_names.VERDICT}", "NotExists")
         for status in ("Failed", "Stopped", "Completed"):
-            yield from self._search([*window, no_verdict, *_opted_in(status)])
+            yield from self._found([*window, no_verdict, *_opted_in(status)])
 
     def waiting(self) -> Iterator[tuple[str, str]]:
-        """Names of jobs that wait, each with the text of its due time."""
+        """Names of jobs that wait and are not switched off, each with the text of its due time."""
         waits = _condition(f"Tags.{tag_names.VERDICT}", "Equals", "WAIT")
         for status in ("Failed", "Stopped", "Completed"):
             for name, tags in self._found([waits, *_opted_in(status)]):
-                yield name, tags.get(tag_names.DUE, "")
+                if _acts(tags):
+                    yield name, tags.get(tag_names.DUE, "")
 
     def failed_successors(self, *, after: int) -> Iterator[str]:
         """Names of relaunched jobs that failed since then (epoch seconds)."""
-        yield from self._search(
-            [
-                _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
-                _condition(f"Tags.{tag_names.PARENT}", "Exists"),
-                _condition("TrainingJobStatus", "Equals", "Failed"),
-            ]
-        )
-
-    def _search(self, filters: list[dict[str, str]]) -> Iterator[str]:
+        filters = [
+            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
+            _condition(f"Tags.{tag_names.PARENT}", "Exists"),
+            _condition("TrainingJobStatus", "Equals", "Failed"),
+        ]
         return (name for name, _ in self._found(filters))
 
     def _found(self, filters: list[dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -123,6 +125,10 @@ class SageMakerTrainingJobs:
             raise Retry(f"{error.operation_name}: {_code(error)}") from None
         except (HTTPClientError, NoConnectionError):
             raise Retry("SageMaker: no answer") from None
+
+
+def _acts(tags: Mapping[str, str]) -> bool:
+    return tag_names.mode(tags, Mode.ACT) is Mode.ACT
 
 
 def _opted_in(status: str) -> list[dict[str, str]]:
