@@ -64,13 +64,12 @@ def _impossible(cell: Cell) -> Iterator[str]:
         yield "the name is free again: the create succeeds, and there is nobody to ask about"
 
 
-def assumption(cell: Cell) -> tuple[str, str] | None:
-    """The invariant that does not hold in this cell by itself, and what is assumed instead."""
+def assumptions(cell: Cell) -> Iterator[tuple[str, str]]:
+    """The invariants that do not hold in this cell by themselves, and what is assumed instead."""
     if cell.situation is Situation.DELETED_UNTOLD:
-        return "I1", "a successor deleted before its parent's verdict frees the name (ADR 1)"
+        yield "I1", "a successor deleted before its parent's verdict frees the name (ADR 1)"
     if (cell.step, cell.fault) == (Step.ADD_TAGS, Fault.GARBLED):
-        return "I7", "AddTags that answers 200 has had its effect; the sweep makes up for it if not"
-    return None
+        yield "I7", "AddTags that answers 200 has had its effect; the sweep makes up for it if not"
 
 
 def judge(cell: Cell, connections: Connections) -> Outcome:
@@ -84,8 +83,7 @@ def judge(cell: Cell, connections: Connections) -> Outcome:
 def violated(cell: Cell, run: Run) -> tuple[str, ...]:
     if not run.hit:
         return (f"the call was never made: {cell.step}",)
-    assumed = assumption(cell)
-    return violations(record_of(run, frozenset({assumed[0]} if assumed else ())))
+    return violations(record_of(run, frozenset(name for name, _ in assumptions(cell))))
 
 
 def record_of(run: Run, forgiven: frozenset[str] = frozenset()) -> Record:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from proofs.matrix.cells import Outcome, assumption
+from proofs.matrix.cells import Outcome, assumptions
 from proofs.matrix.faults import Fault
 from proofs.matrix.run import Cell
 from proofs.matrix.situations import Situation
@@ -65,7 +65,7 @@ def _impossible(results: Results) -> Iterator[str]:
 
 
 def _assumed(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    assumed = Counter(found for one in outcomes if (found := assumption(one.cell)))
+    assumed = Counter(found for one in outcomes for found in assumptions(one.cell))
     yield ""
     yield "assumed:"
     for (name, text), count in assumed.items():

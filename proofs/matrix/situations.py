@@ -11,7 +11,7 @@ from proofs.matrix.queue import Message
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
 from proofs.matrix.story import JOB, Story
-from proofs.matrix.turns import Worker, pausing
+from proofs.matrix.turns import Worker, taking_turns
 
 FORTNIGHT = 14 * 86_400
 
@@ -148,13 +148,8 @@ def _discard(_: object) -> None:
 
 def meet(stage: Stage, first: Worker, second: Worker, step: Step, order: Order) -> None:
     """Have the second run whole when the first is at the step, or is just past it."""
-    first.begin()
-    second.begin()
-    workers = {worker.ident: worker for worker in (first, second) if worker.ident is not None}
-    pause = pausing(workers)
-    stage.line.on_request.append(pause)
     until = Step.ADD_TAGS if order is Order.BEFORE_VERDICT else step
-    try:
+    with taking_turns(stage.line.on_request, first, second):
         first.step()
         while first.at is not until and not first.done:
             first.step()
@@ -162,8 +157,6 @@ def meet(stage: Stage, first: Worker, second: Worker, step: Step, order: Order) 
             first.step()
         second.to_the_end()
         first.to_the_end()
-    finally:
-        stage.line.on_request.remove(pause)
 
 
 def _have_people_act(stage: Stage, situation: Situation, step: Step) -> None:

@@ -1,9 +1,11 @@
 """Two workers of whom one runs at a time; who goes on at each remote call is told from outside."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from proofs.matrix.line import Delivery
 from proofs.matrix.steps import Step
 
 _PATIENCE = (
@@ -61,12 +63,22 @@ class Worker:
         self._back.release()
 
 
-def pausing(workers: Mapping[int, Worker]) -> Callable[[object, Step], None]:
-    """Have the worker whose thread makes a request wait for its turn."""
+@contextmanager
+def taking_turns(
+    on_request: list[Callable[[Delivery, Step], None]], *workers: Worker
+) -> Iterator[None]:
+    """Have the workers begin, and each wait for its turn before every request."""
+    for worker in workers:
+        worker.begin()
+    by_thread = {worker.ident: worker for worker in workers}
 
-    def pause(_: object, step: Step) -> None:
-        worker = workers.get(threading.get_ident())
+    def pause(_: Delivery, step: Step) -> None:
+        worker = by_thread.get(threading.get_ident())
         if worker is not None:
             worker.pause(step)
 
-    return pause
+    on_request.append(pause)
+    try:
+        yield
+    finally:
+        on_request.remove(pause)
