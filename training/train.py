@@ -55,11 +55,26 @@ _log = logging.getLogger("train")
 
 
 class Progress(Callback):
-    """One line per epoch, for whoever reads the log."""
+    """Lines for whoever reads the log: each epoch, and every few steps how far it is."""
+
+    def __init__(self, every_n_steps: int) -> None:
+        self._every_n_steps = every_n_steps
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _log.info("training from epoch %d, step %d", trainer.current_epoch, trainer.global_step)
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        if trainer.global_step % self._every_n_steps == 0:
+            _log.info("at step %d", trainer.global_step)
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -124,7 +139,15 @@ def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback])
     trainer = Trainer(
         max_epochs=options.epochs,
         logger=setup.history,
-        callbacks=[stop, seeds, tags, *extra_callbacks, watch, Progress(), checkpoints],
+        callbacks=[
+            stop,
+            seeds,
+            tags,
+            *extra_callbacks,
+            watch,
+            Progress(options.log_every_n_steps),
+            checkpoints,
+        ],
         log_every_n_steps=options.log_every_n_steps,
         enable_progress_bar=sys.stdout.isatty(),
         enable_model_summary=False,
