@@ -71,3 +71,23 @@ def test_a_plain_loop_imports_no_lightning() -> None:
         text=True,
     )
     assert told.stdout.strip() == "False"
+
+
+def test_a_hugging_face_training_that_was_killed_ends_in_the_weights_of_an_unbroken_one(
+    server: LocalWandb, tmp_path: Path
+) -> None:
+    whole = environment(server, tmp_path, "hf-whole")
+    broken = environment(server, tmp_path, "hf-broken")
+    with example("huggingface.py", tmp_path / "whole", whole) as unbroken:
+        with example("huggingface.py", tmp_path / "broken", broken, "0.3") as first:
+            first.until_said("of step 9 is committed")
+            first.kill()
+        with example("huggingface.py", tmp_path / "broken", broken) as second:
+            assert second.end() == 0, second.log
+        assert "at step 9" in second.log, "in the middle of the second epoch"
+        assert unbroken.end() == 0, unbroken.log
+    whole_weights = weights_in(tmp_path / "whole" / "model.pt")
+    assert weights_in(tmp_path / "broken" / "model.pt") == whole_weights
+    steps = logged_steps(server, "huggingface", "hf-broken")
+    assert len(set(steps)) == len(steps)
+    assert steps[-1] == 21

@@ -74,6 +74,7 @@ class Attempt:
     losses: LossHistory
     stop: StopRequest
     parts: Mapping[str, Stateful] = field(default_factory=dict)
+    resumed_from: ResumePoint | None = None
 
     def data_seed(self, seed: int) -> int:
         """The seed for the order of the data: `seed`, unless another order is asked for."""
@@ -104,7 +105,12 @@ class Attempt:
         """As `resume`, for a file of one's own format; `load` gives the step that it is of."""
         with tempfile.TemporaryDirectory() as folder:
             point = resume_point(self.job, RunCheckpoints(self.run, self.job), Path(folder))
-            step = None if point is None else _loaded(point, load)
+            step = None
+            if point is not None:
+                _log.info("resuming from %s at step %s", point.version, point.step)
+                with _Loading(point.version):
+                    step = load(point.path)
+        self.resumed_from = point
         self.checkpoints.begin(step or 0)
         self.losses.begin(step or 0)
         self.stop.training = True
@@ -214,16 +220,13 @@ def _begin_run(job: Job, project: str | None) -> wandb.Run:
     return run
 
 
-def _loaded(point: ResumePoint, load: Callable[[Path], int]) -> int:
-    _log.info("resuming from %s at step %s", point.version, point.step)
-    with Loading(point.version):
-        return load(point.path)
-    raise AssertionError("unreachable: Loading lets no exception pass silently")
+def load_error(version: str, error: Exception) -> CheckpointLoadError:
+    return CheckpointLoadError(version, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 @dataclass(frozen=True)
-class Loading:
-    """Turns whatever goes wrong in its block into a CheckpointLoadError of `version`."""
+class _Loading:
+    """Whatever goes wrong in its block is the fault of the checkpoint that is loaded in it."""
 
     version: str
 
@@ -237,5 +240,4 @@ class Loading:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, CheckpointLoadError):
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise CheckpointLoadError(self.version, why) from error
+            raise load_error(self.version, error) from error

@@ -1,0 +1,163 @@
+"""A Hugging Face training that can be brought back: saved, resumed, ended. Needs transformers."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from transformers import Trainer, TrainerCallback
+from typing_extensions import override
+
+from resilient_training.attempt import Attempt, load_error
+from resilient_training.metadata import Metric
+from resilient_training.randomness import seed_from
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+_ATTEMPT = "attempt.json"
+# Trainer's own folders are named so, and it reads nothing else of the name.
+_FOLDER = "checkpoint-{step}"
+
+
+class HuggingFaceCheckpoints(TrainerCallback):
+    """Has Trainer save when the attempt's plan says so, and commits each folder as one file.
+
+    Set `save_strategy="no"` and `report_to="none"`: this callback decides when to save, and logs
+    each row once over all attempts. Dropout is a function of `args.seed` and the step. With
+    `logging_nan_inf_filter=False` a loss that is logged and is not finite ends the attempt.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+
+    @override
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if args.save_only_model:
+            raise ValueError("save_only_model leaves out what a training resumes from")
+        # Rows that a kill took from the SDK's buffer come back out of the checkpoint.
+        for row in state.log_history:
+            self.attempt.log(row, int(row["step"]))
+
+    @override
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        seed_from(args.seed, state.global_step)
+
+    @override
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        stopping = self.attempt.stop.came
+        if stopping or self.attempt.checkpoints.due(state.global_step):
+            control.should_save = True
+        if stopping:
+            control.should_training_stop = True
+
+    @override
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        control.should_save = True
+
+    @override
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        row = logs or {}
+        self.attempt.log(row, state.global_step)
+        if "loss" in row:
+            # The newest weights that this mean was computed with are those before the last step.
+            self.attempt.losses.see(state.global_step - 1, float(row["loss"]))
+
+    @override
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        folder = Path(str(args.output_dir)) / _FOLDER.format(step=state.global_step)
+        (folder / _ATTEMPT).write_text(json.dumps(self.attempt.job.attempt))
+        self.attempt.checkpoints.save(
+            state.global_step,
+            int(state.epoch or 0),
+            lambda path: _pack(folder, path),
+            _metric(state, self.attempt.checkpoints.plan.monitor),
+        )
+
+
+def train(trainer: Trainer, attempt: Attempt) -> None:
+    """`trainer.train()` from the checkpoint to resume from, if there is one.
+
+    Raises:
+        CheckpointLoadError: it cannot be fetched, unpacked, or does not fit the trainer.
+        LossDiverged: a logged loss is no healthy one.
+        Terminated: SIGTERM came; the state is saved, and committed if there was time.
+    """
+    with TemporaryDirectory() as folder:
+        step = attempt.resume_file(lambda path: _unpack(path, Path(folder)))
+        with _Restoring(attempt):
+            trainer.train(resume_from_checkpoint=None if step is None else folder)
+    attempt.end_if_asked(trainer.state.global_step)
+
+
+@dataclass(frozen=True)
+class _Restoring:
+    """Tells an error in restoring from an error in training, by the place that it comes from."""
+
+    attempt: Attempt
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        point = self.attempt.resumed_from
+        if point is not None and isinstance(error, Exception) and _in_loading(trace):
+            raise load_error(point.version, error) from error
+
+
+def _in_loading(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if Path(code.co_filename).name == "trainer.py" and code.co_name.startswith("_load_"):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _pack(folder: Path, target: Path) -> None:
+    """One file of a checkpoint's folder, without the pickle that nothing reads on a resume."""
+    with tarfile.open(target, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and path.name != "training_args.bin":
+                archive.add(path, path.name)
+
+
+def _unpack(packed: Path, into: Path) -> int:
+    """Unpack a folder; gives the step that it is of."""
+    with tarfile.open(packed) as archive:
+        archive.extractall(into, filter="data")
+    return int(json.loads((into / "trainer_state.json").read_text())["global_step"])
+
+
+def _metric(state: TrainerState, name: str) -> Metric | None:
+    """The monitored metric, where it was measured at this very step."""
+    rows = [row for row in state.log_history if row.get("step") == state.global_step]
+    return next((Metric(name, float(row[name])) for row in rows if name in row), None)
