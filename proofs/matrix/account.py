@@ -77,7 +77,7 @@ class Account:
             "AskWandb": self._ask_wandb,
         }
         if operation in reads:
-            return reads[operation](asked, stale)
+            return reads[operation](asked, stale=stale)
         writes = {
             "CreateTrainingJob": self._create_training_job,
             "AddTags": self._add_tags,
@@ -142,11 +142,11 @@ class Account:
 
     # SageMaker
 
-    def _describe_training_job(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _describe_training_job(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         kept = self._job(asked["TrainingJobName"]).described
         return _there(kept.before if stale else kept.now)
 
-    def _list_tags(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _list_tags(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         kept = self._job(asked["ResourceArn"].rpartition("/")[2]).tags
         tags = _there(kept.before if stale else kept.now)
         start = int(asked.get("NextToken", 0))
@@ -154,7 +154,7 @@ class Account:
         more = {"NextToken": str(end)} if end < len(tags) else {}
         return {"Tags": _pairs(dict(list(tags.items())[start:end])), **more}
 
-    def _search(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _search(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         seen = [
             (described, tags)
             for job in self.jobs.values()
@@ -196,7 +196,7 @@ class Account:
 
     # The others
 
-    def _get_parameter(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _get_parameter(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         value = self.mode.before if stale else self.mode.now
         if value is None:
             raise Refused("ParameterNotFound", "no such parameter")
@@ -212,7 +212,7 @@ class Account:
         self.mode.become(asked["Value"], self.clock())
         return {"Version": 2}
 
-    def _get_secret_value(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _get_secret_value(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         value = self.key.before if stale else self.key.now
         if value is None:
             raise Refused("ResourceNotFoundException", "no such secret")
@@ -224,7 +224,7 @@ class Account:
         self.schedules[asked["Name"]] = dict(asked)
         return {"ScheduleArn": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{asked['Name']}"}
 
-    def _get_schedule(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _get_schedule(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         found = None if stale else self.schedules.get(asked["Name"])
         if found is None:
             raise Refused("ResourceNotFoundException", "no such schedule", status=404)
@@ -243,7 +243,7 @@ class Account:
         sent = [{"Id": one["Id"], "MessageId": one["Id"]} for one in asked["Entries"]]
         return {"Successful": sent, "Failed": []}
 
-    def _ask_wandb(self, asked: Fields, stale: bool) -> dict[str, Any]:
+    def _ask_wandb(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         if asked["key"] != self.key.now:
             raise Refused("Unauthorized", "no such key", status=401)
         known = (self.versions.before or ()) if stale else self.versions.now

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from proofs.matrix.faults import HAVE_QUOTAS, Fault
-from proofs.matrix.invariants import Record, violations
+from proofs.matrix.invariants import violations
+from proofs.matrix.record import Record
 from proofs.matrix.run import Cell, Run, runs_of
 from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
@@ -90,7 +91,7 @@ def record_of(run: Run, forgiven: frozenset[str] = frozenset()) -> Record:
     line = run.stage.line
     return Record(
         history=tuple(line.history),
-        account=run.stage.account,
+        rest=run.rest,
         lines=run.lines,
         canaries=run.stage.canaries,
         repeated_from=run.repeated_from,

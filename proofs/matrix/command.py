@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Iterable
+from timeit import default_timer
 
 from proofs.matrix.cells import all_cells, impossible, judge
 from proofs.matrix.report import Results, report
@@ -29,12 +29,12 @@ def main() -> int:
     wanted = parser.parse_args().only
     cells = [cell for cell in all_cells() if wanted in str(cell)]
     if not cells:
-        print(f"no cell has {wanted!r} in its name; a name is 'call × fault × situation'")
+        _say(f"no cell has {wanted!r} in its name; a name is 'call / fault / situation'")
         return 2
-    started = time.monotonic()
+    started = default_timer()
     results = run(cells, tell=sys.stderr.isatty())
-    for line in report(results, time.monotonic() - started):
-        print(line)
+    for line in report(results, default_timer() - started):
+        _say(line)
     return 1 if results.bad else 0
 
 
@@ -47,10 +47,14 @@ def run(cells: Iterable[Cell], *, tell: bool = False) -> Results:
             continue
         results.outcomes.append(judge(cell, connections))
         if tell and len(results.outcomes) % _EVERY == 0:
-            print(f"\r{len(results.outcomes)} cells", end="", file=sys.stderr, flush=True)
+            sys.stderr.write(f"\r{len(results.outcomes)} cells")
     if tell:
-        print("\r", end="", file=sys.stderr)
+        sys.stderr.write("\r")
     return results
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":

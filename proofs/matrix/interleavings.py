@@ -98,13 +98,12 @@ def _meet(meeting: Meeting, turns: Turns, connections: Connections) -> tuple[Run
             raise AssertionError("no message")
         first, second = (Worker(_taking(stage, message.number, name)) for name in "AB")
         with taking_turns(stage.line.on_request, first, second):
-            ended.first = _go(first, turns.first)
-            ended.second = _go(second, turns.second)
+            ended.first = go(first, turns.first)
+            ended.second = go(second, turns.second)
             first.to_the_end()
             second.to_the_end()
 
-    stage, lines, repeated_from = until_quiet(connections, script)
-    return Run(stage, lines, hit=True, repeated_from=repeated_from), ended
+    return until_quiet(connections, script), ended
 
 
 def _taking(stage: Stage, number: int, process: str) -> Callable[[], None]:
@@ -116,7 +115,7 @@ def _taking(stage: Stage, number: int, process: str) -> Callable[[], None]:
     return take
 
 
-def _go(worker: Worker, legs: int) -> bool:
+def go(worker: Worker, legs: int) -> bool:
     """Let a worker go so many legs; whether it has come to its end."""
     for _ in range(legs):
         worker.step()

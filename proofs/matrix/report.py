@@ -52,7 +52,7 @@ def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _held(ran: int, bad: int) -> str:
     if not ran:
-        return "–"
+        return "."
     return str(ran) if not bad else f"{ran - bad}/{ran}!"
 
 

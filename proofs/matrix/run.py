@@ -1,7 +1,8 @@
 """One cell from its beginning to the quiet after it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from io import StringIO
 
 from local.replaying.event import captured
 from proofs.matrix import deployment
@@ -25,7 +26,16 @@ class Cell:
     situation: Situation
 
     def __str__(self) -> str:
-        return f"{self.step} × {self.fault} × {self.situation}"
+        return f"{self.step} / {self.fault} / {self.situation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How everything stands after the second sweep."""
+
+    statuses: Mapping[str, str]  # of each job
+    tags: Mapping[str, Mapping[str, str]]  # of each job
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,9 @@ class Run:
 
     stage: Stage
     lines: tuple[str, ...]
-    hit: bool  # the fault did strike
     repeated_from: int  # place in the history from which everything was only repeated
+    rest: Rest
+    hit: bool = True  # the fault did strike
 
 
 def runs_of(cell: Cell, connections: Connections) -> Iterator[Run]:
@@ -51,21 +62,24 @@ def run(cell: Cell, connections: Connections, order: Order = Order.BEFORE) -> Ru
         stage.line.plans.append(plan)
         play(stage, cell.situation, cell.step, order)
 
-    stage, lines, repeated_from = until_quiet(connections, script)
-    return Run(stage, lines, plan.attempts > 0, repeated_from)
+    return replace(until_quiet(connections, script), hit=plan.attempts > 0)
 
 
-def until_quiet(
-    connections: Connections, script: Callable[[Stage], None]
-) -> tuple[Stage, tuple[str, ...], int]:
+def until_quiet(connections: Connections, script: Callable[[Stage], None]) -> Run:
     """Play a script; then heal everything, and go on until nothing is left to be done."""
     with captured() as printed, deployment.entry_wired_here():
         stage = Stage(connections)
         script(stage)
-        settle(stage)
-        repeated_from = len(stage.line.history)
-        repeat(stage)
-    return stage, tuple(printed.getvalue().splitlines()), repeated_from
+        return come_to_rest(stage, printed)
+
+
+def come_to_rest(stage: Stage, printed: StringIO) -> Run:
+    settle(stage)
+    repeated_from = len(stage.line.history)
+    _sweep(stage)
+    rest = rest_of(stage)
+    _say_all_again(stage)
+    return Run(stage, tuple(printed.getvalue().splitlines()), repeated_from, rest)
 
 
 def settle(stage: Stage) -> None:
@@ -75,9 +89,7 @@ def settle(stage: Stage) -> None:
     _wait(stage)
     stage.queue.redrive()
     work_off(stage)
-    stage.pass_by(GRACE)
-    stage.sweep()
-    _wait(stage)
+    _sweep(stage)
 
 
 def work_off(stage: Stage) -> None:
@@ -94,11 +106,25 @@ def work_off(stage: Stage) -> None:
     raise AssertionError("the queue never empties")
 
 
-def repeat(stage: Stage) -> None:
-    """The second sweep, and everything that was ever said once more."""
+def _sweep(stage: Stage) -> None:
     stage.pass_by(GRACE)
     stage.sweep()
-    work_off(stage)
+    _wait(stage)
+
+
+def rest_of(stage: Stage) -> Rest:
+    account = stage.account
+    return Rest(
+        statuses={
+            name: (job.described.now or {}).get("TrainingJobStatus", "")
+            for name, job in account.jobs.items()
+        },
+        tags={name: dict(account.standing(name)) for name in account.jobs},
+        mode=account.mode.now,
+    )
+
+
+def _say_all_again(stage: Stage) -> None:
     bodies = dict.fromkeys(stage.queue.sent)
     for number, body in enumerate(bodies):
         stage.take(Message(_UNNUMBERED + number, body))

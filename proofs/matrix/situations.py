@@ -223,9 +223,7 @@ def _delete_when_told(stage: Stage, call: Call) -> None:
 
 def _delete_at_once(stage: Stage, call: Call) -> None:
     name = _made(call)
-    if name is not None and not any(
-        one.what == "deleted" for one in stage.acts()
-    ):
+    if name is not None and not any(one.what == "deleted" for one in stage.acts()):
         _stop_and_delete(stage, name)
 
 

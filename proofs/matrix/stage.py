@@ -38,9 +38,7 @@ _JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
 class AtOnce(Executor):
     """Runs what is submitted at once, so that a run has one order; a death is everybody's."""
 
-    def submit(  # type: ignore[override]  # the same signature, its names given
-        self, call: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
-    ) -> Future[T]:
+    def submit(self, call: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
         done: Future[T] = Future()
         try:
             done.set_result(call(*arguments, **named))

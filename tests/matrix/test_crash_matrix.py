@@ -17,7 +17,7 @@ POSSIBLE = sorted(
     key=lambda cell: (cell.step, cell.situation, cell.fault),
 )
 ROWS = [
-    pytest.param(list(cells), id=f"{step} × {situation}")
+    pytest.param(list(cells), id=f"{step} / {situation}")
     for (step, situation), cells in groupby(POSSIBLE, lambda cell: (cell.step, cell.situation))
 ]
 
@@ -28,9 +28,7 @@ def _told(outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize("cells", ROWS)
-def test_nothing_that_may_never_happen_happens(
-    cells: list[Cell], connections: Connections
-) -> None:
+def test_nothing_that_may_never_happen_happens(cells: list[Cell], connections: Connections) -> None:
     broken = [outcome for cell in cells if (outcome := judge(cell, connections)).violated]
     assert not broken, "\n\n".join(map(_told, broken))
 

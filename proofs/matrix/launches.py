@@ -1,0 +1,142 @@
+"""What may never be launched: I1 to I5 and I8."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from proofs.matrix.line import Act, Call
+from proofs.matrix.record import ENDED, Record, tags_of
+from proofs.matrix.steps import Step
+
+_WARM_SECONDS = 60  # how long a mode that was read may be acted on
+_NOT_CARRIED = frozenset({"TrainingJobName", "Environment", "Tags"})
+_UNCOUNTED = frozenset({"no-progress", "at-checkpoint", "seen"})
+
+
+def one_successor(record: Record) -> Iterator[str]:
+    """I1: no attempt has two accepted successors."""
+    made: dict[tuple[str, str], list[Call]] = defaultdict(list)
+    for call in record.calls(Step.CREATE):
+        own = tags_of(call)
+        made[own["resilience:root"], own["resilience:attempt"]].append(call)
+    for (root, attempt), calls in made.items():
+        for earlier, later in pairwise(calls):
+            if not ("I1" in record.forgiven and _freed_untold(record, earlier, later)):
+                yield f"attempt {attempt} of {root} was created at {earlier.place}, {later.place}"
+
+
+def _freed_untold(record: Record, earlier: Call, later: Call) -> bool:
+    """Whether a person deleted the first before the parent had its verdict (ADR 1)."""
+    name, parent = earlier.asked["TrainingJobName"], tags_of(earlier)["resilience:parent"]
+    deleted = [
+        act.place
+        for act in record.acts("deleted")
+        if act.job == name and earlier.place < act.place < later.place
+    ]
+    told = [
+        call.place
+        for call in record.calls(Step.ADD_TAGS)
+        if call.asked["ResourceArn"].endswith(f"/{parent}")
+        and tags_of(call).get("resilience:verdict") == "RELAUNCH"
+    ]
+    return bool(deleted) and not any(place < deleted[0] for place in told)
+
+
+def fresh_terminal(record: Record) -> Iterator[str]:
+    """I2: whoever launches has just seen, in this delivery, that the job has ended."""
+    for call in record.calls(Step.CREATE):
+        looks = list(record.seen(call.delivery, Step.DESCRIBE, call.place))
+        seen = looks[-1].answer if looks else None
+        parent = tags_of(call)["resilience:parent"]
+        if seen is None or seen["TrainingJobName"] != parent:
+            yield f"launched at {call.place} without a look at {parent}"
+        elif seen["TrainingJobStatus"] not in ENDED:
+            yield f"launched at {call.place} while {parent} was {seen['TrainingJobStatus']}"
+
+
+def budget_counts(record: Record) -> Iterator[str]:
+    """I3: each relaunch is counted, and no count goes down."""
+    own: dict[str, dict[str, str]] = {}
+    for call in record.calls(Step.CREATE):
+        tags = tags_of(call)
+        own[call.asked["TrainingJobName"]] = tags
+        parent = own.get(tags["resilience:parent"], {})
+        before, after = (_ends(one.get("resilience:ledger", "")) for one in (parent, tags))
+        attempt = int(parent.get("resilience:attempt", "1")) + 1
+        if int(tags["resilience:attempt"]) != attempt:
+            yield f"attempt {tags['resilience:attempt']} follows on {attempt - 1}"
+        if after.total() != before.total() + 1 or before - after:
+            yield f"ledger {dict(before)} became {dict(after)}"
+
+
+def _ends(ledger: str) -> Counter[str]:
+    words = (word.partition("=") for word in ledger.split())
+    return Counter({name: int(count) for name, _, count in words if name not in _UNCOUNTED})
+
+
+def newest_checkpoint(record: Record) -> Iterator[str]:
+    """I4: resumed from the newest good step that W&B showed, unless it was walked back from."""
+    for call in record.calls(Step.CREATE):
+        tags = tags_of(call)
+        answers = list(record.seen(call.delivery, Step.ASK_WANDB, call.place))
+        if not answers:
+            yield f"launched at {call.place} without a look at the checkpoints"
+            continue
+        rejected = tags.get("resilience:rejected", "").split()
+        steps = {
+            f"v{node['versionIndex']}": json.loads(node["metadata"])["step"]
+            for node in _nodes(answers[-1].answer or {})
+        }
+        best = max((step for name, step in steps.items() if name not in rejected), default=0)
+        if int(tags["resilience:checkpoint-step"]) < best:
+            yield f"resumed from {tags['resilience:checkpoint']}, and step {best} was there"
+
+
+def _nodes(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    collection = answer["data"]["project"]["artifactCollection"]
+    return (edge["node"] for edge in collection["artifacts"]["edges"])
+
+
+def nothing_lost(record: Record) -> Iterator[str]:
+    """I5: the successor has every member of its parent, and all of its Environment and tags."""
+    for call in record.calls(Step.CREATE):
+        seen = list(record.seen(call.delivery, Step.DESCRIBE, call.place))
+        parent = (seen[-1].answer or {}) if seen else {}
+        given = set(parent) & set(_carried())
+        for name in sorted(given - _NOT_CARRIED):
+            if call.asked.get(name) != parent[name] and parent[name] is not False:
+                yield f"{name} is not what it was"
+        environment = call.asked.get("Environment", {})
+        own = parent.get("Environment") or {}
+        kept = {name: own[name] for name in own if not name.startswith("RESILIENCE_")}
+        if not kept.items() <= environment.items():
+            yield "a part of the Environment is gone"
+
+
+def _carried() -> frozenset[str]:
+    return frozenset(
+        {"AlgorithmSpecification", "RoleArn", "OutputDataConfig", "ResourceConfig"}
+        | {"StoppingCondition", "HyperParameters", "RetryStrategy", "EnableManagedSpotTraining"}
+    )
+
+
+def people_are_obeyed(record: Record) -> Iterator[str]:
+    """I8: nothing is launched from a job that a person stopped, or had switched off before."""
+    stopped = {act.job: act.place for act in record.acts("stopped")}
+    for call in record.calls(Step.CREATE):
+        parent = tags_of(call)["resilience:parent"]
+        if stopped.get(parent, call.place) < call.place:
+            yield f"{parent} was stopped by a person, and came back at {call.place}"
+        for off in record.acts("switched off"):
+            if off.place < call.place and _knew(record, call, off, parent):
+                yield f"{off.job} was switched off at {off.place}, and {parent} came back"
+
+
+def _knew(record: Record, call: Call, off: Act, parent: str) -> bool:
+    """Whether the delivery began its look after the switch; a mode may be kept for a minute."""
+    if off.job == "the stack":
+        return call.delivery.began > off.place and call.at - off.at > _WARM_SECONDS
+    looks = list(record.seen(call.delivery, Step.LIST_TAGS, call.place))
+    return off.job == parent and bool(looks) and looks[0].place > off.place

@@ -1,0 +1,133 @@
+"""What may never become of a message, a verdict or a word: I6, I7 and I9 to I13."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from local.replaying.log_line import redecide
+from proofs.matrix.line import Call, Delivery, Taken
+from proofs.matrix.record import ENDED, Record, tags_of
+from proofs.matrix.steps import WRITES, Step
+
+
+def no_secret_told(record: Record) -> Iterator[str]:
+    """I6: nothing secret in a log, metric, tag, notification, schedule or dead letter's label."""
+    told: dict[str, list[Any]] = {
+        "a log line": list(record.lines),
+        "a notification": [call.asked for call in record.calls(Step.PUBLISH)],
+        "a schedule": [call.asked for call in record.calls(Step.CREATE_SCHEDULE)],
+        "a verdict": [call.asked for call in record.calls(Step.ADD_TAGS)],
+        "a successor's tags": [call.asked["Tags"] for call in record.calls(Step.CREATE)],
+        "a dead letter": [
+            call.asked["MessageAttributes"] for call in record.calls(Step.QUARANTINE)
+        ],
+    }
+    for where, things in told.items():
+        text = str(things)
+        for name, canary in record.canaries.items():
+            if canary in text:
+                yield f"the secret of {name} is in {where}"
+
+
+def durable_before_acknowledged(record: Record) -> Iterator[str]:
+    """I7: a message that is gone has had its outcome written, or there was nothing to do."""
+    for taken in record.history:
+        if not isinstance(taken, Taken) or taken.delivery.outcome != "acknowledged":
+            continue
+        delivery = taken.delivery
+        if delivery.job == "" and taken.set_aside == 0:
+            yield f"message {delivery.number} was given up and not set aside"
+        if delivery.job and not _accounted_for(record, taken):
+            yield f"message {delivery.number} was acknowledged, and {delivery.job} has no verdict"
+
+
+def _accounted_for(record: Record, taken: Taken) -> bool:
+    """Whether a verdict stands, or the delivery was shown that there is nothing to judge."""
+    if "resilience:verdict" in taken.standing or taken.mode != "act":
+        return True
+    looks = list(record.seen(taken.delivery, Step.DESCRIBE, taken.place))
+    tags = _tags_seen(record, taken.delivery, taken.place)
+    if not looks or tags is None:  # switched off, or told that there is no such job
+        return True
+    status = (looks[-1].answer or {})["TrainingJobStatus"]
+    on = tags.get("resilience:mode", "act") == "act"
+    return status not in ENDED or not on or "WANDB_CHECKPOINT_NAME" not in tags
+
+
+def _tags_seen(record: Record, delivery: Delivery, before: int) -> dict[str, str] | None:
+    pages = [
+        call
+        for step in (Step.LIST_TAGS, Step.LIST_MORE_TAGS)
+        for call in record.seen(delivery, step, before)
+    ]
+    if not pages:
+        return None
+    return {one["Key"]: one["Value"] for page in pages for one in (page.answer or {})["Tags"]}
+
+
+def verdict_for_all(record: Record) -> Iterator[str]:
+    """I9: after two sweeps each ended job of a lineage has a verdict, and no wait is overdue."""
+    if record.rest.mode != "act":
+        return
+    for name, tags in record.rest.tags.items():
+        opted_in = "WANDB_CHECKPOINT_NAME" in tags and "resilience:mode" not in tags
+        if record.rest.statuses[name] not in ENDED or not opted_in:
+            continue
+        if "resilience:verdict" not in tags:
+            yield f"{name} has no verdict"
+        elif tags["resilience:verdict"] == "WAIT":
+            yield f"{name} still waits"
+
+
+def repeated_without_effect(record: Record) -> Iterator[str]:
+    """I10: what is reconciled again writes nothing again."""
+    for step in sorted(WRITES):
+        for call in record.calls(step):
+            if call.place >= record.repeated_from and not _set_aside_again(call):
+                yield f"a repetition did {step} at {call.place}"
+
+
+def _set_aside_again(call: Call) -> bool:
+    """Nobody can tell that an unreadable message is the same as one before."""
+    return call.step is Step.QUARANTINE
+
+
+def replays_alike(record: Record) -> Iterator[str]:
+    """I11: deciding again from a line's facts gives the line's decision."""
+    for line in record.lines:
+        logged = json.loads(line)
+        if isinstance(logged.get("facts"), dict):
+            again = redecide(logged)
+            if not again.same:
+                yield f"{again.job} is decided otherwise: {again.difference()}"
+
+
+def verdict_is_true(record: Record) -> Iterator[str]:
+    """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made."""
+    made = {tags_of(call)["resilience:parent"] for call in record.calls(Step.CREATE)}
+    for name, tags in record.rest.tags.items():
+        verdict = tags.get("resilience:verdict")
+        if verdict == "RELAUNCH" and name not in made:
+            yield f"{name} is said to be relaunched, and was not"
+        if verdict in {"STOP", "WAIT"} and name in made:
+            yield f"{name} is said to {verdict}, and was relaunched"
+
+
+def told_of(record: Record) -> Iterator[str]:
+    """I13: whatever changes is told first: a verdict to act on, and a breaker that trips."""
+    for call in record.calls(Step.ADD_TAGS):
+        job, verdict = _job_of(call), tags_of(call).get("resilience:verdict")
+        earlier = (one for one in record.calls(Step.PUBLISH) if one.place < call.place)
+        told = any(one.asked["Subject"] == f"{verdict} {job}"[:100] for one in earlier)
+        if verdict in {"RELAUNCH", "STOP"} and not told:
+            yield f"{verdict} of {job} was told to nobody"
+    tripped, told_of_it = (
+        list(record.calls(Step.SWITCH_OFF)),
+        list(record.calls(Step.TELL_OF_BREAKER)),
+    )
+    if tripped and not told_of_it:
+        yield "the breaker tripped, and nobody was told"
+
+
+def _job_of(call: Call) -> str:
+    return str(call.asked["ResourceArn"].rpartition("/")[2])

@@ -1,0 +1,182 @@
+"""Faults in pairs, in lineages that people and machines interfere with in any order."""
+
+from contextlib import ExitStack
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from local.replaying.event import captured
+from proofs.matrix import deployment, story
+from proofs.matrix.cells import all_cells, impossible, record_of
+from proofs.matrix.faults import Fault
+from proofs.matrix.interleavings import go
+from proofs.matrix.invariants import INVARIANTS, violations
+from proofs.matrix.line import Plan
+from proofs.matrix.queue import VISIBILITY, Message
+from proofs.matrix.run import Run, come_to_rest, rest_of
+from proofs.matrix.stage import Connections, Stage
+from proofs.matrix.steps import Step
+from proofs.matrix.story import JOB, Story, process_of
+from proofs.matrix.trace import trace
+from proofs.matrix.turns import Worker, taking_turns
+
+# What may not even be so for a moment; the others are judged when all has come to rest.
+AT_ALL_TIMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
+# These three show more than one thing at a time goes wrong on SageMaker's own side.
+ASSUMED = frozenset({(Step.ADD_TAGS, Fault.GARBLED), (Step.LIST_TAGS, Fault.STALE)})
+PAIRS = sorted({(one.step, one.fault) for one in all_cells() if impossible(one) is None} - ASSUMED)
+MOST_FAULTS = 2
+
+
+class Lineage(RuleBasedStateMachine):
+    """One training, its successors, and all that happens to them and to the controller."""
+
+    connections: Connections
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held = ExitStack()
+        self._printed = self._held.enter_context(captured())
+        self._held.enter_context(deployment.entry_wired_here())
+        self.stage = Stage(self.connections)
+        self.faults = 0
+        self.events = 0
+        story.train(self.stage)
+
+    # The controller
+
+    @rule()
+    def a_message_is_taken(self) -> None:
+        self.stage.receive()
+
+    @rule(first=st.integers(0, 6), second=st.integers(0, 6))
+    def a_message_is_taken_twice_at_once(self, first: int, second: int) -> None:
+        message = self.stage.queue.receive(self.stage.clock())
+        if message is None:
+            return
+        one, other = (self._worker(message, name) for name in "AB")
+        with taking_turns(self.stage.line.on_request, one, other):
+            go(one, first)
+            go(other, second)
+            one.to_the_end()
+            other.to_the_end()
+
+    def _worker(self, message: Message, process: str) -> Worker:
+        def take() -> None:
+            self.stage.take(message, process)
+
+        return Worker(take)
+
+    @rule()
+    def the_sweep_runs(self) -> None:
+        self.stage.sweep()
+
+    @rule(seconds=st.sampled_from((1, 60, VISIBILITY, 3600)))
+    def time_passes(self, seconds: int) -> None:
+        self.stage.pass_by(seconds)
+
+    # What goes wrong
+
+    @precondition(lambda self: self.faults < MOST_FAULTS)
+    @rule(fault=st.sampled_from(PAIRS))
+    def something_will_go_wrong(self, fault: tuple[Step, Fault]) -> None:
+        self.faults += 1
+        self.stage.line.plans.append(Plan(*fault, process_of(fault[0])))
+
+    @precondition(lambda self: self.stage.line.late)
+    @rule()
+    def what_was_late_arrives(self) -> None:
+        self.stage.line.land_late()
+
+    # The training, SageMaker and people
+
+    def _newest(self) -> str:
+        return list(self.stage.account.jobs)[-1]
+
+    def _status(self, job: str) -> str:
+        return str((self.stage.account.jobs[job].described.now or {})["TrainingJobStatus"])
+
+    def _runs(self) -> bool:
+        return self._status(self._newest()) == "InProgress"
+
+    def _ended(self) -> None:
+        self.stage.queue.send(story.event(self.stage, self._newest()))
+
+    @precondition(lambda self: self._runs())
+    @rule(
+        how=st.sampled_from((Story.RELAUNCH, Story.WAIT)), told=st.booleans(), saved=st.booleans()
+    )
+    def the_training_fails(self, how: Story, *, told: bool, saved: bool) -> None:
+        if saved:
+            newest = len(self.stage.account.versions.now)
+            self.stage.account.commit(100 * (newest + 1), story.RUN)
+        story.fail(self.stage, how, self._newest())
+        if told:
+            self._ended()
+
+    @precondition(lambda self: not self._runs())
+    @rule(early=st.booleans())
+    def sagemaker_says_so_again(self, *, early: bool) -> None:
+        self.events += 1
+        status = "InProgress" if early else None
+        body = story.event(self.stage, self._newest(), number=self.events, status=status)
+        self.stage.queue.send(body)
+
+    @precondition(lambda self: self._runs())
+    @rule()
+    def a_person_stops_it(self) -> None:
+        story.stop(self.stage, self._newest())
+        self._ended()
+
+    @rule()
+    def a_person_switches_it_off(self) -> None:
+        job = self._newest()
+        self.stage.account.tag(job, {"resilience:mode": "off"})
+        self.stage.act("switched off", job)
+
+    def _deletable(self) -> bool:
+        """What has ended, and whose parent says that it was relaunched (ADR 1)."""
+        jobs = list(self.stage.account.jobs)
+        parent = self.stage.account.standing(jobs[-2]) if len(jobs) > 1 else {}
+        return parent.get("resilience:verdict") == "RELAUNCH"
+
+    @precondition(lambda self: not self._runs() and self._deletable())
+    @rule()
+    def a_person_deletes_it(self) -> None:
+        job = self._newest()
+        self.stage.account.delete(job)
+        self.stage.act("deleted", job)
+
+    # What may never happen
+
+    @invariant()
+    def nothing_happens_that_never_may(self) -> None:
+        rest = rest_of(self.stage)
+        so_far = Run(self.stage, (), len(self.stage.line.history), rest)
+        record = record_of(so_far)
+        found = [f"{name}: {text}" for name in AT_ALL_TIMES for text in INVARIANTS[name](record)]
+        assert not found, "\n".join([*found, *trace(so_far)])
+
+    def teardown(self) -> None:
+        try:
+            run = come_to_rest(self.stage, self._printed)
+            found = violations(record_of(run))
+            assert not found, "\n".join([*found, *trace(run)])
+        finally:
+            self._held.close()
+
+
+def test_no_pair_of_faults_in_any_lineage_violates_anything(connections: Connections) -> None:
+    machine = type("Lineage", (Lineage,), {"connections": connections})
+    run_state_machine_as_test(machine, settings=settings(max_examples=80, stateful_step_count=14))
+
+
+def test_a_lineage_starts_with_its_job() -> None:
+    assert JOB == "night-1"
