@@ -18,13 +18,15 @@ from bench import (
     storm,
     sweeping,
 )
+from bench.built import package as package_as_built
 from bench.machine import machine
+from bench.processes import SubjectError
 from bench.progress import Progress
 from bench.report import Report, text
 from bench.surroundings import Surroundings, surroundings
 from local.stack import LAMBDA
 
-USAGE, INTERRUPTED = 2, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 Run = Callable[[Progress, int], Iterator[Report]]
@@ -71,6 +73,9 @@ def main() -> int:
     except document.NoMarkError as error:
         progress.say(str(error))
         return USAGE
+    except SubjectError as error:
+        progress.say(f"stopped: {error}")
+        return FAILED
     except KeyboardInterrupt:
         progress.say("ended by you; nothing is left running")
         return INTERRUPTED
@@ -88,6 +93,7 @@ def _measure(options: argparse.Namespace, progress: Progress) -> Iterator[str]:
 
 
 def _reports(options: argparse.Namespace, progress: Progress) -> Iterator[Report]:
+    package_as_built()  # before anything else takes its time
     yield machine(["python -m bench", *sys.argv[1:]])
     for name in [options.name] if options.name else BENCHMARKS:
         one = BENCHMARKS[name]

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from bench.built import package
 from bench.progress import Progress
 from bench.report import Report, milliseconds, ratio, whole
 from bench.surroundings import CONTROLLER, Function, Surroundings
@@ -15,7 +16,6 @@ from local.aws.lambda_runtime import interpreter
 from local.aws.lambda_runtime.environment import Environment
 from local.aws.lambda_runtime.outcomes import Ended, Invocation
 from local.aws.lambda_runtime.processes import Spawner
-from local.stack import LAMBDA
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -99,9 +99,9 @@ def run(around: Surroundings, progress: Progress, repetitions: int) -> Iterator[
     jobs = iter(around.failed_jobs("cold", 4 * (repetitions + 1)))
     with TemporaryDirectory() as folder:
         bare = Path(folder) / "bare"
-        shutil.copytree(LAMBDA, bare, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(package(), bare, ignore=shutil.ignore_patterns("__pycache__"))
         bench = Bench(around, interpreter.runtime_directory(Path(folder)), Spawner())
-        packages = {WITH: LAMBDA, WITHOUT: bare}
+        packages = {WITH: package(), WITHOUT: bare}
         for code in packages.values():
             bench.start(code, (next(jobs), next(jobs)))  # files come from the disk the first time
         starts: dict[str, list[Start]] = {name: [] for name in packages}

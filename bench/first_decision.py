@@ -12,7 +12,7 @@ from bench.progress import Progress
 from bench.relaunch import ROUND_TRIPS
 from bench.report import Report, megabytes, milliseconds, ratio, whole
 from bench.surroundings import COLLECTION, CONTROLLER, PROJECT, TAGS, Surroundings
-from local.stack import ENTITY, LAMBDA
+from local.stack import ENTITY
 
 NOTHING, LOOKUP, OURS, SDK = (
     "python, nothing else",
@@ -60,7 +60,7 @@ class Bench:
         path = f"{ENTITY}/{PROJECT}/{COLLECTION}"
         return self._look_up("wandb_lookup", path, packages=SITE_PACKAGES)
 
-    def _look_up(self, script: str, *arguments: str, packages: Path = LAMBDA) -> Sample:
+    def _look_up(self, script: str, *arguments: str, packages: Path | None = None) -> Sample:
         """With a home of its own: what the SDK has cached it would not ask for again."""
         with TemporaryDirectory(dir=self.folder) as home:
             environment = {
@@ -76,7 +76,7 @@ class Bench:
         name: str,
         environment: Mapping[str, str],
         *arguments: str,
-        packages: Path = LAMBDA,
+        packages: Path | None = None,
         question: Mapping[str, str] | None = None,
     ) -> Sample:
         with subject(name, environment, *arguments, packages=packages) as fresh:

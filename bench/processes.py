@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.stack import LAMBDA, REPOSITORY
+from bench.built import package
+from local.stack import REPOSITORY
 
 _MARK = "bench "
 SITE_PACKAGES = (
@@ -53,9 +54,9 @@ class Subject:
 
 @contextmanager
 def subject(
-    name: str, environment: Mapping[str, str], *arguments: str, packages: Path = LAMBDA
+    name: str, environment: Mapping[str, str], *arguments: str, packages: Path | None = None
 ) -> Iterator[Subject]:
-    """Start one of `subjects/` with the standard library and `packages` on its path.
+    """Start one of `subjects/` with the standard library and `packages`, or the built one, on its path.
 
     -S as in the local Lambda; without it this interpreter's own packages would be there too.
     """
@@ -63,7 +64,7 @@ def subject(
     with subprocess.Popen(
         [sys.executable, "-S", "-m", f"bench.subjects.{name}", *arguments],
         cwd=REPOSITORY,
-        env={**environment, "PYTHONPATH": str(packages)},
+        env={**environment, "PYTHONPATH": str(packages or package())},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
