@@ -56,7 +56,7 @@ class Subject:
 def subject(
     name: str, environment: Mapping[str, str], *arguments: str, packages: Path | None = None
 ) -> Iterator[Subject]:
-    """Start one of `subjects/` with the standard library and `packages`, or the built one, on its path.
+    """Start one of `subjects/` on the standard library and `packages`, or the built package.
 
     -S as in the local Lambda; without it this interpreter's own packages would be there too.
     """
