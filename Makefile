@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CHECKED := functions training local tests packaging
+CHECKED := functions training local tests packaging bench proofs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay test check lint types bench build deploy clean
+.PHONY: help setup build-local demo local replay test check lint types security model matrix bench build deploy clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -42,13 +42,38 @@ replay: $(READY) ## decide on one event without any stack (EVENT=events/x.json),
 test: $(READY) build-local ## run all tests, fast ones first
 	@$(BIN)/python -m pytest -q
 
-check: lint types ## lint and types
+check: lint types security ## lint, types, and the checkers of code and template
 
 lint: $(READY)
 	@$(BIN)/ruff format --check --quiet $(CHECKED) && $(BIN)/ruff check --quiet $(CHECKED)
 
 types: $(READY)
 	@$(BIN)/mypy
+
+CHECK_VENV := .venv-check
+CHECK := $(CHECK_VENV)/bin
+
+$(CHECK_VENV)/.ready: requirements-check.txt
+	$(PYTHON) -m venv $(CHECK_VENV)
+	$(CHECK)/python -m pip install --quiet --disable-pip-version-check -r requirements-check.txt
+	@touch $@
+
+security: $(READY) $(CHECK_VENV)/.ready
+	@$(BIN)/python packaging/policies.py build/policies
+	@$(CHECK)/cfn-lint --config-file packaging/cfn-lint.yaml -t template.yaml
+	@$(CHECK)/checkov --config-file packaging/checkov.yaml -f template.yaml
+	@$(CHECK)/checkov --skip-download --quiet --compact --framework secrets \
+	  -d functions -d training -d local -d packaging
+	@PYTHONWARNINGS=ignore $(CHECK)/parliament --directory build/policies \
+	  --include-community-auditors --config packaging/parliament.yaml
+	@$(CHECK)/bandit -q -r functions training
+	@$(CHECK)/bandit -q -c packaging/bandit.yaml -r local packaging
+
+model: $(READY) ## visit every state of the protocol, whole and with each element taken out
+	@$(BIN)/python -m proofs.model
+
+matrix: $(READY) ## every remote call x every fault x every situation, on the real code
+	@$(BIN)/python -m proofs.matrix
 
 bench: $(READY) build-local ## print the benchmark tables
 	@$(BIN)/python -m bench

@@ -4,7 +4,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import urllib3
@@ -18,13 +18,16 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from resilience import settings
+from resilience import settings, telemetry
 from resilience.adapters.messages import DeadLetterQueue, OneShotSchedules, Topic
 from resilience.adapters.parameters import stack_mode, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.intake import Intake, take
 from resilience.ports import World
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 # Sized to the function's timeout of 60 s: the slowest way through is a handful of calls.
 AWS_CALLS = Config(
@@ -49,7 +52,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return process_partial_response(
         event=event,
         record_handler=partial(_take, intake=intake),
-        processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
+        processor=BatchProcessor(
+            EventType.SQS,
+            raise_on_entire_batch_failure=False,
+            logger=cast("Logger", telemetry.logger),
+        ),
         context=context,
     )
 

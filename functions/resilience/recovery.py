@@ -226,6 +226,10 @@ def _launch(decision: Decision, observed: _Observed, world: World) -> Decision:
             raise Retry("the job that has the successor's name is gone again") from None
         if succession is Succession.FOREIGN:
             return _again(replace(facts, succession=succession), observed, world)
+        # SageMaker says everything twice, and somebody may be a call ahead: once told is enough.
+        judged = tags.judged(world.jobs.tags(facts.job) or {})
+        if judged is not None and judged.verdict == Verdict.RELAUNCH:
+            return policy.decide(replace(facts, judged=judged))
     except CreateRefused as refusal:
         refused = _classify_refusal(refusal)
         return _again(replace(facts, refusal=refused), observed, world)

@@ -112,7 +112,10 @@ def completed_mark(tags: Mapping[str, str]) -> bool | None:
 
 
 def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
-    """The stack's numbers with the job's own over them; what is no whole number changes nothing."""
+    """The stack's numbers with the job's own over them; what is no whole number changes nothing.
+
+    The ceiling over all of a lineage's jobs is the stack's: a job may lower it.
+    """
     own = {
         name: int(value)
         for name in (field.name for field in fields(Policy))
@@ -120,6 +123,7 @@ def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
         and value.isdigit()
         and len(value) <= _MOST_DIGITS
     }
+    own["max_jobs"] = min(own.get("max_jobs", of_the_stack.max_jobs), of_the_stack.max_jobs)
     return replace(of_the_stack, **own)
 
 

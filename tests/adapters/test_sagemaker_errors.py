@@ -125,6 +125,12 @@ def test_a_create_of_unknown_effect_comes_again(reply: Reply, sagemaker: Service
     assert "authorized" not in str(retry.value)
 
 
+def test_a_request_that_the_client_itself_finds_wrong_is_refused(sagemaker: Service) -> None:
+    with pytest.raises(CreateRefused) as refused:
+        sagemaker.jobs.create({**REQUEST, "RoleArn": 7})
+    assert (refused.value.code, refused.value.text) == ("ParamValidation", "")
+
+
 def test_a_create_that_succeeded_unheard_is_found_out_when_it_is_sent_again(
     sagemaker: Service,
 ) -> None:

@@ -86,7 +86,9 @@ def test_two_messages_at_once_make_one_successor() -> None:
     ports = replace(world.ports(), jobs=_MeetingAtCreate(world))
     with ThreadPoolExecutor(2) as executor:
         first, second = executor.map(lambda _: decide(world, ports=ports), range(2))
-    assert first.verdict is second.verdict is Verdict.RELAUNCH
+    # The later one made no job, and may already see that the earlier one has told of it.
+    assert Verdict.RELAUNCH in {first.verdict, second.verdict}
+    assert {first.reason, second.reason} <= {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_JUDGED}
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
     assert verdict_of(world) == "RELAUNCH"
 

@@ -1,6 +1,7 @@
 """Tags: what they opt in, what they override, what they carry forward, and what they cannot do."""
 
 from dataclasses import fields, replace
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -275,8 +276,21 @@ def test_a_clone_that_waits_itself_keeps_the_start_of_its_wait() -> None:
 
 
 def test_an_attempt_number_below_two_makes_no_successor() -> None:
-    forged = LINEAGE | {"resilience:attempt": "0"}
-    assert tags.lineage("root-r0", forged) == Lineage(root="root-r0", attempt=1)
+    for number in ("0", "1"):
+        name, forged = f"root-r{number}", LINEAGE | {"resilience:attempt": number}
+        assert tags.lineage(name, forged) == Lineage(root=name, attempt=1)
+
+
+def test_a_ledger_of_the_contracts_shortest_form_is_read() -> None:
+    short = LINEAGE | {"resilience:ledger": "infrastructure=2 no-progress=1"}
+    assert tags.lineage("root-r3", short).ledger == Ledger(
+        ends=(("infrastructure", 2),), without_progress=1
+    )
+
+
+def test_a_number_of_eight_digits_is_the_largest_that_is_taken() -> None:
+    own = {"resilience:wait-total-seconds": "9" * 8}
+    assert tags.policy(own, Policy()).wait_total_seconds == 99_999_999
 
 
 @pytest.mark.parametrize(
@@ -325,6 +339,23 @@ def test_a_root_name_of_any_length_has_successors_of_at_most_63_characters(
     assert tags.lineage(name, tags.of_successor({}, successor(root=root, attempt=number))).root == (
         root
     )
+
+
+@pytest.mark.parametrize(
+    ("root", "number", "name"),
+    [
+        ("night", 2, "night-r2"),
+        ("a" * 60, 2, "a" * 60 + "-r2"),
+        ("a" * 61, 2, "a" * 51 + "-HASH-r2"),
+        ("a" * 60, 10, "a" * 50 + "-HASH-r10"),
+        ("a" * 50 + "-" * 12 + "b", 2, "a" * 50 + "-HASH-r2"),
+    ],
+)
+def test_a_name_never_changes_between_releases_or_a_running_lineage_would_fork(
+    root: str, number: int, name: str
+) -> None:
+    digest = sha256(root.encode()).hexdigest()[:8]
+    assert tags.successor_name(root, number) == name.replace("HASH", digest)
 
 
 def test_two_long_roots_that_differ_at_their_end_have_different_successors() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience import tags as tag_names
@@ -57,6 +57,9 @@ class SageMakerTrainingJobs:
             if code in _REFUSALS | _THROTTLED:
                 raise CreateRefused(code, text) from None
             raise Retry(f"CreateTrainingJob: {code}") from None
+        except ParamValidationError:
+            # Its text quotes the request, which may hold a secret.
+            raise CreateRefused("ParamValidation", "") from None
         except (HTTPClientError, NoConnectionError):
             raise Retry("CreateTrainingJob: no answer") from None
         if "TrainingJobArn" not in answer:  # whoever said 200 did not say that there is a job
