@@ -28,7 +28,8 @@ class Story:
         return time.monotonic() - self._began
 
     def say(self, who: str, text: str) -> None:
-        line = Text(f"{self.seconds:6.1f} s  ", style="dim")
+        line = Text()
+        line.append(f"{self.seconds:6.1f} s  ", style="dim")
         line.append(f"{who:<8}", style=_STYLES.get(who, "default"))
         line.append(text)
         self.console.print(line, soft_wrap=True, highlight=False)

@@ -13,6 +13,7 @@ from local.stack import ENTITY
 
 _LINE = ("job", "failure_class", "rule", "progress", "verdict", "reason", "checkpoint", "step")
 _LINE_END = ("successor", "due", "detail", "next")
+_STYLES = {"RELAUNCH": "bold green", "STOP": "bold red", "WAIT": "yellow"}
 _RUN = """query Run($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
     run(name: $run) { name state summaryMetrics }
@@ -32,7 +33,11 @@ def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
         ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {line.get('rule')})"
         shown.add_row(f"attempt {number}", "job", Text(attempt.name, style="bold"))
         shown.add_row("", "ended", ended)
-        shown.add_row("", "verdict", Text(f"{attempt.verdict} {attempt.reason}", style="green"))
+        shown.add_row(
+            "",
+            "verdict",
+            Text(f"{attempt.verdict} {attempt.reason}", style=_STYLES.get(attempt.verdict, "")),
+        )
         for label, text in _what_followed(attempt, following, line):
             shown.add_row("", label, text)
         shown.add_row()
