@@ -91,3 +91,23 @@ def test_a_hugging_face_training_that_was_killed_ends_in_the_weights_of_an_unbro
     steps = logged_steps(server, "huggingface", "hf-broken")
     assert len(set(steps)) == len(steps)
     assert steps[-1] == 21
+
+
+def test_two_processes_that_were_killed_end_in_the_weights_of_unbroken_ones(
+    server: LocalWandb, tmp_path: Path
+) -> None:
+    whole = environment(server, tmp_path, "two-whole")
+    broken = environment(server, tmp_path, "two-broken")
+    with example("two_processes.py", tmp_path / "broken", broken, "0.2") as first:
+        first.until_said("of step 8 is committed")
+        first.kill()
+    with example("two_processes.py", tmp_path / "whole", whole) as unbroken:
+        assert unbroken.end() == 0, unbroken.log
+    with example("two_processes.py", tmp_path / "broken", broken) as second:
+        assert second.end() == 0, second.log
+    assert "at step 8" in second.log, "in the middle of the second epoch"
+    whole_weights = weights_in(tmp_path / "whole" / "model.pt")
+    assert weights_in(tmp_path / "broken" / "model.pt") == whole_weights
+    steps = logged_steps(server, "two-processes", "two-broken")
+    assert len(set(steps)) == len(steps)
+    assert steps[-1] == 17

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resilient_training.divergence import LossWatch
     from resilient_training.ending import Ending, Terminated
     from resilient_training.environment import prepare_environment
+    from resilient_training.fitting import fit_attempt
     from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
     from resilient_training.history import OneHistory
     from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from resilient_training.sampler import (
         Position,
         ResumableSampler,
+        Share,
         position_of,
         resumable_loader,
     )
@@ -43,13 +45,14 @@ _HOMES = {
     "divergence": ("LossWatch",),
     "ending": ("Ending", "Terminated"),
     "environment": ("prepare_environment",),
+    "fitting": ("fit_attempt",),
     "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
     "history": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
     "job_tags": ("JobTags",),
     "randomness": ("seed_from",),
     "resume": ("ResumePoint", "fit", "resume_point"),
-    "sampler": ("Position", "ResumableSampler", "position_of", "resumable_loader"),
+    "sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
     "seeds": ("StepSeeds",),
     "stopping": ("GracefulStop",),
     "tags": ("JobMarks", "tags_of"),
@@ -77,9 +80,11 @@ __all__ = [
     "ResumePoint",
     "RunCheckpoints",
     "SavePlan",
+    "Share",
     "StepSeeds",
     "Terminated",
     "fit",
+    "fit_attempt",
     "folder_from",
     "job_from",
     "position_of",

@@ -20,11 +20,12 @@ from resilient_training.ending import TERMINATED, Ending, Terminated
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
 from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
+from resilient_training.ranks import hand_over, handed_over, is_follower
 from resilient_training.resume import ResumePoint, resume_point
-from resilient_training.tags import JobMarks, tags_of
+from resilient_training.tags import JobMarks, NoTags, tags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
     from types import FrameType, TracebackType
 
     from resilient_training.metadata import Metric
@@ -104,17 +105,34 @@ class Attempt:
     def resume_file(self, load: Callable[[Path], int]) -> int | None:
         """As `resume`, for a file of one's own format; `load` gives the step that it is of."""
         with tempfile.TemporaryDirectory() as folder:
-            point = resume_point(self.job, RunCheckpoints(self.run, self.job), Path(folder))
+            point = self.find(Path(folder), os.environ)
             step = None
             if point is not None:
                 _log.info("resuming from %s at step %s", point.version, point.step)
                 with _Loading(point.version):
                     step = load(point.path)
-        self.resumed_from = point
-        self.checkpoints.begin(step or 0)
-        self.losses.begin(step or 0)
-        self.stop.training = True
+        self.begin(step or 0)
         return step
+
+    def find(self, folder: Path, environment: MutableMapping[str, str]) -> ResumePoint | None:
+        """Fetch the checkpoint to resume from into `folder`; None: start from the beginning.
+
+        Raises:
+            CheckpointLoadError: it is missing, damaged, or not the one that was pinned.
+        """
+        if is_follower(environment):
+            point = handed_over(environment)
+        else:
+            point = resume_point(self.job, RunCheckpoints(self.run, self.job), folder)
+            hand_over(point, environment)
+        self.resumed_from = point
+        return point
+
+    def begin(self, step: int = 0) -> None:
+        """Train from `step` on; from now on SIGTERM has something to save."""
+        self.checkpoints.begin(step)
+        self.losses.begin(step)
+        self.stop.training = True
 
     def after_step(
         self,
@@ -175,6 +193,8 @@ def resilient(
 ) -> Iterator[Attempt]:
     """Everything around a training: W&B, tags, SIGTERM, the true end, exit code, failure file.
 
+    Of several processes that Lightning starts, rank 0 does all of this, and the others only train.
+
     The block's own end is the training's true end: the last checkpoint is committed, the job is
     marked as completed. Whatever else leaves the block becomes the exit code of the contract.
 
@@ -200,8 +220,9 @@ def resilient(
         )
         run = _begin_run(job, project)
         checkpoints = Checkpointer(plan, RunCheckpoints(run, job))
-        checkpoints.warn_if_nothing_is_stored()
-        marks = JobMarks(tags_of(job))
+        if not is_follower(os.environ):
+            checkpoints.warn_if_nothing_is_stored()
+        marks = JobMarks(NoTags() if is_follower(os.environ) else tags_of(job))
         marks.begun(run)
         yield Attempt(job, run, checkpoints, LossHistory(healthy, checkpoints.bar_after), stop)
         checkpoints.finish()
@@ -210,6 +231,8 @@ def resilient(
 
 
 def _begin_run(job: Job, project: str | None) -> wandb.Run:
+    if is_follower(os.environ):
+        return wandb.init(mode="disabled")
     prepare_environment(job)
     job.folder.mkdir(parents=True, exist_ok=True)
     # Without a limit a process whose W&B is gone waits for it for ever, on a paid machine.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import LightningModule, Trainer
 
+    from resilient_training.attempt import Attempt
     from resilient_training.metadata import SavedCheckpoint
     from resilient_training.uploads import Uploads
 
@@ -42,6 +43,13 @@ class CheckpointArtifacts(Checkpoint):
         self.plan = plan
         self.rows: list[Row] = []
         self.history: OneHistory | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        """Save as the attempt plans it."""
+        made = cls(attempt.checkpoints.plan, attempt.checkpoints.store)
+        made.checkpointer = attempt.checkpoints
+        return made
 
     @property
     def uploads(self) -> Uploads[SavedCheckpoint]:

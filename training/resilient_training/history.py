@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class OneHistory(WandbLogger):
         self._rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
 
     @override
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         if step is None:
             super().log_metrics(metrics)
@@ -46,6 +48,7 @@ class OneHistory(WandbLogger):
     def newest_rows(self) -> list[Row]:
         return list(self._rows)
 
+    @rank_zero_only
     def log_again(self, rows: list[Row]) -> None:
         """Log a checkpoint's rows, of which W&B has some."""
         self._rows.extend(rows)

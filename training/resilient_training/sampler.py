@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from typing_extensions import override
 
 from resilient_training.randomness import seed_for
 
@@ -27,6 +29,14 @@ class Position:
     batches: int
 
 
+@dataclass(frozen=True)
+class Share:
+    """The part of the data that is for process `rank`, from 0, of so many."""
+
+    rank: int = 0
+    of: int = 1
+
+
 def position_of(trainer: Trainer) -> Position:
     """Read the position from the trainer's loops, which its checkpoints restore.
 
@@ -42,29 +52,40 @@ def position_of(trainer: Trainer) -> Position:
     return Position(epochs.processed, batches.current.ready)
 
 
-class ResumableSampler(Sampler[int]):
+class ResumableSampler(DistributedSampler[int]):
     """Shuffles anew in each epoch, and starts after the batches that a checkpoint has seen.
 
-    Its length is that of the whole epoch, also after a resume: Lightning counts the skipped
-    batches as done.
+    Of several processes each gets every n-th sample of the one order; the first samples fill up
+    where they do not come out even, so that none waits for a batch that another does not have.
+    It is a DistributedSampler, so Lightning puts no other in its place.
+
+    Its length is that of the process's whole epoch, also after a resume: Lightning counts the
+    skipped batches as done.
     """
 
     def __init__(
-        self, size: int, *, batch_size: int, seed: int, position: Callable[[], Position]
+        self,
+        size: int,
+        *,
+        batch_size: int,
+        seed: int,
+        position: Callable[[], Position],
+        share: Share = Share(),
     ) -> None:
+        indices = cast("Dataset[int]", range(size))
+        super().__init__(indices, num_replicas=share.of, rank=share.rank, seed=seed)
         self.size = size
         self.batch_size = batch_size
-        self.seed = seed
         self.position = position
 
+    @override
     def __iter__(self) -> Iterator[int]:
         at = self.position()
         generator = torch.Generator().manual_seed(seed_for(self.seed, at.epoch))
         order: list[int] = torch.randperm(self.size, generator=generator).tolist()
-        return iter(order[at.batches * self.batch_size :])
-
-    def __len__(self) -> int:
-        return self.size
+        even = list(islice(cycle(order), self.total_size))
+        mine = even[self.rank :: self.num_replicas]
+        return iter(mine[at.batches * self.batch_size :])
 
 
 def resumable_loader(
@@ -86,6 +107,7 @@ def resumable_loader(
         batch_size=batch_size,
         seed=seed,
         position=lambda: position_of(trainer),
+        share=Share(trainer.global_rank, trainer.world_size),
     )
     # Each epoch's iterator draws a seed for its workers. It may not draw it from the randomness
     # that StepSeeds has just set: a resumed training makes its first iterator before that.
