@@ -17,7 +17,7 @@ _POWERTOOLS = {
 def main() -> None:
     """Have the controller's code importable as in the Lambda function, then run the command."""
     sys.path.insert(0, str(FUNCTIONS))
-    os.environ.update(_POWERTOOLS)  # noqa: TID251 — the process's own, before anything reads it
+    os.environ.update(_POWERTOOLS)
     runpy.run_module("proofs.matrix.command", run_name="__main__", alter_sys=True)
 
 

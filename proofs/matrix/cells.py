@@ -23,9 +23,13 @@ _WITH_A_SWEEP = frozenset(
         Situation.JOB_STOPPED,
     }
 )
-_TO_LAUNCH_OR_HOLD = frozenset(
-    {Step.CREATE, Step.ADJUDICATE, Step.CREATE_SCHEDULE, Step.GET_SCHEDULE, Step.PUBLISH}
-)
+_OF_A_NAME_IN_USE = frozenset({Step.ADJUDICATE, Step.LOOK_AGAIN})
+_TO_LAUNCH_OR_HOLD = _OF_A_NAME_IN_USE | {
+    Step.CREATE,
+    Step.CREATE_SCHEDULE,
+    Step.GET_SCHEDULE,
+    Step.PUBLISH,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def _impossible(cell: Cell) -> Iterator[str]:
         yield "the sweep has no part in it"
     if situation is Situation.JOB_STOPPED and step in _TO_LAUNCH_OR_HOLD:
         yield "a job that a person stopped is ignored: the call is not made"
-    if situation is Situation.DELETED_UNTOLD and step is Step.ADJUDICATE:
+    if situation is Situation.DELETED_UNTOLD and step in _OF_A_NAME_IN_USE:
         yield "the name is free again: the create succeeds, and there is nobody to ask about"
 
 

@@ -1,7 +1,5 @@
 """Real clients whose requests are answered in this process: no socket, no waiting."""
 
-# ruff: noqa: TID251 — an edge from end to end
-
 import io
 import json
 from base64 import b64decode

@@ -21,6 +21,7 @@ _MEET_AT = frozenset(
         Step.LIST_TAGS,
         Step.CREATE,
         Step.ADJUDICATE,
+        Step.LOOK_AGAIN,
         Step.CREATE_SCHEDULE,
         Step.GET_SCHEDULE,
         Step.ADD_TAGS,

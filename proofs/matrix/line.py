@@ -94,6 +94,7 @@ class Line:
     late: list[Callable[[], None]] = field(default_factory=list)
     on_request: list[Callable[[Delivery, Step], None]] = field(default_factory=list)
     on_effect: list[Callable[[Call], None]] = field(default_factory=list)
+    _launched: set[int] = field(default_factory=set)  # deliveries that asked for a successor
     _who: local = field(default_factory=local)
 
     @property
@@ -108,7 +109,10 @@ class Line:
     def send(self, operation: str, asked: Mapping[str, Any], call: str) -> Mapping[str, Any] | str:
         """Answer one request; a text is an answer that nobody can read."""
         delivery = self.delivery
-        step = step_of(operation, asked, about=delivery.job)
+        launched = delivery.number in self._launched
+        step = step_of(operation, asked, about=delivery.job, launched=launched)
+        if step is Step.CREATE:
+            self._launched.add(delivery.number)
         for told in self.on_request:
             told(delivery, step)
         plan = next((one for one in self.plans if one.hits(delivery, step, call)), None)

@@ -16,6 +16,7 @@ class Step(StrEnum):
     ASK_WANDB = "ask W&B"
     CREATE = "create the successor"
     ADJUDICATE = "list the successor's tags"
+    LOOK_AGAIN = "list the job's tags again"
     CREATE_SCHEDULE = "create the schedule"
     GET_SCHEDULE = "get the schedule"
     PUBLISH = "notify"
@@ -67,24 +68,30 @@ _BY_OPERATION = {
 }
 
 
-def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None) -> Step:
-    """Name a request; `about` is the job that the message names, None for the sweep."""
+def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None, launched: bool) -> Step:
+    """Name a request.
+
+    `about` is the job that the message names, None for the sweep; `launched`, whether this delivery
+    has asked for a successor already.
+    """
     match operation:
         case "GetParameter":
             return Step.READ_SWITCH if about is None else Step.READ_MODE
         case "Publish":
             return Step.TELL_OF_BREAKER if about is None else Step.PUBLISH
         case "ListTags":
-            return _list_tags(asked, about)
+            return _list_tags(asked, about, launched=launched)
         case "Search":
             return _search(asked)
         case _:
             return _BY_OPERATION[operation]
 
 
-def _list_tags(asked: Mapping[str, Any], about: str | None) -> Step:
+def _list_tags(asked: Mapping[str, Any], about: str | None, *, launched: bool) -> Step:
     if asked["ResourceArn"].rpartition("/")[2] != about:
         return Step.ADJUDICATE
+    if launched:
+        return Step.LOOK_AGAIN
     return Step.LIST_MORE_TAGS if "NextToken" in asked else Step.LIST_TAGS
 
 
