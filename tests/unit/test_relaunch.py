@@ -317,6 +317,22 @@ def test_a_limit_is_named_with_its_remedy_before_the_call(
     assert re.search("remove|shorten|not allowed", found)
 
 
+def test_how_many_entries_are_too_many_is_told() -> None:
+    crowded = {"Environment": {f"K{number}": "" for number in range(94)}}
+    assert limit(crowded) == "Environment: 102 entries, 100 allowed; remove 2"
+
+
+def test_a_name_that_sagemaker_would_refuse_is_a_limit() -> None:
+    for name in ("a" * 64, "-a", "a_b", ""):
+        found = relaunch.limit_reached(composed() | {"TrainingJobName": name})
+        assert found is not None
+        assert found.startswith("TrainingJobName")
+
+
+def test_the_longest_key_and_value_of_a_tag_fit() -> None:
+    assert limit(own=OPTED_IN | {"k" * 128: "x" * 256}) is None
+
+
 def test_what_exactly_fits_fits() -> None:
     own = OPTED_IN | {f"k{number}": "ü 1_.:/=+-@" for number in range(35)}
     full = {f"K{number}": "x" * 512 for number in range(92)}
