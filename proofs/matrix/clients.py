@@ -5,6 +5,7 @@ import json
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -55,6 +56,36 @@ def connect(switchboard: Switchboard) -> Clients:
         aws={service: _aws(service, switchboard) for service in SERVICES},
         wandb=_wandb(switchboard),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A client without HTTP, for sweeps that no fault can hit: they only bring a world to rest."""
+
+    switchboard: Switchboard
+
+    def get_parameter(self, **asked: object) -> Mapping[str, Any]:
+        parameter = self._send("GetParameter", asked)["Parameter"]
+        changed = datetime.fromtimestamp(parameter["LastModifiedDate"], UTC)
+        return {"Parameter": {**parameter, "LastModifiedDate": changed}}
+
+    def put_parameter(self, **asked: object) -> Mapping[str, Any]:
+        return self._send("PutParameter", asked)
+
+    def search(self, **asked: object) -> Mapping[str, Any]:
+        return self._send("Search", asked)
+
+    def send_message_batch(self, **asked: object) -> Mapping[str, Any]:
+        return self._send("SendMessageBatch", asked)
+
+    def publish(self, **asked: object) -> Mapping[str, Any]:
+        return self._send("Publish", asked)
+
+    def _send(self, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        told = self.switchboard.send(operation, asked, operation)
+        if isinstance(told, str):
+            raise TypeError("a fault has hit what comes to rest")
+        return told
 
 
 class _AtOnce:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import local
+from threading import Lock, local
 from typing import Any
 
 from local.in_memory import Clock
@@ -23,6 +23,9 @@ class Delivery:
     body: str | None
     began: int  # place in the history
     outcome: str = "runs"  # then: acknowledged, returned or crashed
+
+
+_NOBODY = Delivery(0, "nobody", "", None, 0)  # a client that is used apart from any function
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,12 @@ class Line:
     on_request: list[Callable[[Delivery, Step], None]] = field(default_factory=list)
     on_effect: list[Callable[[Call], None]] = field(default_factory=list)
     _launched: set[int] = field(default_factory=set)  # deliveries that asked for a successor
+    _one_at_a_time: Lock = field(default_factory=Lock)
     _who: local = field(default_factory=local)
 
     @property
     def delivery(self) -> Delivery:
-        found: Delivery = self._who.delivery
+        found: Delivery = getattr(self._who, "delivery", _NOBODY)
         return found
 
     @delivery.setter
@@ -131,7 +135,8 @@ class Line:
     ) -> Mapping[str, Any]:
         delivery = self.delivery
         try:
-            answer = self.account.answer(operation, asked, stale=stale)
+            with self._one_at_a_time:
+                answer = self.account.answer(operation, asked, stale=stale)
         except Refused as refused:
             self._note(delivery, step, asked, None, refused=refused.code, stale=stale, late=late)
             raise

@@ -10,7 +10,7 @@ from proofs.matrix.deployment import GRACE
 from proofs.matrix.faults import Fault
 from proofs.matrix.line import Plan
 from proofs.matrix.queue import Message
-from proofs.matrix.situations import AT_ONCE, Order, Situation, open_, play
+from proofs.matrix.situations import ORDERS, Order, Situation, open_, play
 from proofs.matrix.stage import Connections, Stage
 from proofs.matrix.steps import Step
 from proofs.matrix.story import process_of
@@ -50,7 +50,7 @@ class Run:
 
 
 def runs_of(cell: Cell, connections: Connections) -> Iterator[Run]:
-    for order in Order if cell.situation in AT_ONCE else (Order.BEFORE,):
+    for order in ORDERS.get(cell.situation, (Order.BEFORE,)):
         yield run(cell, connections, order)
 
 

@@ -41,8 +41,10 @@ class Order(StrEnum):
     BEFORE_VERDICT = "the other before the verdict is tagged"
 
 
-AT_ONCE = frozenset({Situation.CONCURRENT, Situation.RACING})
-_BEGUN_BY_SWEEP = frozenset({Situation.LOST})
+ORDERS = {
+    Situation.CONCURRENT: tuple(Order),
+    Situation.RACING: (Order.BEFORE, Order.AFTER),
+}
 
 
 def open_(stage: Stage, situation: Situation, step: Step) -> None:
@@ -93,7 +95,7 @@ def play(stage: Stage, situation: Situation, step: Step, order: Order) -> None:
 
 
 def _begins_with_sweep(situation: Situation, step: Step) -> bool:
-    if situation in AT_ONCE:
+    if situation in ORDERS:
         return False
     return situation is Situation.LOST or step in OF_THE_SWEEP
 
