@@ -93,7 +93,7 @@ def test_a_hugging_face_training_that_was_killed_ends_in_the_weights_of_an_unbro
     assert steps[-1] == 21
 
 
-def test_two_processes_that_were_killed_end_in_the_weights_of_unbroken_ones(
+def test_two_processes_that_were_killed_and_terminated_end_in_the_weights_of_unbroken_ones(
     server: LocalWandb, tmp_path: Path
 ) -> None:
     whole = environment(server, tmp_path, "two-whole")
@@ -103,9 +103,14 @@ def test_two_processes_that_were_killed_end_in_the_weights_of_unbroken_ones(
         first.kill()
     with example("two_processes.py", tmp_path / "whole", whole) as unbroken:
         assert unbroken.end() == 0, unbroken.log
-    with example("two_processes.py", tmp_path / "broken", broken) as second:
-        assert second.end() == 0, second.log
+    with example("two_processes.py", tmp_path / "broken", broken, "0.2") as second:
+        second.until_said("resuming from v")
+        second.until_said("is committed")
+        second.process.send_signal(signal.SIGTERM)
+        assert second.end() == 143, second.log
     assert "at step 8" in second.log, "in the middle of the second epoch"
+    with example("two_processes.py", tmp_path / "broken", broken) as third:
+        assert third.end() == 0, third.log
     whole_weights = weights_in(tmp_path / "whole" / "model.pt")
     assert weights_in(tmp_path / "broken" / "model.pt") == whole_weights
     steps = logged_steps(server, "two-processes", "two-broken")

@@ -57,6 +57,10 @@ class StopRequest:
     def __init__(self) -> None:
         self.came = False
         self.training = False
+        self.listen()
+
+    def listen(self) -> None:
+        """Be the one that SIGTERM comes to."""
         signal.signal(signal.SIGTERM, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import LightningModule, Trainer
 
-    from resilient_training.attempt import Attempt
+    from resilient_training.attempt import Attempt, StopRequest
     from resilient_training.metadata import SavedCheckpoint
     from resilient_training.uploads import Uploads
 
@@ -41,6 +41,7 @@ class CheckpointArtifacts(Checkpoint):
     ) -> None:
         self.checkpointer = Checkpointer(plan, store, clock=clock)
         self.plan = plan
+        self.stop: StopRequest | None = None
         self.rows: list[Row] = []
         self.history: OneHistory | None = None
 
@@ -48,7 +49,7 @@ class CheckpointArtifacts(Checkpoint):
     def of(cls, attempt: Attempt) -> Self:
         """Save as the attempt plans it."""
         made = cls(attempt.checkpoints.plan, attempt.checkpoints.store)
-        made.checkpointer = attempt.checkpoints
+        made.checkpointer, made.stop = attempt.checkpoints, attempt.stop
         return made
 
     @property
@@ -75,6 +76,10 @@ class CheckpointArtifacts(Checkpoint):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.checkpointer.begin(trainer.global_step)
+        if self.stop and trainer.world_size > 1:
+            # Lightning's handler talks to the other processes wherever the signal finds them,
+            # which now and then is in the middle of another exchange, and all wait for ever.
+            self.stop.listen()
         if self.history and self.rows:
             self.history.log_again(self.rows)
 
@@ -85,6 +90,8 @@ class CheckpointArtifacts(Checkpoint):
         # The last batch is left to the epoch's end, whose checkpoint has the validation behind it.
         if self._due(trainer) and _between_steps(trainer) and not _at_epoch_end(trainer):
             self.save(trainer)
+        if self.stop and trainer.world_size > 1 and _any(trainer, here=self.stop.came):
+            raise SIGTERMException
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -129,7 +136,7 @@ class CheckpointArtifacts(Checkpoint):
         if trainer.world_size == 1 or self.plan.every_minutes == 0:
             return due
         # Clocks differ, and one process alone would wait for the others in its save for ever.
-        return bool(trainer.strategy.reduce_boolean_decision(due, all=False))
+        return _any(trainer, here=due)
 
     def _metric(self, trainer: Trainer) -> Metric | None:
         """The monitored metric, where the checkpoint is of the state that it was measured on."""
@@ -137,6 +144,11 @@ class CheckpointArtifacts(Checkpoint):
         if value is None or not _at_epoch_end(trainer):
             return None
         return Metric(self.plan.monitor, float(value))
+
+
+def _any(trainer: Trainer, *, here: bool) -> bool:
+    """Whether it is so in any of the processes."""
+    return bool(trainer.strategy.reduce_boolean_decision(here, all=False))
 
 
 def _between_steps(trainer: Trainer) -> bool:
