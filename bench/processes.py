@@ -68,9 +68,10 @@ def subject(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # Ctrl-C is for us, who then end it
     ) as process:
-        yield Subject(process, spawned)
-        if process.stdin is not None:
-            process.stdin.close()
-        # It may still have much to put away; nothing of that is measured.
-        process.kill()
+        try:
+            yield Subject(process, spawned)
+        finally:
+            # It may still have much to put away; nothing of that is measured.
+            process.kill()

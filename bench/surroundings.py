@@ -186,4 +186,5 @@ def _commit_checkpoints(stack: LocalStack, folder: Path) -> None:
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us, who then end it
     )

@@ -45,11 +45,18 @@ def slow_network(services: Mapping[str, str]) -> Iterator[SlowNetwork]:
     upstreams = [f"{name}={urlsplit(url).netloc}" for name, url in services.items()]
     command = [sys.executable, "-m", "bench.network", *upstreams]
     with subprocess.Popen(
-        command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for us, who then end it
     ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("the network was started without pipes")
-        addresses = json.loads(process.stdout.readline())
-        urls = {name: f"http://{address}" for name, address in addresses.items()}
-        yield SlowNetwork(urls, process.stdin, process.stdout)
-        process.stdin.close()
+        try:
+            if process.stdin is None or process.stdout is None:
+                raise RuntimeError("the network was started without pipes")
+            addresses = json.loads(process.stdout.readline())
+            urls = {name: f"http://{address}" for name, address in addresses.items()}
+            yield SlowNetwork(urls, process.stdin, process.stdout)
+        finally:
+            process.kill()
