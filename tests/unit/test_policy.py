@@ -79,6 +79,34 @@ def test_what_is_not_ours_to_judge_is_left_alone(more: dict[str, object], reason
     assert outcome(policy.decide(facts)) == (IGNORE, reason)
 
 
+@pytest.mark.parametrize("how", ["Training", "Pending", "SomethingNew", "None"])
+def test_an_end_of_a_kind_that_is_not_known_is_not_acted_on(how: str) -> None:
+    assert decided(FailureClass.INFRASTRUCTURE, V1, secondary_status=how) == (
+        IGNORE,
+        Reason.STATUS_UNKNOWN,
+    )
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(-1, RELAUNCH), (1, RELAUNCH), (2, IGNORE)])
+def test_a_wait_is_over_when_it_is_due_give_or_take_the_second_that_clocks_are_cut_to(
+    ahead: int, verdict: Verdict
+) -> None:
+    waits = Judged(verdict="WAIT", reason="wandb_unavailable", due=NOW + ahead)
+    assert decided(FailureClass.INFRASTRUCTURE, V1, judged=waits)[0] is verdict
+
+
+def test_wandb_is_asked_only_where_its_answer_can_matter() -> None:
+    hopeful = ended(FailureClass.INFRASTRUCTURE)
+    assert policy.needs_checkpoints(hopeful)
+    for more in (
+        {"failure_class": None},
+        {"request": None},
+        {"judged": Judged(verdict="STOP", reason="no_progress")},
+        {"obstacles": ((Reason.LIMIT_REACHED, "Tags"),)},
+    ):
+        assert not policy.needs_checkpoints(replace(hopeful, **more))
+
+
 def test_observing_decides_as_acting_does() -> None:
     facts = ended(FailureClass.INFRASTRUCTURE, V1)
     observed = policy.decide(replace(facts, mode=Mode.OBSERVE))
@@ -545,6 +573,8 @@ def test_a_successor_that_is_there_already_settles_it(failure_class: FailureClas
     ours = decided(failure_class, succession=Succession.OURS)
     assert ours == (RELAUNCH, Reason.ALREADY_RELAUNCHED)
     assert decided(failure_class, succession=Succession.FOREIGN) == (STOP, Reason.NAME_TAKEN)
+    taken = policy.decide(ended(failure_class, lineage=attempt(3), succession=Succession.FOREIGN))
+    assert taken.detail == "root-r4"
 
 
 @pytest.mark.parametrize(
