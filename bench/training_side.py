@@ -121,7 +121,7 @@ def run(progress: Progress, repetitions: int) -> Iterator[Report]:
 
 
 def _step_cost(bench: Bench, repetitions: int) -> Report:
-    interval, steps = (5, 1500) if repetitions == QUICK else (30, 8000)
+    interval, steps = (5, 500) if repetitions == QUICK else (30, 2000)
     taken: dict[str, list[Timed]] = {mode: [] for mode in SAYS}
     for _ in bench.progress.through("time per step", range(repetitions)):
         for mode in SAYS:

@@ -32,7 +32,7 @@ from resilient_training import (
     resumable_loader,
 )
 
-PROJECT, BATCH, SEED = "bench-training", 16, 7
+PROJECT, BATCH, SEED = "bench-training", 64, 7
 _NUMBERS_IN_A_MEGABYTE = 250_000
 
 
@@ -49,7 +49,8 @@ class Plan:
 class Clock(Callback):
     """Wall and CPU time between the beginnings of two steps: all that is done for one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells: bool) -> None:
+        self.tells = tells
         self.walls: list[float] = []
         self.cpus: list[float] = []
 
@@ -59,7 +60,8 @@ class Clock(Callback):
     ) -> None:
         self.walls.append(time.monotonic())
         self.cpus.append(time.process_time())
-        print(f"at step {trainer.global_step}", flush=True)
+        if self.tells:
+            print(f"at step {trainer.global_step}", flush=True)
 
 
 class Data(LightningDataModule):
@@ -136,7 +138,8 @@ def main(mode: str, *numbers: str) -> None:
     torch.set_num_threads(1)
     megabytes, steps, every_n_steps, *seconds = numbers
     plan = Plan(mode, int(megabytes), int(steps), int(every_n_steps), *map(float, seconds))
-    clock = Clock()
+    # The SDK reads along what is printed, which is no part of a step that is timed.
+    clock = Clock(tells=plan.seconds_per_step > 0)
     train(plan, clock)
     print(f"bench {json.dumps({'walls': clock.walls, 'cpus': clock.cpus})}", flush=True)
 
