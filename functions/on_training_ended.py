@@ -48,7 +48,7 @@ _WAVE_WIDTH = 3
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Take each message of the batch on its own: one that must come again holds up no other."""
-    intake = start(context.invoked_function_arn)
+    intake = start()
     return process_partial_response(
         event=event,
         record_handler=partial(_take, intake=intake),
@@ -66,10 +66,10 @@ def _take(record: SQSRecord, intake: Intake) -> None:
 
 
 @cache
-def start(function_arn: str) -> Intake:
-    """Connect the controller to the account and region that this function runs in."""
-    _, partition, _, region, account, *_ = function_arn.split(":")
+def start() -> Intake:
+    """Connect the controller to its account and region, which are those of its queue."""
     own = settings.of_on_training_ended(os.environ)
+    _, partition, _, region, account, *_ = own.queue_arn.split(":")
     client = partial(boto3.client, region_name=region, config=AWS_CALLS)
     pool = urllib3.PoolManager(timeout=_WANDB_TIMEOUT, retries=_WANDB_RETRIES)
     sagemaker_arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
@@ -96,3 +96,9 @@ def start(function_arn: str) -> Intake:
         account=account,
         region=region,
     )
+
+
+if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+    # While it starts, Lambda gives a function a whole CPU, and not the fraction that its memory
+    # buys. And a setting that is missing ends it here, by name, before it takes a message.
+    start()

@@ -66,6 +66,6 @@ def wired_to(intake: Intake) -> None:
     _here.intake = intake
 
 
-def _start(_: str) -> Intake:
+def _start() -> Intake:
     found: Intake = _here.intake
     return found

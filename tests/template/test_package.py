@@ -154,10 +154,17 @@ def test_a_function_starts_from_the_zip_alone_and_makes_all_its_clients(
     given = stack().properties(resource)["Environment"]["Variables"]
     environment = {name: str(value) for name, value in given.items()}
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-    start = {"on_training_ended": "start", "sweep": "_start"}[function]
-    script = f"import boto3, {function} as f; f.{start}('{FUNCTION_ARN}f'); print(boto3.__file__)"
+    start = {"on_training_ended": "start()", "sweep": f"_start('{FUNCTION_ARN}f')"}[function]
+    script = f"import boto3, {function} as f; f.{start}; print(boto3.__file__)"
     loaded = on_lambda(task_root, script, **environment, **credentials)
     assert Path(loaded.strip()).is_relative_to(task_root)
+
+
+def test_a_missing_setting_ends_the_start_with_its_name(task_root: Path) -> None:
+    script = "try: import on_training_ended\n"
+    script += "except Exception as error: print(type(error).__name__, error)"
+    told = on_lambda(task_root, script, AWS_LAMBDA_INITIALIZATION_TYPE="on-demand")
+    assert told.startswith("SettingsMissing WANDB_BASE_URL is not set")
 
 
 def test_a_service_that_was_trimmed_away_is_called_unknown(task_root: Path) -> None:

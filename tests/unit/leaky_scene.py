@@ -37,7 +37,8 @@ def deployed(function: str) -> dict[str, str]:
         TrainingRoleArns="arn:aws:iam::111122223333:role/TrainingRole",
     )
     variables = made.properties(function)["Environment"]["Variables"]
-    return {name: str(value) for name, value in variables.items()}
+    there = {"RESILIENCE_QUEUE_ARN": "arn:aws:sqs:us-east-1:111122223333:ended"}
+    return {name: str(value) for name, value in variables.items()} | there
 
 
 def _function_arn() -> str:
@@ -123,7 +124,8 @@ def deployed_scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     made = Scene(canary, world, wire, _Context())
     made.job()
     yield made
-    on_training_ended.start(made.context.invoked_function_arn).executor.shutdown()
+    on_training_ended.start().executor.shutdown()
+    on_training_ended.start.cache_clear()
 
 
 @contextmanager
