@@ -42,10 +42,11 @@ _COMMITTED = re.compile(r"of step (\d+) is committed")
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Seconds of each step, wall and of the process's own CPU."""
+    """Seconds of each step: wall, the process's own CPU, and wall inside callbacks and logger."""
 
     walls: Sequence[float]
     cpus: Sequence[float]
+    inside: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Bench:
         if not told:
             raise SubjectError(f"{SCRIPT.name} {mode} ended with {process.returncode}:\n{output}")
         times = json.loads(told[0].removeprefix("bench "))
-        return Timed(_between(times["walls"]), _between(times["cpus"]))
+        return Timed(*(_between(times[name]) for name in ("walls", "cpus", "inside")))
 
     def lost(self, every_n_steps: int) -> tuple[int, int]:
         """Kill one training at no chosen moment; gives the steps made, and those not committed."""
@@ -127,22 +128,25 @@ def _step_cost(bench: Bench, repetitions: int) -> Report:
         for mode in SAYS:
             timed = bench.steps(mode, megabytes=1, steps=steps, every=interval, by="seconds")
             taken[mode].append(timed)
-    bare = taken[BARE]
     return Report(
         f"Time per step, a checkpoint of 1 MB each {interval} s",
-        ("training", "median ms", "to bare", "mean ms", "to bare", "CPU ms", "to bare"),
+        ("training", "median ms", "mean ms", "CPU ms", "in callbacks ms", "share of a step"),
         [
             (
                 SAYS[mode],
-                *_beside(_medians(timed), _medians(bare)),
-                *_beside([mean(one.walls) for one in timed], [mean(one.walls) for one in bare]),
-                *_beside([mean(one.cpus) for one in timed], [mean(one.cpus) for one in bare]),
+                milliseconds(median(one.walls) for one in timed),
+                milliseconds(mean(one.walls) for one in timed),
+                milliseconds(mean(one.cpus) for one in timed),
+                f"{median(mean(one.inside) for one in timed) * 1000:.3f}",
+                f"{median(sum(one.inside) / sum(one.walls) for one in timed):.2%}",
             )
             for mode, timed in taken.items()
         ],
         (
             f"{repetitions} trainings a row, by turns, {steps} steps each; medians of them.",
-            "The mean holds the checkpoints' stalls; CPU is the process's own, uploads included.",
+            "Means hold the checkpoints' stalls; CPU is the process's own, uploads included.",
+            "In callbacks: all that is done within them and the logger, saves included.",
+            "Of all figures it is the one that other work on the machine disturbs least.",
             "On ours: seeds, loss watch, one history and checkpoints all at once.",
         ),
     )
@@ -212,16 +216,8 @@ def _between(moments: Sequence[float]) -> list[float]:
     return [later - earlier for earlier, later in pairwise(moments)][_SETTLED:]
 
 
-def _medians(timed: Sequence[Timed]) -> list[float]:
-    return [median(one.walls) for one in timed]
-
-
 def _stall(walls: Sequence[float]) -> float:
     return max(walls) - median(walls)
-
-
-def _beside(one: Sequence[float], other: Sequence[float]) -> tuple[str, str]:
-    return f"{median(one) * 1000:.2f}", f"{(median(one) / median(other) - 1) * 100:+.1f} %"
 
 
 def main() -> None:
