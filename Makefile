@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CHECKED := functions training local tests packaging bench proofs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay test check lint types security model matrix bench build deploy clean
+.PHONY: help setup build-local demo local replay test check lint types security model matrix mutate bench build deploy clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -74,6 +74,13 @@ model: $(READY) ## visit every state of the protocol, whole and with each elemen
 
 matrix: $(READY) ## every remote call x every fault x every situation, on the real code
 	@$(BIN)/python -m proofs.matrix
+
+MUTANTS := build/mutation
+
+mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails
+	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local training tests events template.yaml $(MUTANTS)
+	@cp proofs/mutation.toml $(MUTANTS)/pyproject.toml
+	@cd $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut run --max-children 2; $(CURDIR)/$(BIN)/mutmut results
 
 bench: $(READY) build-local ## print the benchmark tables
 	@$(BIN)/python -m bench
