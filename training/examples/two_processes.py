@@ -13,6 +13,8 @@ from typing_extensions import override
 
 from resilient_training import (
     CheckpointArtifacts,
+    HealthyLoss,
+    LossWatch,
     OneHistory,
     StepSeeds,
     fit_attempt,
@@ -58,13 +60,15 @@ def main(seconds_per_step: float) -> None:
     with resilient("two-processes", every_n_steps=4) as attempt:
         torch.manual_seed(SEED)
         model = Network(seconds_per_step)
+        saving = CheckpointArtifacts.of(attempt)
+        watch = LossWatch(saving, HealthyLoss(factor=10))
         trainer = Trainer(
             max_epochs=EPOCHS,
             accelerator="cpu",
             strategy="ddp",
             devices=2,
             logger=OneHistory(attempt.run),
-            callbacks=[StepSeeds(SEED), CheckpointArtifacts.of(attempt)],
+            callbacks=[StepSeeds(SEED), watch, saving],
             log_every_n_steps=1,
             enable_progress_bar=False,
             enable_model_summary=False,
