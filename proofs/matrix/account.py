@@ -17,6 +17,7 @@ from proofs.matrix.search import matches
 
 Fields = Mapping[str, Any]
 T = TypeVar("T")
+_STALE = " as it was "
 JOB_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
 MODE, SECRET = "/resilience/mode", "resilience/wandb-api-key"
 _MOST_TAGS, _TAGS_A_PAGE, _JOBS_A_PAGE = 50, 5, 3
@@ -147,12 +148,15 @@ class Account:
         return _there(kept.before if stale else kept.now)
 
     def _list_tags(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
+        """Give a page; where the first was stale, so are those that follow on it."""
+        start, _, follows = asked.get("NextToken", "0").partition(_STALE)
+        stale = stale or bool(follows)
         kept = self._job(asked["ResourceArn"].rpartition("/")[2]).tags
         tags = _there(kept.before if stale else kept.now)
-        start = int(asked.get("NextToken", 0))
-        end = start + min(_TAGS_A_PAGE, asked["MaxResults"])
-        more = {"NextToken": str(end)} if end < len(tags) else {}
-        return {"Tags": _pairs(dict(list(tags.items())[start:end])), **more}
+        end = int(start) + min(_TAGS_A_PAGE, asked["MaxResults"])
+        token = f"{end}{_STALE}before" if stale else str(end)
+        more = {"NextToken": token} if end < len(tags) else {}
+        return {"Tags": _pairs(dict(list(tags.items())[int(start) : end])), **more}
 
     def _search(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         seen = [

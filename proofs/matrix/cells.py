@@ -75,6 +75,9 @@ def assumptions(cell: Cell) -> Iterator[tuple[str, str]]:
         yield "I1", "a successor deleted before its parent's verdict frees the name (ADR 1)"
     if (cell.step, cell.fault) == (Step.ADD_TAGS, Fault.GARBLED):
         yield "I7", "AddTags that answers 200 has had its effect; the sweep makes up for it if not"
+    stale_tags = cell.fault is Fault.STALE and cell.step in {Step.LIST_TAGS, Step.LIST_MORE_TAGS}
+    if stale_tags and cell.situation is Situation.JOB_OFF:
+        yield "I8", "ListTags shows a tag that a person set before it was asked"
 
 
 def judge(cell: Cell, connections: Connections) -> Outcome:

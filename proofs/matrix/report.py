@@ -27,7 +27,7 @@ class Results:
         return sum(one.runs for one in self.outcomes)
 
 
-def report(results: Results, seconds: float) -> Iterator[str]:
+def report(results: Results, seconds: float, of_processor: float) -> Iterator[str]:
     yield from _table(results.outcomes)
     yield ""
     yield from (f"  {letter}  {situation}" for situation, letter in _LETTERS.items())
@@ -35,7 +35,8 @@ def report(results: Results, seconds: float) -> Iterator[str]:
     yield from _assumed(results.outcomes)
     yield ""
     ran, held = len(results.outcomes), len(results.outcomes) - len(results.bad)
-    yield f"{ran} cells ran ({results.runs} runs), {held} held, in {seconds:.0f} s"
+    took = f"{seconds:.0f} s, {of_processor:.0f} of them on the processor"
+    yield f"{ran} cells ran ({results.runs} runs), {held} held, in {took}"
     if results.bad:
         yield from _violations(results.bad)
 
