@@ -1,8 +1,8 @@
 """Launch a training on SageMaker that can be brought back when it fails.
 
 Creates what is missing (bucket, execution role, secret with the W&B key), uploads the source and
-calls CreateTrainingJob. Run it again and nothing is made twice. AWS_ENDPOINT_URL leads it to a
-local AWS.
+has the SageMaker SDK's ModelTrainer create the job. Run it again and nothing is made twice.
+AWS_ENDPOINT_URL leads it to a local AWS.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from launching.account import Account, LaunchError, account_of
-from launching.follow import follow
-from launching.request import TrainingSpec, training_job_request
+from launching.follow import Status, follow
 from launching.role import ensure_role
 from launching.secret import ensure_secret, find_key
-from launching.storage import ensure_bucket, upload_data, upload_source
+from launching.spec import METRICS, TrainingSpec, check
+from launching.storage import ensure_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from botocore.client import BaseClient
+
+    from launching.trainer import NamedTrainer
 
 __all__ = [
     "LaunchError",
@@ -41,44 +43,42 @@ __all__ = [
     "ensure_secret",
     "follow",
     "launch",
-    "training_job_request",
-    "upload_data",
-    "upload_source",
+    "trainer_of",
 ]
 
 _PREFIX = "resilient-training"
 _ROLE_PATIENCE = 12
+_METRICS_EVERY_SECONDS = 30.0
 
 
-def launch(
-    sagemaker: BaseClient, request: Mapping[str, Any], *, patience: int = _ROLE_PATIENCE
-) -> str:
-    """Create the job; gives its ARN, also when the very same job is there already.
+def launch(sagemaker: BaseClient, trainer: NamedTrainer, *, patience: int = _ROLE_PATIENCE) -> None:
+    """Have the job created, unless the very same one is there already.
 
     A role that was made a moment ago is not known everywhere yet: SageMaker then cannot assume it,
-    and is asked again every 5 seconds, `patience` times.
+    and is asked again every 5 seconds, `patience` times in all.
 
     Raises:
         LaunchError: another job has the name.
     """
     for attempts_left in reversed(range(patience)):
         try:
-            return str(sagemaker.create_training_job(**request)["TrainingJobArn"])
+            trainer.train(wait=False, logs=False)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceInUse":
-                return _arn_of_same(sagemaker, request)
+                _must_be_the_same(sagemaker, trainer.request())
+                return
             if "assume" not in str(error) or not attempts_left:
                 raise
             time.sleep(5)
-    raise LaunchError("no attempt was allowed")
+        else:
+            return
 
 
-def _arn_of_same(sagemaker: BaseClient, request: Mapping[str, Any]) -> str:
+def _must_be_the_same(sagemaker: BaseClient, request: Mapping[str, Any]) -> None:
     name = request["TrainingJobName"]
     found = sagemaker.describe_training_job(TrainingJobName=name)
     if _asked_for(found) != _asked_for(request):
         raise LaunchError(f"another training job is called {name}: give another --name")
-    return str(found["TrainingJobArn"])
 
 
 def _asked_for(job: Mapping[str, Any]) -> list[Any]:
@@ -88,8 +88,8 @@ def _asked_for(job: Mapping[str, Any]) -> list[Any]:
     return [
         algorithm.get("TrainingImage"),
         algorithm.get("ContainerArguments"),
-        job.get("Environment", {}),
-        job.get("HyperParameters", {}),
+        job.get("Environment") or {},
+        job.get("HyperParameters") or {},
         sorted(channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in channels),
     ]
 
@@ -124,7 +124,21 @@ def parser_for(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--max-runtime", type=int, default=24 * 3600, metavar="SECONDS")
     add("--spot", action="store_true", help="managed spot training")
     add("--max-wait", type=int, default=48 * 3600, metavar="SECONDS", help="for spot capacity")
+    add(
+        "--keep-alive",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="warm pool: keep the instance for a successor, at most an hour",
+    )
     add("--hyperparameter", action="append", default=[], metavar="NAME=VALUE", help="of train.py")
+    add(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME=REGEX",
+        help="a value in the log, by the regex's one group (default: those of train.py)",
+    )
     add(
         "--tag",
         action="append",
@@ -149,18 +163,14 @@ def default_image(region: str) -> str:
 
 
 def spec_for(options: argparse.Namespace, account: Account) -> TrainingSpec:
-    """What the request needs, with the places where things are going to be."""
-    bucket = bucket_of(options, account)
-    home = f"s3://{bucket}/{options.prefix}"
     name = options.name or f"digits-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     return TrainingSpec(
         name=name,
         role_arn=f"arn:{account.partition}:iam::{account.number}:role/{options.role_name}",
         image=options.image or default_image(account.region),
-        code_uri=f"{home}/code/",
-        data_uri=f"{home}/data/" if options.data else None,
-        output_uri=f"{home}/output/",
-        checkpoint_uri=f"{home}/checkpoints/{name}/",
+        source=options.source,
+        data=options.data,
+        home=f"{bucket_of(options, account)}/{options.prefix}",
         entity=options.entity,
         project=options.project,
         base_url=options.base_url,
@@ -169,8 +179,10 @@ def spec_for(options: argparse.Namespace, account: Account) -> TrainingSpec:
         max_runtime=options.max_runtime,
         spot=options.spot,
         max_wait=options.max_wait,
+        keep_alive=options.keep_alive,
         install=options.install,
         hyperparameters=pairs(options.hyperparameter, "--hyperparameter"),
+        metrics=pairs(options.metric, "--metric") or METRICS,
         tags=pairs(options.tag, "--tag"),
     )
 
@@ -179,46 +191,68 @@ def bucket_of(options: argparse.Namespace, account: Account) -> str:
     return options.bucket or f"{_PREFIX}-{account.number}-{account.region}"
 
 
-def prepare(
-    session: boto3.Session, options: argparse.Namespace, account: Account, spec: TrainingSpec
-) -> TrainingSpec:
-    """Make what the job needs; gives the spec with the places where source and data now are."""
+def trainer_of(spec: TrainingSpec, session: boto3.Session, *, sends: bool = True) -> NamedTrainer:
+    """The SDK's trainer for a spec; with `sends` off nothing is uploaded.
+
+    Raises:
+        LaunchError: the SDK is not installed.
+    """
+    try:
+        from launching.trainer import trainer_for  # noqa: PLC0415 - two seconds, not for --help
+    except ModuleNotFoundError as error:
+        needed = Path(__file__).with_name("requirements-launch.txt")
+        raise LaunchError(f"no module {error.name}: pip install -r {needed}") from None
+    return trainer_for(spec, session, sends=sends)
+
+
+def prepare(session: boto3.Session, options: argparse.Namespace, account: Account) -> str:
+    """Make what the job needs, where it is missing; gives the role's ARN."""
     bucket = bucket_of(options, account)
     home, secret = f"{bucket}/{options.prefix}", options.secret_name
     key = find_key(os.environ, options.wandb_key_file, Path(".env"))
     ensure_secret(session.client("secretsmanager"), name=secret, value=key)
-    s3 = session.client("s3")
-    ensure_bucket(s3, account, name=bucket)
+    ensure_bucket(session.client("s3"), account, name=bucket)
     iam = session.client("iam")
-    role = ensure_role(iam, account, name=options.role_name, home=home, secret=secret)
-    code = upload_source(s3, home=home, folder=options.source)
-    data = upload_data(s3, home=home, folder=options.data) if options.data else None
-    return replace(spec, role_arn=role, code_uri=code, data_uri=data)
+    return ensure_role(iam, account, name=options.role_name, home=home, secret=secret)
 
 
 def run(options: argparse.Namespace) -> int:
     session = boto3.Session(region_name=options.region or os.environ.get("AWS_REGION"))
     account = account_of(session)
     spec = spec_for(options, account)
+    check(spec)  # refuse a bad request before anything is made
     if options.dry_run:
-        say(json.dumps(training_job_request(spec), indent=2))
+        request = trainer_of(spec, session, sends=False).request()
+        say(json.dumps(request, indent=2))
         return 0
     if spec.entity is None:
         say("note: without --entity the job is recoverable only once its training has begun")
-    training_job_request(spec)  # refuse a bad request before anything is made
-    request = training_job_request(prepare(session, options, account, spec))
+    spec = replace(spec, role_arn=prepare(session, options, account))
     sagemaker = session.client("sagemaker")
-    say(f"launched {launch(sagemaker, request)}")
-    return watch(sagemaker, spec.name) if options.wait else 0
+    launch(sagemaker, trainer_of(spec, session))
+    say(f"launched {account.arn('sagemaker', f'training-job/{spec.name}')}")
+    return watch(sagemaker, spec) if options.wait else 0
 
 
-def watch(sagemaker: BaseClient, name: str) -> int:
-    ended = ""
-    for status in follow(sagemaker, name):
-        now = f"{datetime.now(UTC):%H:%M:%S}"
-        say(f"{now} {status.status} {status.secondary} {status.message}".rstrip())
-        ended = status.status
+def watch(sagemaker: BaseClient, spec: TrainingSpec) -> int:
+    """Tell of the job until its end: each status, and now and then the newest metrics."""
+    ended, stage, told = "", None, 0.0
+    for status in follow(sagemaker, spec.name):
+        moved = status.stage != stage
+        if moved or time.monotonic() - told >= _METRICS_EVERY_SECONDS:
+            say(line_of(status, moved=moved))
+            told = time.monotonic()
+        ended, stage = status.status, status.stage
+    if ended != "Completed" and spec.entity:
+        say("the resilience controller judges it: see the job's tag resilience:verdict")
     return 0 if ended == "Completed" else 1
+
+
+def line_of(status: Status, *, moved: bool) -> str:
+    now = f"{datetime.now(UTC):%H:%M:%S}"
+    metrics = " ".join(f"{name}={value:.6g}" for name, value in status.metrics.items())
+    words = (now, status.status, status.secondary, metrics, status.message if moved else "")
+    return " ".join(word for word in words if word)
 
 
 def say(text: str) -> None:

@@ -74,13 +74,18 @@ class Progress(Callback):
         batch_idx: int,
     ) -> None:
         if trainer.global_step % self._every_n_steps == 0:
-            _log.info("at step %d", trainer.global_step)
+            _log.info("at step %d: %s", trainer.global_step, _shown(trainer, "train_loss"))
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        measured = trainer.callback_metrics
-        shown = " ".join(f"{name}={float(value):.4f}" for name, value in sorted(measured.items()))
+        shown = _shown(trainer, *sorted(trainer.callback_metrics))
         _log.info("epoch %d done at step %d: %s", trainer.current_epoch, trainer.global_step, shown)
+
+
+def _shown(trainer: Trainer, *names: str) -> str:
+    """Metrics as launch.py tells SageMaker to read them."""
+    measured = trainer.callback_metrics
+    return " ".join(f"{name}={float(measured[name]):.4f}" for name in names if name in measured)
 
 
 def quiet_libraries() -> None:

@@ -47,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
     add("--event-copies", type=int, default=2, help="how often a terminal state is told")
     add("--page-limit", type=int, default=100, help="most entries on a page, for small tests")
     add("--instance-quota", type=int, default=32, help="instances that may train at once")
+    add(
+        "--no-namespaces",
+        dest="namespaces",
+        action="store_false",
+        help="run jobs as where the kernel grants none: /opt/ml is rewritten in their scripts",
+    )
     return made
 
 
@@ -108,6 +114,7 @@ def main() -> None:
         terminal_event_copies=asked.event_copies,
         instance_quota=asked.instance_quota,
         page_limit=asked.page_limit,
+        namespaces=asked.namespaces,
         temporary=asked.data is None,
     )
     importlib.import_module("local.aws.server").run(listener, settings, parent)

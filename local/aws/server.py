@@ -50,7 +50,7 @@ async def _run(listener: socket.socket, settings: Settings, parent: int | None) 
     if importlib.util.find_spec(EVENT_PATH):
         importlib.import_module(EVENT_PATH).install()
     endpoint.install(control)
-    threading.Thread(target=_prepare, daemon=True).start()
+    threading.Thread(target=_prepare, args=(settings,), daemon=True).start()
     serving = asyncio.ensure_future(
         serve(
             cast("Any", _application(control)),
@@ -67,9 +67,9 @@ async def _run(listener: socket.socket, settings: Settings, parent: int | None) 
     os._exit(0)
 
 
-def _prepare() -> None:
+def _prepare(settings: Settings) -> None:
     """Do what the first job would otherwise wait for."""
-    world()
+    world(namespaces=settings.namespaces)
     warm_up()
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.aws.sagemaker import ends, states
-from local.aws.sagemaker.command import command_of, rebased
+from local.aws.sagemaker.command import command_of
 from local.aws.sagemaker.errors import AwsError
 from local.aws.sagemaker.jobs import Place, TrainingJob
-from local.aws.sagemaker.opt_ml import OptMl, plain
+from local.aws.sagemaker.opt_ml import OptMl, plain, rebased
 from local.aws.sagemaker.pages import page
 from local.aws.sagemaker.sessions import Credentials
 from local.aws.sagemaker.settings import Settings

@@ -1,4 +1,4 @@
-"""The bucket, and the source and data that a training reads from it."""
+"""The bucket, and the folders that a training reads from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from launching.account import Account
 
 # What is in the folder for the person who launches, or was left there by a run.
-_STAYS = frozenset({"launch.py", "launching", "outputs", "wandb", "__pycache__", ".env"})
+STAYS = ("launch.py", "launching", "outputs", "wandb", "__pycache__", "*.pyc", ".*")
 
 
 def ensure_bucket(s3: BaseClient, account: Account, *, name: str) -> None:
@@ -51,49 +51,41 @@ def _place(region: str) -> dict[str, Any]:
     return {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
-def source_files(folder: Path) -> list[Path]:
-    """What of `folder` goes along, relative to it."""
-    relative = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return [path for path in relative if not any(_stays(part) for part in path.parts)]
+def upload(
+    s3: BaseClient | None, home: str, path: str, extra_args: dict[str, str] | None = None
+) -> str:
+    """Upload a folder, or a file, to `home` (`bucket/prefix`) under its hash; gives the S3 URI.
 
-
-def _stays(part: str) -> bool:
-    return part in _STAYS or part.startswith(".") or part.endswith(".pyc")
-
-
-def upload_source(s3: BaseClient, *, home: str, folder: Path) -> str:
-    """Upload `folder` to `home` (`bucket/prefix`) under the hash of its content; gives the S3 URI.
-
-    A successor reads the URI of its root, perhaps days later, so code that has been edited since
-    may not lie at the same place.
+    What is there already stays as it is. Without a client nothing is sent.
     """
-    files = source_files(folder)
-    if Path("train.py") not in files:
-        raise LaunchError(f"{folder} has no train.py: give --source the folder that does")
-    return _upload(s3, f"{home}/code", folder, files)
+    root = Path(path)
+    files = _files(root)
+    bucket, _, prefix = f"{home}/{_digest_of(files)}/".partition("/")
+    if s3 is not None:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        present = {entry["Key"] for entry in found}
+        for name, file in files.items():
+            if prefix + name not in present:
+                s3.upload_file(str(file), bucket, prefix + name, ExtraArgs=extra_args)
+    return f"s3://{bucket}/{prefix}"
 
 
-def upload_data(s3: BaseClient, *, home: str, folder: Path) -> str:
-    """Upload a data folder in the same way."""
-    files = source_files(folder)
-    if not files:
-        raise LaunchError(f"{folder} holds no data: give --data a folder with files")
-    return _upload(s3, f"{home}/data", folder, files)
+def _files(root: Path) -> dict[str, Path]:
+    """By name relative to `root`; what Python compiled differs from machine to machine."""
+    if root.is_file():
+        return {root.name: root}
+    found = sorted(path for path in root.rglob("*") if path.is_file())
+    kept = [path for path in found if "__pycache__" not in path.parts]
+    return {path.relative_to(root).as_posix(): path for path in kept}
 
 
-def _digest_of(folder: Path, files: Iterable[Path]) -> str:
+def _digest_of(files: dict[str, Path]) -> str:
     digest = hashlib.sha256()
-    for path in files:
-        content = hashlib.sha256((folder / path).read_bytes()).hexdigest()
-        digest.update(f"{path.as_posix()} {content}\n".encode())
+    for line in _lines(files):
+        digest.update(line)
     return digest.hexdigest()[:16]
 
 
-def _upload(s3: BaseClient, home: str, folder: Path, files: Iterable[Path]) -> str:
-    bucket, _, prefix = f"{home}/{_digest_of(folder, files)}/".partition("/")
-    found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-    present = {entry["Key"] for entry in found}
-    for path in files:
-        if prefix + path.as_posix() not in present:
-            s3.upload_file(str(folder / path), bucket, prefix + path.as_posix())
-    return f"s3://{bucket}/{prefix}"
+def _lines(files: dict[str, Path]) -> Iterable[bytes]:
+    for name, path in files.items():
+        yield f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.sagemaker.jobs import TrainingJob
-from local.aws.sagemaker.opt_ml import HOST, OptMl, plain
+from local.aws.sagemaker.opt_ml import HOST, OPT_ML, OptMl, plain, rebased
 from local.aws.sagemaker.sessions import Credentials
 from local.aws.sagemaker.settings import Settings
 
-OPT_ML = "/opt/ml"
 DEFAULT_PROGRAM = "train.py"
 
 
@@ -42,13 +41,6 @@ def command_of(
         },
         cwd=str(disk.path(code)) if base != OPT_ML else f"{OPT_ML}/{code}",
         toolkit=not entrypoint,
-    )
-
-
-def rebased(word: str, base: str) -> str:
-    """Point a leading /opt/ml to where it is when no mount namespace puts it there."""
-    return (
-        base + word.removeprefix(OPT_ML) if word == OPT_ML or word.startswith("/opt/ml/") else word
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from local.aws.sagemaker import errors
 from local.aws.sagemaker.inbox import Inbox
+from local.aws.sagemaker.metric_definitions import LogMetrics
 from local.aws.sagemaker.states import JobState
 
 
@@ -31,6 +32,7 @@ class TrainingJob:
         self.request = request
         self.tags = tags
         self.state = state
+        self.metrics = LogMetrics.of(request)
         self.previous = state
         self.inbox = Inbox()
         self.stop_asked = False

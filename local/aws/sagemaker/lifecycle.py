@@ -47,6 +47,7 @@ class Lifecycle:
         self._folder = control.folder(job)
         retries = job.request.get("RetryStrategy", {})
         self._retries: int = retries.get("MaximumRetryAttempts", 0)
+        self._world = world(namespaces=control.settings.namespaces)
         self._trained = 0.0
         self._created = time.monotonic()
 
@@ -128,7 +129,8 @@ class Lifecycle:
         return Attempt(disk, storage, credentials, self._folder / "log.txt", checkpoints)
 
     def _download(self, attempt: Attempt) -> None:
-        attempt.disk.download(self._job.request, attempt.storage)
+        base = self._world.base(attempt.disk.root)
+        attempt.disk.download(self._job.request, attempt.storage, base)
         if attempt.checkpoints:
             attempt.checkpoints.restore()
 
@@ -136,7 +138,7 @@ class Lifecycle:
         command = command_of(
             self._job,
             attempt.disk,
-            world().base(attempt.disk.root),
+            self._world.base(attempt.disk.root),
             attempt.credentials,
             self._control.settings,
         )
@@ -154,11 +156,16 @@ class Lifecycle:
     def _run(self, attempt: Attempt, command: Command) -> Seen:
         """Run the container to its end, with its log and its checkpoints on the way."""
         job, control = self._job, self._control
-        container = Container(command, attempt.disk.root, world().isolation)
+        container = Container(command, attempt.disk.root, self._world.isolation)
         control.started(container)
         job.process = container.pid
         stream = f"{job.name}/{HOST}-{int(time.time())}"
-        write = partial(control.emulator.write_log, job.place, stream)
+        write_log = partial(control.emulator.write_log, job.place, stream)
+
+        def write(lines: list[str]) -> None:
+            job.metrics.read(lines)
+            write_log(lines)
+
         log = Output(container.output, attempt.log, write, control.settings.log_flush).start()
         sync = attempt.checkpoints.start() if attempt.checkpoints else None
         watch(container, job.inbox.put)

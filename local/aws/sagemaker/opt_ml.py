@@ -1,6 +1,7 @@
 """The directory that a container knows as `/opt/ml`, laid out as SageMaker lays it out."""
 
 import json
+import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from local.aws.sagemaker.storage import Location, Storage, TransferError
 
+OPT_ML = "/opt/ml"
 HOST = "algo-1"
 FOLDERS = (
     "input/config",
@@ -19,6 +21,10 @@ FOLDERS = (
     "home",
 )
 SOURCE_ARCHIVE = "sourcedir.tar.gz"
+# The channel in which SDK v3 sends its own start scripts.
+SDK_DRIVERS = "sm_drivers"
+# The path itself, in a command or a script, and no other that it is a part of.
+_INSIDE = re.compile(r"(?<![\w./-])/opt/ml(?=/|\b)")
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class OptMl:
         ):
             self.path(f"input/config/{name}.json").write_text(json.dumps(content), "utf-8")
 
-    def download(self, request: dict[str, Any], storage: Storage) -> None:
+    def download(self, request: dict[str, Any], storage: Storage, base: str = OPT_ML) -> None:
+        """Fetch the channels and the source; `base` is how the container knows this directory."""
         for channel in request.get("InputDataConfig", []):
             source = Location.of(channel["DataSource"]["S3DataSource"]["S3Uri"])
             folder = self.path(f"input/data/{channel['ChannelName']}")
@@ -56,12 +63,25 @@ class OptMl:
             storage.download_prefix(Location.of(submitted), self.path("code"))
         for archive in (self.path("code"), self.path("input/data/code")):
             unpack(archive / SOURCE_ARCHIVE)
+        if base != OPT_ML:
+            rebase_files(self.path(f"input/data/{SDK_DRIVERS}"), base)
 
 
 def unpack(archive: Path) -> None:
     if archive.is_file():
         with tarfile.open(archive) as tar:
             tar.extractall(archive.parent, filter="data")
+
+
+def rebased(text: str, base: str) -> str:
+    """Point /opt/ml to where it is when no mount namespace puts it there."""
+    return text if base == OPT_ML else _INSIDE.sub(lambda _: base, text)
+
+
+def rebase_files(folder: Path, base: str) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".sh", ".py"}:
+            path.write_text(rebased(path.read_text("utf-8"), base), "utf-8")
 
 
 def submitted_source(request: dict[str, Any]) -> str | None:

@@ -1,5 +1,6 @@
 """What AWS checks of a CreateTrainingJob request that its service model does not say."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,17 @@ def check_algorithm(request: dict[str, Any]) -> None:
             "You must provide either TrainingImage or AlgorithmName in AlgorithmSpecification, "
             "but not both."
         )
+    for metric in algorithm.get("MetricDefinitions", []):
+        if not is_pattern(metric["Regex"]):
+            raise validation(f"The regex of metric {metric['Name']} is invalid.")
+
+
+def is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def check_stopping(request: dict[str, Any]) -> None:

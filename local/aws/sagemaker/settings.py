@@ -16,4 +16,5 @@ class Settings:
     instance_quota: int = 32
     log_flush: float = 0.25
     page_limit: int = 100
+    namespaces: bool = True
     temporary: bool = False

@@ -68,7 +68,7 @@ def described(job: TrainingJob, state: JobState | None = None) -> dict[str, Any]
     """DescribeTrainingJob: every member of the request comes back as it was sent."""
     state = state or job.state
     asked = {name: value for name, value in job.request.items() if name not in NOT_DESCRIBED}
-    artifacts = state.model_artifacts
+    artifacts, metrics = state.model_artifacts, job.metrics.described()
     return {
         **DEFAULTS,
         **asked,
@@ -79,6 +79,7 @@ def described(job: TrainingJob, state: JobState | None = None) -> dict[str, Any]
         **({"ModelArtifacts": {"S3ModelArtifacts": artifacts}} if artifacts else {}),
         **_moments(state),
         **_durations(state),
+        **({"FinalMetricDataList": metrics} if metrics else {}),
         "ProfilingStatus": "Disabled",
     }
 

@@ -1,0 +1,138 @@
+"""What is to be launched, and what a job has to carry so that it can be brought back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from launching.account import LaunchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_MOST_METRICS = 40
+_LONGEST_KEEP_ALIVE = 3600
+
+# What train.py says about itself, so that Describe and the console have it too.
+METRICS = {
+    "step": r"step (\d+)",
+    "train_loss": r"train_loss=([-+.\deE]+)",
+    "val_loss": r"val_loss=([-+.\deE]+)",
+    "val_accuracy": r"val_accuracy=([-+.\deE]+)",
+}
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """One training to launch.
+
+    `home` is `bucket/prefix`, below which all of its objects lie. Durations are in seconds;
+    `max_wait` counts for spot only; `keep_alive` is how long a warm pool outlives the job.
+    `metrics` maps a name to a regular expression whose one group is the value in a line of the log.
+    """
+
+    name: str
+    role_arn: str
+    image: str
+    source: Path
+    home: str
+    project: str
+    secret_name: str
+    base_url: str
+    entity: str | None = None
+    data: Path | None = None
+    instance_type: str = "ml.m5.large"
+    volume_gb: int = 30
+    max_runtime: int = 24 * 3600
+    spot: bool = False
+    max_wait: int = 48 * 3600
+    keep_alive: int = 0
+    install: bool = False
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def output_uri(self) -> str:
+        return f"s3://{self.home}/output/"
+
+    @property
+    def checkpoint_uri(self) -> str:
+        return f"s3://{self.home}/checkpoints/{self.name}/"
+
+
+def check(spec: TrainingSpec) -> None:
+    """Refuse what SageMaker or its SDK would only refuse, or break on, later.
+
+    Raises:
+        LaunchError: says what is wrong and what to give instead.
+    """
+    if not _NAME.fullmatch(spec.name):
+        raise LaunchError(f"{spec.name!r}: a job name is 1 to 63 letters, digits and inner hyphens")
+    if not (spec.source / "train.py").is_file():
+        raise LaunchError(f"{spec.source} has no train.py: give --source the folder that does")
+    if spec.data is not None and not any(spec.data.glob("*")):
+        raise LaunchError(f"{spec.data} holds no data: give --data a folder with files")
+    if "WANDB_API_KEY" in spec.environment:
+        raise LaunchError("WANDB_API_KEY does not belong in a job's Environment: use the secret")
+    _check_times(spec)
+    _check_words(spec)
+
+
+def _check_times(spec: TrainingSpec) -> None:
+    if spec.spot and spec.max_wait < spec.max_runtime:
+        raise LaunchError("--max-wait may not be below --max-runtime")
+    if not 0 <= spec.keep_alive <= _LONGEST_KEEP_ALIVE:
+        raise LaunchError(f"--keep-alive is 0 to {_LONGEST_KEEP_ALIVE} seconds")
+    if spec.spot and spec.keep_alive:
+        raise LaunchError("SageMaker keeps no spot instances warm: --spot or --keep-alive")
+
+
+def _check_words(spec: TrainingSpec) -> None:
+    # The SDK's own start script puts each value between apostrophes for the shell.
+    quoted = [name for name, value in spec.hyperparameters.items() if "'" in name + value]
+    if quoted:
+        raise LaunchError(f"--hyperparameter {quoted[0]}: the SDK cannot pass an apostrophe")
+    if len(spec.metrics) > _MOST_METRICS:
+        raise LaunchError(f"SageMaker takes {_MOST_METRICS} metrics at most")
+    for name, pattern in spec.metrics.items():
+        _check_pattern(name, pattern)
+
+
+def _check_pattern(name: str, pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise LaunchError(f"--metric {name}: {error}") from None
+    if groups != 1:
+        raise LaunchError(f"--metric {name}: one group is the value, as in loss=([0-9.]+)")
+
+
+def job_environment(spec: TrainingSpec) -> dict[str, str]:
+    """Names and places only: whoever may describe the job may read this, so no key is in it."""
+    return {
+        "WANDB_BASE_URL": spec.base_url,
+        "WANDB_PROJECT": spec.project,
+        **({"WANDB_ENTITY": spec.entity} if spec.entity else {}),
+        "WANDB_RUN_ID": spec.name,
+        "WANDB_RESUME": "allow",
+        "WANDB_SECRET_NAME": spec.secret_name,
+        **spec.environment,
+    }
+
+
+def job_tags(spec: TrainingSpec) -> dict[str, str]:
+    """Opt the job in from the start, so that one which dies before it trains is recoverable too."""
+    if spec.entity is None:
+        return dict(spec.tags)
+    return {
+        "WANDB_ENTITY": spec.entity,
+        "WANDB_PROJECT": spec.project,
+        "WANDB_CHECKPOINT_NAME": f"model-{spec.name}",
+        "WANDB_RUN_ID": spec.name,
+        **spec.tags,
+    }
