@@ -65,12 +65,13 @@ def test_a_made_up_token_is_refused() -> None:
 
 
 def test_a_word_below_opt_ml_is_pointed_to_the_jobs_directory() -> None:
-    words = ["/opt/ml", "/opt/ml/code/train.py", "/opt/mlx", "a/opt/ml/b"]
+    words = ["/opt/ml", "/opt/ml/code/train.py", "/opt/mlx", "a/opt/ml/b", "exec sh /opt/ml/x"]
     assert [rebased(word, "/jobs/1") for word in words] == [
         "/jobs/1",
         "/jobs/1/code/train.py",
         "/opt/mlx",
         "a/opt/ml/b",
+        "exec sh /jobs/1/x",
     ]
 
 

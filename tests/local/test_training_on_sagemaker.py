@@ -1,5 +1,6 @@
 """The launcher and the training against the local SageMaker, IAM enforced, and W&B."""
 
+import json
 import subprocess
 import sys
 import time
@@ -109,6 +110,55 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
         "resilience:completed": "yes",
     }
     assert machine.wandb.api_key not in str(machine.describe("digits")) + output
+
+
+LISTENER = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("heard SIGTERM", flush=True) or 143))
+print("listening step 3 train_loss=0.5", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_stop_reaches_the_script_through_the_sdks_own_start_scripts(
+    machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(LISTENER)
+    with machine.launch("stopped", "--source", str(tmp_path), "--wait") as launcher:
+        machine.until_said("stopped", "\nlistening")
+        machine.aws.client("sagemaker").stop_training_job(TrainingJobName="stopped")
+        output, _ = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 1
+    assert "heard SIGTERM" in machine.log("stopped")
+    assert "Stopped Stopped step=3 train_loss=0.5" in output
+    assert "see the job's tag resilience:verdict" in output
+
+
+def test_what_a_dry_run_prints_is_what_is_sent(machine: Machine, trivial: str) -> None:
+    options = ("--source", trivial, "--keep-alive", "60", "--tag", "team=vision")
+    code, printed = machine.launched("rehearsed", *options, "--dry-run")
+    assert code == 0
+    assert machine.launched("rehearsed", *options)[0] == 0
+    request, sent = json.loads(printed), machine.describe("rehearsed")
+    assert machine.tags("rehearsed") == {one["Key"]: one["Value"] for one in request.pop("Tags")}
+    assert {name: sent.get(name) for name in request} == request
+
+
+def test_a_machine_that_grants_no_namespaces_runs_the_sdks_scripts_too(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "train.py").write_text(
+        "import os, pathlib\npathlib.Path(os.environ['SM_MODEL_DIR'], 'weights').write_text('1')\n"
+    )
+    with (
+        LocalAws.start(tmp_path / "aws", ["--no-namespaces"]) as aws,
+        LocalWandb.start(tmp_path / "wandb") as wandb,
+    ):
+        plain = Machine(aws, wandb, tmp_path)
+        code, output = plain.launched("plain", "--source", str(source), "--wait")
+        log = plain.log("plain")
+    assert code == 0, output + log
+    assert "/opt/ml/model" not in log
 
 
 def test_launching_the_same_job_again_is_no_second_job(machine: Machine, trivial: str) -> None:
