@@ -1,1 +1,1 @@
-"""A regular package: a dependency (smdebug-rulesconfig) installs a top-level package of this name, which would win."""
+"""A regular package: smdebug-rulesconfig installs another of this name, which would win."""

@@ -77,11 +77,16 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
 
 
 class DigitsData(LightningDataModule):
-    def __init__(self, folder: Path | None, *, batch_size: int, seed: int) -> None:
+    """MNIST out of `folder`, else the small digits; with `images` only the first so many."""
+
+    def __init__(
+        self, folder: Path | None, *, batch_size: int, seed: int, images: int | None = None
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.batch_size = batch_size
         self.seed = seed
+        self.images = images
 
     @override
     def setup(self, stage: str) -> None:
@@ -89,7 +94,7 @@ class DigitsData(LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        training = TensorDataset(*self.training)
+        training = TensorDataset(*(part[: self.images] for part in self.training))
         return resumable_loader(training, self.trainer, batch_size=self.batch_size, seed=self.seed)
 
     @override

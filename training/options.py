@@ -60,6 +60,7 @@ def parser_for(environment: Mapping[str, str], description: str) -> argparse.Arg
     add("--seconds-per-step", type=float, default=0, help="slow down, so that it can be broken")
     add("--project", default=environment.get("WANDB_PROJECT") or "resilient-digits")
     add("--data", type=Path, default=data_folder(environment, folder), help="folder of MNIST")
+    add("--images", type=int, help="train on the first so many only, to be done sooner")
     add("--model-dir", type=Path, default=environment.get("SM_MODEL_DIR") or folder / "model")
     add("--checkpoint-dir", type=Path, default=folder / "checkpoints")
     add("--resume-from", type=Path, help="a local checkpoint file, where W&B has none")

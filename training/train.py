@@ -163,7 +163,9 @@ def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback])
     torch.manual_seed(options.seed)
     model = DigitReader(options.learning_rate, options.seconds_per_step)
     order = options.seed + setup.job.data_seed_offset
-    data = DigitsData(options.data, batch_size=options.batch_size, seed=order)
+    data = DigitsData(
+        options.data, batch_size=options.batch_size, seed=order, images=options.images
+    )
     with tempfile.TemporaryDirectory() as folder:
         fit(trainer, model, data, start_of(setup, Path(folder)))
     save_model(model, trainer, options.model_dir)

