@@ -6,6 +6,7 @@ import os
 import random
 import signal
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,12 +57,17 @@ class Network(LightningModule):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
 
-    def training_step(self, batch: Tensor) -> Tensor:
+    def loss(self, batch: Tensor) -> Tensor:
         loss: Tensor = (self.layers(batch) - batch.sum(1, keepdim=True)).pow(2).mean()
         return loss
 
+    def training_step(self, batch: Tensor) -> Tensor:
+        loss = self.loss(batch)
+        self.log("train_loss", loss)
+        return loss
+
     def validation_step(self, batch: Tensor) -> None:
-        self.log("val_loss", self.training_step(batch))
+        self.log("val_loss", self.loss(batch))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = torch.optim.Adam(self.parameters(), lr=0.05)
@@ -121,8 +127,8 @@ def train(
     plan: SavePlan,
     store: Store,
     *breaking: Callback,
-    accumulate: int = 1,
     watch: HealthyLoss | None = None,
+    **options: Any,  # noqa: ANN401 - the Trainer's own
 ) -> tuple[str, Trainer]:
     """Train from the newest committed checkpoint; gives the sha256 of the final weights."""
     checkpoints = CheckpointArtifacts(plan, store)
@@ -130,12 +136,11 @@ def train(
     trainer = Trainer(
         max_epochs=EPOCHS,
         accelerator="cpu",
-        logger=False,
         callbacks=[StepSeeds(SEED), *watching, *breaking, checkpoints],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        accumulate_grad_batches=accumulate,
+        **{"logger": False, **options},
     )
     torch.manual_seed(SEED)
     model = Network()

@@ -20,7 +20,7 @@ from tests.unit.small_training import (
 
 @cache
 def unbroken(accumulate: int, folder: Path) -> str:
-    return train(SavePlan(folder), Store(), accumulate=accumulate)[0]
+    return train(SavePlan(folder), Store(), accumulate_grad_batches=accumulate)[0]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_no_checkpoint_is_made_between_accumulated_gradients(
 ) -> None:
     plan, store = SavePlan(tmp_path, every_n_steps=1), Store()
     with pytest.raises(Killed):
-        train(plan, store, KillAt(batch), accumulate=2)
-    weights, _ = train(plan, store, accumulate=2)
+        train(plan, store, KillAt(batch), accumulate_grad_batches=2)
+    weights, _ = train(plan, store, accumulate_grad_batches=2)
     assert weights == unbroken(2, elsewhere / "2")
 
 

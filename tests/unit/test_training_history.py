@@ -1,8 +1,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from resilient_training import OneHistory
+import pytest
+
+from resilient_training import OneHistory, SavePlan
+from tests.unit.small_training import EPOCHS, STEPS_PER_EPOCH, KillAt, Killed, Store, train
 
 if TYPE_CHECKING:
     import wandb
@@ -63,3 +66,30 @@ def test_a_checkpoint_carries_a_bounded_number_of_rows(tmp_path: Path) -> None:
     for step in range(2000):
         history.log_metrics({"loss": 0.0}, step=step)
     assert [step for step, _ in history.newest_rows()] == list(range(1500, 2000))
+
+
+@pytest.mark.parametrize("log_every", [1, 2, 4])
+@pytest.mark.parametrize("killed_at", range(2, EPOCHS * STEPS_PER_EPOCH, 3))
+def test_rows_of_a_killed_and_a_resumed_training_are_those_of_one(
+    tmp_path: Path, killed_at: int, log_every: int
+) -> None:
+    options: dict[str, Any] = {"log_every_n_steps": log_every}
+    whole = HistoryOfRun(dir=str(tmp_path))
+    train(SavePlan(tmp_path / "whole"), Store(), logger=history_on(whole), **options)
+
+    store, plan = Store(), SavePlan(tmp_path / "broken", every_n_steps=2)
+    before = HistoryOfRun(dir=str(tmp_path))
+    with pytest.raises(Killed):
+        train(plan, store, KillAt(killed_at), logger=history_on(before), **options)
+    arrived = before.rows[: len(before.rows) // 2]  # the rest was in the SDK's buffer
+    after = HistoryOfRun(arrived[-1][0] + 1 if arrived else 0, dir=str(tmp_path))
+    train(plan, store, logger=history_on(after), **options)
+    assert _of_steps([*arrived, *after.rows]) == _of_steps(whole.rows)
+
+
+def _of_steps(rows: list[tuple[int, dict[str, float]]]) -> dict[int, dict[str, float]]:
+    """As W&B has it: all that is logged of a step is one row."""
+    merged: dict[int, dict[str, float]] = {}
+    for step, row in rows:
+        merged.setdefault(step, {}).update(row)
+    return merged

@@ -1,10 +1,10 @@
 import gzip
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
-import mnist
 from mnist import MD5, MnistError, fetch, is_whole, main, take
 
 NAMES = tuple(MD5)
@@ -17,7 +17,7 @@ def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder.mkdir()
     for name in NAMES:
         (folder / name).write_bytes(name.encode())
-        digest = mnist.hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
         monkeypatch.setitem(MD5, name, digest)
     return folder
 

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from resilient_training.checkpointer import Checkpointer, CheckpointStore, SavePlan
-from resilient_training.history import OneHistory, Row
+from resilient_training.history import OneHistory, Row, row_to_come
 from resilient_training.metadata import Metric
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class CheckpointArtifacts(Checkpoint):
         self.plan = plan
         self.stop: StopRequest | None = None
         self.rows: list[Row] = []
+        self.row_to_come: Row | None = None
         self.history: OneHistory | None = None
 
     @classmethod
@@ -65,7 +66,7 @@ class CheckpointArtifacts(Checkpoint):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        rows = self.history.newest_rows() if self.history else []
+        rows = self.history.newest_rows(self.row_to_come) if self.history else []
         return {"attempt": self.plan.attempt, "best": self.checkpointer.best, "rows": rows}
 
     @override
@@ -89,7 +90,9 @@ class CheckpointArtifacts(Checkpoint):
     ) -> None:
         # The last batch is left to the epoch's end, whose checkpoint has the validation behind it.
         if self._due(trainer) and _between_steps(trainer) and not _at_epoch_end(trainer):
+            self.row_to_come = row_to_come(trainer) if self.history else None
             self.save(trainer)
+            self.row_to_come = None
         if self.stop and trainer.world_size > 1 and _any(trainer, here=self.stop.came):
             raise SIGTERMException
 
