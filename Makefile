@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CHECKED := functions training local tests packaging bench proofs
+CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay test check lint types security model matrix mutate bench build deploy clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix mutate bench build deploy clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -38,6 +38,12 @@ local: $(READY) build-local ## start the local AWS and W&B, deploy, and print th
 
 replay: $(READY) ## decide on one event without any stack (EVENT=events/x.json), or again from a log line (LOG=file)
 	@$(BIN)/python -m local.replay $(if $(LOG),--log "$(LOG)",$(EVENT))
+
+launch: $(READY) ## launch the example training on SageMaker (ARGS=--help)
+	@$(BIN)/python training/launch.py $(ARGS)
+
+notebooks: $(READY) build-local ## run the notebooks from top to bottom, and keep what they show
+	@$(BIN)/python -m local.notebooks
 
 test: $(READY) build-local ## run all tests, fast ones first
 	@$(BIN)/python -m pytest -q

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from launching.account import Account, LaunchError, account_of
 from launching.follow import Status, follow
-from launching.role import ensure_role
+from launching.role import ensure_role, execution_policy
 from launching.secret import ensure_secret, find_key
 from launching.spec import METRICS, TrainingSpec, check
 from launching.storage import ensure_bucket
@@ -38,11 +38,14 @@ __all__ = [
     "LaunchError",
     "TrainingSpec",
     "account_of",
+    "default_image",
     "ensure_bucket",
     "ensure_role",
     "ensure_secret",
+    "execution_policy",
     "follow",
     "launch",
+    "line_of",
     "trainer_of",
 ]
 

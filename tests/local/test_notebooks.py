@@ -1,0 +1,64 @@
+"""The notebooks, run from top to bottom by the command that ships them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def started(path: Path, into: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local.notebooks", str(path), "--into", str(into)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def run(name: str, into: Path) -> str:
+    """Run it beside the shipped one; gives the text that it shows."""
+    ended = started(Path("notebooks") / f"{name}.ipynb", into)
+    assert ended.returncode == 0, ended.stderr
+    cells = json.loads((into / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    texts = [
+        output.get("text") or output["data"].get("text/plain", "")
+        for cell in cells
+        for output in cell.get("outputs", [])
+    ]
+    return "\n".join("".join(text) for text in texts)
+
+
+def test_the_first_trains_and_resumes_exactly_on_this_machine(tmp_path: Path) -> None:
+    shown = run("1-local-training", tmp_path)
+    assert "real MNIST" in shown or "scikit-learn's digits" in shown
+    assert "ended with -9" in shown
+    assert "resuming from v1 at step 30" in shown
+    assert "bit-identical" in shown
+    assert "each step once, all equal to those of the undisturbed run" in shown
+    assert "nothing is left running" in shown
+
+
+def test_the_second_breaks_a_training_job_and_sees_it_come_back(tmp_path: Path) -> None:
+    shown = run("2-sagemaker-training-job", tmp_path)
+    assert "Failed: InternalServerError" in shown
+    assert "Failed, RELAUNCH resumed_from_checkpoint" in shown
+    assert "-r2: Completed, IGNORE completed" in shown
+    assert "checkpoints by 2 jobs" in shown
+    assert "nothing is left running" in shown
+
+
+def test_a_notebook_that_fails_says_where_and_exits_1(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.ipynb"
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "id": "a",
+        "source": "1 / 0",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    broken.write_text(json.dumps(content), encoding="utf-8")
+    ended = started(broken, tmp_path)
+    assert ended.returncode == 1
+    assert "broken.ipynb: An error occurred" in ended.stderr
+    assert "ZeroDivisionError: division by zero" in ended.stderr
+    assert "\x1b" not in ended.stderr
