@@ -17,6 +17,7 @@ from bench import (
     resumption,
     storm,
     sweeping,
+    training_side,
 )
 from bench.built import package as package_as_built
 from bench.machine import machine
@@ -56,6 +57,7 @@ BENCHMARKS = {
     "package": Benchmark("the Lambda zip and its parts", 1, 1, package.run),
     "cold": Benchmark("cold start with and without bytecode", 15, 3, on_stack(cold_start.run)),
     "resumption": Benchmark("a killed job to its first resumed step", 3, 1, resumption.run),
+    "training": Benchmark("what the callbacks cost a training", 3, 1, training_side.run),
     "storm": Benchmark("many jobs ending at once", 2, 1, on_stack(storm.run)),
     "sweep": Benchmark("a sweep against the number of jobs", 2, 1, on_stack(sweeping.run)),
     "cost": Benchmark("dollars a recovery, and a quiet month", 20, 3, on_stack(cost.run)),

@@ -1,10 +1,8 @@
 """What the callbacks cost a training: time per step, stall per checkpoint, steps that a kill takes.
 
-Kill to first resumed step, stage by stage, is in `resumption`. By itself:
-`python -m bench.training_side [--quick]`.
+Kill to first resumed step, stage by stage, is in `resumption`.
 """
 
-import argparse
 import json
 import os
 import random
@@ -23,7 +21,7 @@ from statistics import mean, median
 
 from bench.processes import SubjectError
 from bench.progress import Progress
-from bench.report import Report, milliseconds, ratio, text
+from bench.report import Report, milliseconds, ratio
 from local.stack import REPOSITORY
 from local.wandb_server import LocalWandb
 
@@ -218,16 +216,3 @@ def _between(moments: Sequence[float]) -> list[float]:
 
 def _stall(walls: Sequence[float]) -> float:
     return max(walls) - median(walls)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.training_side", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="once, shorter, up to 100 MB")
-    repetitions = QUICK if parser.parse_args().quick else 3
-    for report in run(Progress(), repetitions):
-        sys.stdout.write(text(report))
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
