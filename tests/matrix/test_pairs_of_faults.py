@@ -1,17 +1,23 @@
 """Faults in pairs, in lineages that people and machines interfere with in any order."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import count
 
-from hypothesis import settings
+import pytest
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
+import resilience.recovery
+import resilience.sweeping
 from local.replaying.event import captured
 from proofs.matrix import deployment, story
 from proofs.matrix.cells import all_cells, impossible, record_of
@@ -22,10 +28,12 @@ from proofs.matrix.line import Plan
 from proofs.matrix.queue import VISIBILITY, Message
 from proofs.matrix.run import Run, come_to_rest, rest_of
 from proofs.matrix.stage import Connections, Stage
-from proofs.matrix.steps import Step
+from proofs.matrix.steps import OF_THE_SWEEP, Step
 from proofs.matrix.story import Story, process_of
 from proofs.matrix.trace import trace
 from proofs.matrix.turns import Worker, taking_turns
+from resilience import tags
+from resilience.decisions import Succession
 
 # What may not even be so for a moment; the others are judged when all has come to rest.
 AT_ALL_TIMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
@@ -34,11 +42,22 @@ AT_ALL_TIMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
 Wrong = tuple[Step, Fault]
 ASSUMED = frozenset({(Step.ADD_TAGS, Fault.GARBLED)})
 STALE_TAGS = frozenset({Step.LIST_TAGS, Step.LIST_MORE_TAGS})
-PAIRS = sorted({(one.step, one.fault) for one in all_cells() if impossible(one) is None} - ASSUMED)
+# The breaker needs a fleet; its own cells are in the matrix.
+OF_THE_BREAKER = frozenset({Step.SWITCH_OFF, Step.TELL_OF_BREAKER})
+ALL = sorted({(one.step, one.fault) for one in all_cells() if impossible(one) is None} - ASSUMED)
+OF_A_SWEEP = [one for one in ALL if one[0] in OF_THE_SWEEP - OF_THE_BREAKER]
+OF_A_MESSAGE = [one for one in ALL if one[0] not in OF_THE_SWEEP]
 # Half of the faults hit the calls that have an effect on SageMaker: they are few, and matter most.
-OF_EFFECTS = [one for one in PAIRS if one[0] in {Step.CREATE, Step.ADD_TAGS}]
-FAULTS = st.none() | st.sampled_from(OF_EFFECTS) | st.sampled_from(PAIRS)
+OF_EFFECTS = [one for one in OF_A_MESSAGE if one[0] in {Step.CREATE, Step.ADD_TAGS}]
 MOST_FAULTS = 2
+FAULTS = st.lists(
+    st.sampled_from(OF_EFFECTS) | st.sampled_from(OF_A_MESSAGE), min_size=1, max_size=MOST_FAULTS
+)
+FAULTS_OF_A_SWEEP = st.just([]) | st.lists(
+    st.sampled_from(OF_A_SWEEP), min_size=1, max_size=MOST_FAULTS
+)
+ENDS = st.sampled_from((Story.RELAUNCH, Story.RELAUNCH, Story.WAIT))
+NOW_AND_THEN = st.sampled_from((False, False, True))
 
 
 class Lineage(RuleBasedStateMachine):
@@ -52,23 +71,29 @@ class Lineage(RuleBasedStateMachine):
         self._printed = self._held.enter_context(captured())
         self._held.enter_context(deployment.entry_wired_here())
         self.stage = Stage(self.connections)
-        self.faults = 0
+        self.armed: list[Plan] = []
         self.events = 0
         self.deleted = False
         story.train(self.stage)
 
     # The controller
 
-    @rule(fault=FAULTS)
-    def a_message_is_taken(self, fault: Wrong | None) -> None:
-        self._arm(fault)
+    def _a_message_waits(self) -> bool:
+        visible_at = self.stage.queue.next_visible()
+        return visible_at is not None and visible_at <= self.stage.clock()
+
+    @precondition(lambda self: self._a_message_waits())
+    @rule(faults=FAULTS)
+    def a_message_is_taken(self, faults: list[Wrong]) -> None:
+        self._arm(faults)
         self.stage.receive()
 
-    @rule(fault=FAULTS, first=st.integers(0, 6), second=st.integers(0, 6))
+    @precondition(lambda self: self._a_message_waits())
+    @rule(faults=FAULTS, first=st.integers(0, 6), second=st.integers(0, 6))
     def a_message_is_taken_twice_at_once(
-        self, fault: Wrong | None, first: int, second: int
+        self, faults: list[Wrong], first: int, second: int
     ) -> None:
-        self._arm(fault)
+        self._arm(faults)
         message = self.stage.queue.receive(self.stage.clock())
         if message is None:
             return
@@ -85,24 +110,31 @@ class Lineage(RuleBasedStateMachine):
 
         return Worker(take)
 
-    @rule(fault=FAULTS)
-    def the_sweep_runs(self, fault: Wrong | None) -> None:
-        self._arm(fault)
+    @rule(faults=FAULTS_OF_A_SWEEP)
+    def the_sweep_runs(self, faults: list[Wrong]) -> None:
+        self._arm(faults)
         self.stage.sweep()
 
-    @rule(seconds=st.sampled_from((1, 60, VISIBILITY, 3600)))
+    @rule(seconds=st.sampled_from((1, 60, VISIBILITY, VISIBILITY, 3600)))
     def time_passes(self, seconds: int) -> None:
         self.stage.pass_by(seconds)
 
     # What goes wrong
 
-    def _arm(self, fault: Wrong | None) -> None:
-        """Have a call fail, now or when it is next made."""
-        hides = fault is not None and self.deleted and _hides_tags(Plan(*fault))
-        if fault is None or hides or self.faults == MOST_FAULTS:
-            return
-        self.faults += 1
-        self.stage.line.plans.append(Plan(*fault, process_of(fault[0])))
+    def _arm(self, faults: list[Wrong]) -> None:
+        """Have calls fail when they are next made; one that was not made is forgotten."""
+        plans = self.stage.line.plans
+        plans[:] = [one for one in plans if one.attempts]
+        fired = sum(one.attempts > 0 for one in self.armed)
+        for step, fault in faults[: MOST_FAULTS - fired]:
+            plan = Plan(step, fault, process_of(step))
+            if not (self.deleted and _hides_tags(plan)):
+                plans.append(plan)
+                self.armed.append(plan)
+
+    @rule()
+    def nonsense_arrives(self) -> None:
+        self.stage.queue.send(story.message(self.stage, Story.MALFORMED))
 
     @precondition(lambda self: self.stage.line.late)
     @rule()
@@ -123,10 +155,12 @@ class Lineage(RuleBasedStateMachine):
     def _ended(self) -> None:
         self.stage.queue.send(story.event(self.stage, self._newest()))
 
+    @initialize(how=ENDS, told=st.booleans())
+    def the_first_training_fails(self, how: Story, *, told: bool) -> None:
+        self.the_training_fails(how, told=told, saved=False)
+
     @precondition(lambda self: self._runs())
-    @rule(
-        how=st.sampled_from((Story.RELAUNCH, Story.WAIT)), told=st.booleans(), saved=st.booleans()
-    )
+    @rule(how=ENDS, told=st.booleans(), saved=st.booleans())
     def the_training_fails(self, how: Story, *, told: bool, saved: bool) -> None:
         if saved:
             newest = len(self.stage.account.versions.now)
@@ -144,13 +178,17 @@ class Lineage(RuleBasedStateMachine):
         self.stage.queue.send(body)
 
     @precondition(lambda self: self._runs())
-    @rule()
-    def a_person_stops_it(self) -> None:
+    @rule(really=NOW_AND_THEN)
+    def a_person_stops_it(self, *, really: bool) -> None:
+        if not really:
+            return
         story.stop(self.stage, self._newest())
         self._ended()
 
-    @rule()
-    def a_person_switches_it_off(self) -> None:
+    @rule(really=NOW_AND_THEN)
+    def a_person_switches_it_off(self, *, really: bool) -> None:
+        if not really:
+            return
         job = self._newest()
         self.stage.account.tag(job, {"resilience:mode": "off"})
         self.stage.act("switched off", job)
@@ -194,4 +232,50 @@ def _hides_tags(plan: Plan) -> bool:
 
 def test_no_pair_of_faults_in_any_lineage_violates_anything(connections: Connections) -> None:
     machine = type("Lineage", (Lineage,), {"connections": connections})
-    run_state_machine_as_test(machine, settings=settings(max_examples=120, stateful_step_count=14))
+    run_state_machine_as_test(machine, settings=settings(max_examples=400, stateful_step_count=14))
+
+
+def _with_names_that_count(patch: pytest.MonkeyPatch) -> None:
+    numbers = count(2)
+    patch.setattr(tags, "successor_name", lambda root, _: f"{root}-{next(numbers)}")
+
+
+def _without_adjudication(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(resilience.recovery, "_succession", lambda *_: Succession.FOREIGN)
+
+
+def _without_a_sweep(patch: pytest.MonkeyPatch) -> None:
+    nothing = resilience.sweeping.Swept((), ())
+    patch.setattr("proofs.matrix.stage.sweep", lambda *_: nothing)
+
+
+def _without_reading_verdicts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tags, "judged", lambda _: None)
+
+
+def _without_reading_modes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tags, "mode", lambda _, of_the_stack: of_the_stack)
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        _with_names_that_count,
+        _without_adjudication,
+        _without_a_sweep,
+        _without_reading_verdicts,
+        _without_reading_modes,
+    ],
+)
+def test_an_element_that_is_taken_out_does_not_pass(
+    break_it: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+    connections: Connections,
+) -> None:
+    break_it(monkeypatch)
+    machine = type("Broken", (Lineage,), {"connections": connections})
+    searching = settings(
+        max_examples=400, stateful_step_count=14, phases=(Phase.generate,), derandomize=True
+    )
+    with pytest.raises(AssertionError, match=r"I\d+:"):
+        run_state_machine_as_test(machine, settings=searching)
