@@ -78,8 +78,8 @@ security: $(READY) $(CHECK_VENV)/.ready
 model: $(READY) ## visit every state of the protocol, whole and with each element taken out
 	@$(BIN)/python -m proofs.model
 
-matrix: $(READY) ## every remote call x every fault x every situation, on the real code
-	@$(BIN)/python -m proofs.matrix
+matrix: $(READY) ## every remote call x every fault x every situation, on the real code (ARGS=--pairs)
+	@$(BIN)/python -m proofs.matrix $(ARGS)
 
 MUTANTS := build/mutation
 

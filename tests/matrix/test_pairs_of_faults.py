@@ -20,11 +20,12 @@ import resilience.recovery
 import resilience.sweeping
 from local.replaying.event import captured
 from proofs.matrix import deployment, story
-from proofs.matrix.cells import all_cells, impossible, record_of
+from proofs.matrix.cells import record_of
 from proofs.matrix.faults import Fault
 from proofs.matrix.interleavings import go
 from proofs.matrix.invariants import INVARIANTS, violations
 from proofs.matrix.line import Plan
+from proofs.matrix.pairs import POSSIBLE, Wrong, all_pairs, report, run
 from proofs.matrix.queue import VISIBILITY, Message
 from proofs.matrix.run import Run, come_to_rest, rest_of
 from proofs.matrix.stage import Connections, Stage
@@ -37,23 +38,19 @@ from resilience.decisions import Succession
 
 # What may not even be so for a moment; the others are judged when all has come to rest.
 AT_ALL_TIMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
-# AddTags that answers has had its effect; and once a successor is deleted, the verdict that bars
-# another must be seen.
-Wrong = tuple[Step, Fault]
-ASSUMED = frozenset({(Step.ADD_TAGS, Fault.GARBLED)})
+# Once a successor is deleted, the verdict that bars another must be seen.
 STALE_TAGS = frozenset({Step.LIST_TAGS, Step.LIST_MORE_TAGS})
 # The breaker needs a fleet; its own cells are in the matrix.
 OF_THE_BREAKER = frozenset({Step.SWITCH_OFF, Step.TELL_OF_BREAKER})
-ALL = sorted({(one.step, one.fault) for one in all_cells() if impossible(one) is None} - ASSUMED)
-OF_A_SWEEP = [one for one in ALL if one[0] in OF_THE_SWEEP - OF_THE_BREAKER]
-OF_A_MESSAGE = [one for one in ALL if one[0] not in OF_THE_SWEEP]
+OF_A_SWEEP = [one for one in POSSIBLE if one[0] in OF_THE_SWEEP - OF_THE_BREAKER]
+OF_A_MESSAGE = [one for one in POSSIBLE if one[0] not in OF_THE_SWEEP]
 # Half of the faults hit the calls that have an effect on SageMaker: they are few, and matter most.
 OF_EFFECTS = [one for one in OF_A_MESSAGE if one[0] in {Step.CREATE, Step.ADD_TAGS}]
 MOST_FAULTS = 2
 FAULTS = st.lists(
     st.sampled_from(OF_EFFECTS) | st.sampled_from(OF_A_MESSAGE), min_size=1, max_size=MOST_FAULTS
 )
-FAULTS_OF_A_SWEEP = st.just([]) | st.lists(
+FAULTS_OF_A_SWEEP: st.SearchStrategy[list[Wrong]] = st.just([]) | st.lists(
     st.sampled_from(OF_A_SWEEP), min_size=1, max_size=MOST_FAULTS
 )
 ENDS = st.sampled_from((Story.RELAUNCH, Story.RELAUNCH, Story.WAIT))
@@ -233,6 +230,13 @@ def _hides_tags(plan: Plan) -> bool:
 def test_no_pair_of_faults_in_any_lineage_violates_anything(connections: Connections) -> None:
     machine = type("Lineage", (Lineage,), {"connections": connections})
     run_state_machine_as_test(machine, settings=settings(max_examples=400, stateful_step_count=14))
+
+
+def test_any_two_faults_on_the_calls_that_have_an_effect_hold(connections: Connections) -> None:
+    """`make matrix ARGS=--pairs` takes them on all calls, in some minutes."""
+    tally = run(all_pairs(OF_EFFECTS), connections)
+    assert not tally.bad, "\n".join(report(tally, 0))
+    assert tally.hit > tally.ran / 4
 
 
 def _with_names_that_count(patch: pytest.MonkeyPatch) -> None:
