@@ -54,6 +54,7 @@ _DASH_AND_HASH = 9
 _MOST_DIGITS = 8  # of a number in a tag that people set
 _NOT_OURS = "unknown"
 _NO_CHECKPOINT, _UNKNOWN_STEP = "none", "unknown"
+_COMPLETED_MARKS: Mapping[str | None, bool] = {"yes": True, "no": False}
 
 
 class UnreadableTagError(ValueError):
@@ -78,7 +79,8 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
     """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
     collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
-    for name in (tags[ENTITY], tags[PROJECT], collection, alias, tags.get(RUN_ID) or "none"):
+    run = [told] if (told := tags.get(RUN_ID)) else []
+    for name in (tags[ENTITY], tags[PROJECT], collection, alias, *run):
         if not is_wandb_name(name):
             raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
@@ -108,7 +110,7 @@ def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:
 
 def completed_mark(tags: Mapping[str, str]) -> bool | None:
     """Whether the training side says that it reached its true end; None: it never says."""
-    return {"yes": True, "no": False}.get(tags.get(COMPLETED, ""))
+    return _COMPLETED_MARKS.get(tags.get(COMPLETED))
 
 
 def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
