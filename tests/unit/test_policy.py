@@ -165,6 +165,11 @@ def test_checkpoints_that_were_there_and_are_gone_are_for_a_person(
     assert decided(failure_class, lineage=attempt(2), judged=waited) == (STOP, Reason.NO_CHECKPOINT)
 
 
+def test_a_lineage_that_has_rejected_a_checkpoint_had_one() -> None:
+    lineage = attempt(2, started_from=None, rejected=("v1",))
+    assert decided(FailureClass.INFRASTRUCTURE, lineage=lineage) == (STOP, Reason.NO_CHECKPOINT)
+
+
 # --- stops
 
 
@@ -296,6 +301,18 @@ def test_the_ceiling_over_all_jobs_is_not_reset_by_any_class(failure_class: Fail
     lineage = attempt(100, ends=(("capacity", 99),))
     waited = Judged(verdict="WAIT", reason="x", due=NOW)
     assert decided(failure_class, V1, V2, lineage=lineage, judged=waited)[0] is STOP
+
+
+@pytest.mark.parametrize("failure_class", [*NEVER_TRAINED, FailureClass.OUT_OF_MEMORY])
+def test_a_class_without_a_budget_of_its_own_has_the_lineages(failure_class: FailureClass) -> None:
+    assert Policy(max_jobs=7).budget(failure_class) == 7
+
+
+def test_the_next_attempt_measures_from_the_newest_version_that_was_there() -> None:
+    behind = checkpoint("v7", 5)
+    decision = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1, V2, behind))
+    assert decision.successor is not None
+    assert (decision.successor.checkpoint, decision.successor.ledger.seen) == (V2, 7)
 
 
 # --- one confirmation, and time limits
@@ -593,6 +610,58 @@ def test_a_create_that_the_controller_may_not_make_waits_for_the_permission() ->
 
 
 # --- what an operator is told
+
+INFRASTRUCTURE, CAPACITY = FailureClass.INFRASTRUCTURE, FailureClass.CAPACITY
+WAITED_A_DAY = replace(attempt(2), waiting=Waiting(9, NOW - 86_400))
+SAME_STEP = attempt(2)
+GONE, NAMED = attempt(2), replace(REQUEST, alias="best")
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "detail"),
+    [
+        (ended(None), "completed", ""),
+        (ended(INFRASTRUCTURE, mode=Mode.OFF), "mode_off", ""),
+        (ended(INFRASTRUCTURE, lineage=None), "lineage_tags_malformed", ""),
+        (ended(FailureClass.OUT_OF_MEMORY), "some_rule", ""),
+        (ended(CAPACITY, obstacles=((Reason.NOT_CLONABLE, "X"),)), "not_clonable", "X"),
+        (ended(INFRASTRUCTURE, succession=Succession.OURS), "adjudication", "root-r2"),
+        (ended(INFRASTRUCTURE, succession=Succession.FOREIGN), "adjudication", "root-r2"),
+        (ended(INFRASTRUCTURE, refusal=(FailureClass.DATA, "refused")), "refused", ""),
+        (ended(INFRASTRUCTURE, refusal=(FailureClass.QUOTA, "refused")), "refused", ""),
+        (ended(INFRASTRUCTURE, V1, V2, lineage=attempt(10)), "max_attempts", "of 10"),
+        (ended(CAPACITY, V1, V2, lineage=attempt(100)), "max_jobs", "of 100"),
+        (
+            ended(INFRASTRUCTURE, V1, lineage=attempt(4, without_progress=3)),
+            "max_without_progress",
+            "4 in a row",
+        ),
+        (
+            ended(FailureClass.DATA, V1, V2, lineage=attempt(5, ends=(("data", 3),))),
+            "max_data",
+            "of 3",
+        ),
+        (ended(INFRASTRUCTURE, lookup=Lookup.UNAVAILABLE), "wandb_unavailable", ""),
+        (ended(INFRASTRUCTURE, lookup=Lookup.REFUSED), "wandb_refused", ""),
+        (ended(CAPACITY), "some_rule", ""),
+        (ended(CAPACITY, V1, lineage=WAITED_A_DAY), "some_rule", "after 86400 s"),
+        (ended(INFRASTRUCTURE, V1, request=NAMED), "choose", ""),
+        (ended(INFRASTRUCTURE, lineage=GONE), "choose", ""),
+        (ended(FailureClass.DATA, V1, lineage=SAME_STEP), "some_rule", ""),
+        (ended(FailureClass.TIMEOUT, V1, lineage=SAME_STEP), "timeout_without_progress", ""),
+        (ended(INFRASTRUCTURE, V1), "some_rule", ""),
+    ],
+)
+def test_each_verdict_names_the_rule_that_decided_and_the_number_that_was_reached(
+    facts: Facts, rule: str, detail: str
+) -> None:
+    decision = policy.decide(facts)
+    assert (decision.rule, decision.detail) == (rule, detail)
+
+
+def test_a_relaunch_whose_successor_is_not_named_is_told_of_all_the_same() -> None:
+    relaunched = replace(policy.decide(ended(INFRASTRUCTURE, V1)), successor=None)
+    assert policy.what_comes_next(relaunched) == "the successor continues; nothing to do"
 
 
 def test_each_verdict_says_what_comes_next() -> None:
