@@ -613,65 +613,127 @@ def test_a_create_that_the_controller_may_not_make_waits_for_the_permission() ->
 
 INFRASTRUCTURE, CAPACITY = FailureClass.INFRASTRUCTURE, FailureClass.CAPACITY
 WAITED_A_DAY = replace(attempt(2), waiting=Waiting(9, NOW - 86_400))
-SAME_STEP = attempt(2)
-GONE, NAMED = attempt(2), replace(REQUEST, alias="best")
+NAMED = replace(REQUEST, alias="best")
 
 
 @pytest.mark.parametrize(
-    ("facts", "rule", "detail"),
+    ("facts", "reason", "rule", "detail"),
     [
-        (ended(None), "completed", ""),
-        (ended(INFRASTRUCTURE, mode=Mode.OFF), "mode_off", ""),
-        (ended(INFRASTRUCTURE, lineage=None), "lineage_tags_malformed", ""),
-        (ended(FailureClass.OUT_OF_MEMORY), "some_rule", ""),
-        (ended(CAPACITY, obstacles=((Reason.NOT_CLONABLE, "X"),)), "not_clonable", "X"),
-        (ended(INFRASTRUCTURE, succession=Succession.OURS), "adjudication", "root-r2"),
-        (ended(INFRASTRUCTURE, succession=Succession.FOREIGN), "adjudication", "root-r2"),
-        (ended(INFRASTRUCTURE, refusal=(FailureClass.DATA, "refused")), "refused", ""),
-        (ended(INFRASTRUCTURE, refusal=(FailureClass.QUOTA, "refused")), "refused", ""),
-        (ended(INFRASTRUCTURE, V1, V2, lineage=attempt(10)), "max_attempts", "of 10"),
-        (ended(CAPACITY, V1, V2, lineage=attempt(100)), "max_jobs", "of 100"),
+        (ended(None), Reason.COMPLETED, "completed", ""),
+        (ended(INFRASTRUCTURE, mode=Mode.OFF), Reason.MODE_OFF, "mode_off", ""),
+        (
+            ended(INFRASTRUCTURE, lineage=None),
+            Reason.LINEAGE_TAGS_MALFORMED,
+            "lineage_tags_malformed",
+            "",
+        ),
+        (ended(FailureClass.OUT_OF_MEMORY), Reason.OUT_OF_MEMORY, "some_rule", ""),
+        (
+            ended(CAPACITY, obstacles=((Reason.NOT_CLONABLE, "X"),)),
+            Reason.NOT_CLONABLE,
+            "not_clonable",
+            "X",
+        ),
+        (
+            ended(INFRASTRUCTURE, succession=Succession.OURS),
+            Reason.ALREADY_RELAUNCHED,
+            "adjudication",
+            "root-r2",
+        ),
+        (
+            ended(INFRASTRUCTURE, succession=Succession.FOREIGN),
+            Reason.NAME_TAKEN,
+            "adjudication",
+            "root-r2",
+        ),
+        (
+            ended(INFRASTRUCTURE, refusal=(FailureClass.DATA, "refused")),
+            Reason.REQUEST_REJECTED,
+            "refused",
+            "",
+        ),
+        (
+            ended(INFRASTRUCTURE, refusal=(FailureClass.QUOTA, "refused")),
+            Reason.QUOTA_REACHED,
+            "refused",
+            "",
+        ),
+        (
+            ended(INFRASTRUCTURE, V1, V2, lineage=attempt(10)),
+            Reason.ATTEMPTS_EXHAUSTED,
+            "max_attempts",
+            "of 10",
+        ),
+        (
+            ended(CAPACITY, V1, V2, lineage=attempt(100)),
+            Reason.ATTEMPTS_EXHAUSTED,
+            "max_jobs",
+            "of 100",
+        ),
         (
             ended(INFRASTRUCTURE, V1, lineage=attempt(4, without_progress=3)),
+            Reason.NO_PROGRESS,
             "max_without_progress",
             "4 in a row",
         ),
         (
             ended(FailureClass.DATA, V1, V2, lineage=attempt(5, ends=(("data", 3),))),
+            Reason.CLASS_BUDGET_EXHAUSTED,
             "max_data",
             "of 3",
         ),
-        (ended(INFRASTRUCTURE, lookup=Lookup.UNAVAILABLE), "wandb_unavailable", ""),
-        (ended(INFRASTRUCTURE, lookup=Lookup.REFUSED), "wandb_refused", ""),
-        (ended(CAPACITY), "some_rule", ""),
-        (ended(CAPACITY, V1, lineage=WAITED_A_DAY), "some_rule", "after 86400 s"),
-        (ended(INFRASTRUCTURE, V1, request=NAMED), "choose", ""),
-        (ended(INFRASTRUCTURE, lineage=GONE), "choose", ""),
-        (ended(FailureClass.DATA, V1, lineage=SAME_STEP), "some_rule", ""),
-        (ended(FailureClass.TIMEOUT, V1, lineage=SAME_STEP), "timeout_without_progress", ""),
-        (ended(INFRASTRUCTURE, V1), "some_rule", ""),
+        (
+            ended(INFRASTRUCTURE, lookup=Lookup.UNAVAILABLE),
+            Reason.WANDB_UNAVAILABLE,
+            "wandb_unavailable",
+            "",
+        ),
+        (ended(INFRASTRUCTURE, lookup=Lookup.REFUSED), Reason.WANDB_REFUSED, "wandb_refused", ""),
+        (ended(CAPACITY), Reason.CAPACITY_UNAVAILABLE, "some_rule", ""),
+        (
+            ended(CAPACITY, V1, lineage=WAITED_A_DAY),
+            Reason.WAIT_TIME_EXHAUSTED,
+            "some_rule",
+            "after 86400 s",
+        ),
+        (
+            ended(INFRASTRUCTURE, V1, request=NAMED),
+            Reason.CHECKPOINT_ALIAS_MISSING,
+            "choose",
+            "",
+        ),
+        (ended(INFRASTRUCTURE, lineage=attempt(2)), Reason.NO_CHECKPOINT, "choose", ""),
+        (
+            ended(FailureClass.DATA, V1, lineage=attempt(2)),
+            Reason.FAILED_AGAIN_AT_SAME_STEP,
+            "some_rule",
+            "",
+        ),
+        (
+            ended(FailureClass.TIMEOUT, V1, lineage=attempt(2)),
+            Reason.NO_PROGRESS,
+            "timeout_without_progress",
+            "",
+        ),
+        (ended(INFRASTRUCTURE, V1), Reason.RESUMED_FROM_CHECKPOINT, "some_rule", ""),
     ],
 )
 def test_each_verdict_names_the_rule_that_decided_and_the_number_that_was_reached(
-    facts: Facts, rule: str, detail: str
+    facts: Facts, reason: Reason, rule: str, detail: str
 ) -> None:
     decision = policy.decide(facts)
-    assert (decision.rule, decision.detail) == (rule, detail)
+    assert (decision.reason, decision.rule, decision.detail) == (reason, rule, detail)
 
 
-def test_a_relaunch_whose_successor_is_not_named_is_told_of_all_the_same() -> None:
-    relaunched = replace(policy.decide(ended(INFRASTRUCTURE, V1)), successor=None)
-    assert policy.what_comes_next(relaunched) == "the successor continues; nothing to do"
-
-
-def test_each_verdict_says_what_comes_next() -> None:
-    relaunched = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1))
-    assert policy.what_comes_next(relaunched) == "root-r2 continues; nothing to do"
-    waits = policy.decide(ended(FailureClass.CAPACITY))
-    assert policy.what_comes_next(waits).startswith("looked at again at 2027-01-15T08:0")
-    stopped = policy.decide(ended(FailureClass.OUT_OF_MEMORY))
-    assert policy.what_comes_next(stopped) == ("a person must act: docs/runbook.md#out_of_memory")
-    assert policy.what_comes_next(policy.decide(ended(None))) == "nothing to do"
+def test_what_comes_next_is_told_though_no_successor_or_time_is_named() -> None:
+    relaunched = policy.decide(ended(INFRASTRUCTURE, V1))
+    assert policy.what_comes_next(replace(relaunched, successor=None)) == (
+        "the successor continues; nothing to do"
+    )
+    waits = policy.decide(ended(CAPACITY))
+    assert policy.what_comes_next(replace(waits, due=None)) == (
+        "looked at again later; nothing to do"
+    )
 
 
 # --- whatever the facts
