@@ -236,6 +236,12 @@ def test_each_better_version_is_passed_over_with_its_reason() -> None:
     )
 
 
+def test_step_zero_is_a_step_and_less_than_one() -> None:
+    zero, one = checkpoint("v2", 0), checkpoint("v1", 1)
+    assert chosen(ended(INFRASTRUCTURE, zero, one)).chosen == one
+    assert chosen(ended(INFRASTRUCTURE, zero, checkpoint("v9", None))).chosen == zero
+
+
 def test_versions_of_unknown_step_come_last_and_newest_first() -> None:
     unknown = [checkpoint("v5", None), checkpoint("v6", None)]
     assert chosen(ended(INFRASTRUCTURE, *unknown, V1)).chosen == V1
