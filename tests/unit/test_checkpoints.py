@@ -111,6 +111,12 @@ def test_trap_nothing_left_is_a_regress_from_any_step_above_zero(step: int) -> N
     assert progress(lineage=attempt(2, started_step=step)) is Progress.REGRESSED
 
 
+def test_a_job_whose_lineage_cannot_be_read_has_committed_nothing_that_is_known() -> None:
+    unread = ended(INFRASTRUCTURE, V1, lineage=None)
+    assert not checkpoints.committed_any(unread)
+    assert checkpoints.progress(unread) is Progress.UNKNOWN
+
+
 def test_the_newest_number_outlives_the_versions() -> None:
     there = ended(INFRASTRUCTURE, V2, V1, lineage=attempt(2, seen=1))
     assert checkpoints.newest_number(there) == 2

@@ -587,8 +587,10 @@ def test_an_attempt_that_trained_has_ended_the_wait() -> None:
 
 @pytest.mark.parametrize("failure_class", [*HOPEFUL, *NEVER_TRAINED, FailureClass.OUT_OF_MEMORY])
 def test_a_successor_that_is_there_already_settles_it(failure_class: FailureClass) -> None:
-    ours = decided(failure_class, succession=Succession.OURS)
-    assert ours == (RELAUNCH, Reason.ALREADY_RELAUNCHED)
+    ours = policy.decide(ended(failure_class, succession=Succession.OURS))
+    assert outcome(ours) == (RELAUNCH, Reason.ALREADY_RELAUNCHED)
+    assert ours.successor is not None
+    assert ours.successor.ledger.count(str(failure_class)) == 1
     assert decided(failure_class, succession=Succession.FOREIGN) == (STOP, Reason.NAME_TAKEN)
     taken = policy.decide(ended(failure_class, lineage=attempt(3), succession=Succession.FOREIGN))
     assert taken.detail == "root-r4"
