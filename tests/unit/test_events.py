@@ -75,7 +75,9 @@ def test_a_status_that_is_no_text_is_not_known(status: object) -> None:
     assert hint(envelope({"TrainingJobName": "d", "TrainingJobStatus": status})).status is None
 
 
-@pytest.mark.parametrize("body", ["", "not json", "[" * 100_000, "9" * 5000])
+@pytest.mark.parametrize(
+    "body", ["", "not json", "[" * 100_000, '{"detail-type":' + "9" * 5000 + "}"]
+)
 def test_what_is_no_json_is_for_a_person_to_see(body: str) -> None:
     assert parsed(body) == Malformed("not JSON")
 

@@ -727,6 +727,16 @@ def test_each_verdict_names_the_rule_that_decided_and_the_number_that_was_reache
     assert (decision.reason, decision.rule, decision.detail) == (reason, rule, detail)
 
 
+def test_each_verdict_says_what_comes_next() -> None:
+    relaunched = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1))
+    assert policy.what_comes_next(relaunched) == "root-r2 continues; nothing to do"
+    waits = policy.decide(ended(FailureClass.CAPACITY))
+    assert policy.what_comes_next(waits).startswith("looked at again at 2027-01-15T08:0")
+    stopped = policy.decide(ended(FailureClass.OUT_OF_MEMORY))
+    assert policy.what_comes_next(stopped) == ("a person must act: docs/runbook.md#out_of_memory")
+    assert policy.what_comes_next(policy.decide(ended(None))) == "nothing to do"
+
+
 def test_what_comes_next_is_told_though_no_successor_or_time_is_named() -> None:
     relaunched = policy.decide(ended(INFRASTRUCTURE, V1))
     assert policy.what_comes_next(replace(relaunched, successor=None)) == (

@@ -354,6 +354,7 @@ def test_a_root_name_of_any_length_has_successors_of_at_most_63_characters(
         ("a" * 61, 2, "a" * 51 + "-HASH-r2"),
         ("a" * 60, 10, "a" * 50 + "-HASH-r10"),
         ("a" * 50 + "-" * 12 + "b", 2, "a" * 50 + "-HASH-r2"),
+        ("a" * 49 + "X" + "-" * 12 + "b", 2, "a" * 49 + "X-HASH-r2"),
     ],
 )
 def test_a_name_never_changes_between_releases_or_a_running_lineage_would_fork(
