@@ -47,6 +47,12 @@ def test_a_rules_phrases_are_set_apart_by_bars_however_they_are_laid_out() -> No
     )
 
 
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.name)
+def test_no_phrase_stands_in_the_shadow_of_an_earlier_rule(one: Rule) -> None:
+    alone = [phrase.replace("~", "any").replace(" * ", " ") for phrase in one.phrases]
+    assert {text: classify_text(text).rule for text in alone} == dict.fromkeys(alone, one.name)
+
+
 def is_in(phrase: str, text: str) -> bool:
     words = words_of(text)
     return found(phrase, words, frozenset(words.split()))
