@@ -84,9 +84,10 @@ matrix: $(READY) ## every remote call x every fault x every situation, on the re
 MUTANTS := build/mutation
 
 mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails
-	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local training tests events template.yaml $(MUTANTS)
+	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local training tests events docs template.yaml $(MUTANTS)
 	@cp proofs/mutation.toml $(MUTANTS)/pyproject.toml
-	@cd $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut run --max-children 2; $(CURDIR)/$(BIN)/mutmut results
+	@cd $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut run --max-children 2 && \
+	  PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python -m proofs.mutation
 
 bench: $(READY) build-local ## print the benchmark tables
 	@$(BIN)/python -m bench

@@ -140,4 +140,4 @@ def _fault(checkpoint: Checkpoint, run: str | None, rejected: Iterable[str]) -> 
 
 def _rank(checkpoint: Checkpoint) -> tuple[bool, int, int]:
     step = checkpoint.step
-    return (step is not None, step if step is not None else 0, checkpoint.number)
+    return (step is not None, step or 0, checkpoint.number)

@@ -109,6 +109,5 @@ def check(job: str, *, source: str, account: str, region: str) -> str:
             "account": account,
             "region": region,
             "detail": {"TrainingJobName": job},
-        },
-        separators=(",", ":"),
+        }
     )

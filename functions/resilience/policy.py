@@ -285,8 +285,8 @@ def what_comes_next(decision: Decision) -> str:
             name = decision.successor.name if decision.successor else "the successor"
             return f"{name} continues; nothing to do"
         case Verdict.WAIT:
-            due = tags.stamp(decision.due) if decision.due is not None else "later"
-            return f"looked at again at {due}; nothing to do"
+            due = f"at {tags.stamp(decision.due)}" if decision.due is not None else "later"
+            return f"looked at again {due}; nothing to do"
         case Verdict.STOP:
             return f"a person must act: docs/runbook.md#{decision.reason}"
         case Verdict.IGNORE:

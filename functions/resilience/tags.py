@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from resilience.decisions import (
     CheckpointRequest,
@@ -54,6 +55,7 @@ _DASH_AND_HASH = 9
 _MOST_DIGITS = 8  # of a number in a tag that people set
 _NOT_OURS = "unknown"
 _NO_CHECKPOINT, _UNKNOWN_STEP = "none", "unknown"
+_COMPLETED_MARKS: Mapping[str | None, bool] = {"yes": True, "no": False}
 
 
 class UnreadableTagError(ValueError):
@@ -78,7 +80,8 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
     """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
     collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
-    for name in (tags[ENTITY], tags[PROJECT], collection, alias, tags.get(RUN_ID) or "none"):
+    run = [told] if (told := tags.get(RUN_ID)) else []
+    for name in (tags[ENTITY], tags[PROJECT], collection, alias, *run):
         if not is_wandb_name(name):
             raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
@@ -108,7 +111,7 @@ def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:
 
 def completed_mark(tags: Mapping[str, str]) -> bool | None:
     """Whether the training side says that it reached its true end; None: it never says."""
-    return {"yes": True, "no": False}.get(tags.get(COMPLETED, ""))
+    return _COMPLETED_MARKS.get(tags.get(COMPLETED))
 
 
 def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
@@ -117,11 +120,11 @@ def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
     The ceiling over all of a lineage's jobs is the stack's: a job may lower it.
     """
     own = {
-        name: int(value)
-        for name in (field.name for field in fields(Policy))
-        if (value := tags.get(PREFIX + name.replace("_", "-"), "")).isascii()
-        and value.isdigit()
-        and len(value) <= _MOST_DIGITS
+        field.name: int(tags[key])
+        for field in fields(Policy)
+        if (key := PREFIX + field.name.replace("_", "-")) in tags
+        and _is_whole(tags[key])
+        and len(tags[key]) <= _MOST_DIGITS
     }
     own["max_jobs"] = min(own.get("max_jobs", of_the_stack.max_jobs), of_the_stack.max_jobs)
     return replace(of_the_stack, **own)
@@ -144,8 +147,8 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
     its tags starts a lineage of their own. On that job all of them must be there: a ledger that is
     gone is not an empty one.
     """
-    root = tags.get(ROOT)
-    if root is None or not _is_attempt(job, root, tags.get(ATTEMPT, "")):
+    root, attempt = tags.get(ROOT), tags.get(ATTEMPT)
+    if root is None or attempt is None or not _is_attempt(job, root, attempt):
         # A clone has its model's start of waiting until it is judged itself.
         inherited = root is not None and VERDICT not in tags
         return Lineage(
@@ -158,7 +161,7 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
         raise UnreadableTagError("a part of the lineage's tags is gone") from missing
     return Lineage(
         root=root,
-        attempt=_whole(tags[ATTEMPT]),
+        attempt=int(attempt),
         started_from=None if started_from == _NO_CHECKPOINT else _version(started_from),
         started_step=None if step == _UNKNOWN_STEP else _whole(step),
         ledger=ledger,
@@ -168,7 +171,7 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
 
 
 def _is_attempt(job: str, root: str, attempt: str) -> bool:
-    if not (attempt.isascii() and attempt.isdigit() and _JOB_NAME.fullmatch(root)):
+    if not (_is_whole(attempt) and _JOB_NAME.fullmatch(root)):
         return False
     return int(attempt) > 1 and job == successor_name(root, int(attempt))
 
@@ -182,12 +185,11 @@ def judged(tags: Mapping[str, str]) -> Judged | None:
         due = _instant(tags.get(DUE))
     except UnreadableTagError:
         due = None
-    reason = tags.get(REASON, "")
-    return Judged(
-        verdict=verdict if verdict in set(Verdict) else _NOT_OURS,
-        reason=reason if reason in set(Reason) else _NOT_OURS,
-        due=due,
-    )
+    return Judged(verdict=_ours(verdict, Verdict), reason=_ours(tags.get(REASON), Reason), due=due)
+
+
+def _ours(word: str | None, ours: type[StrEnum]) -> str:
+    return next((str(one) for one in ours if one == word), _NOT_OURS)
 
 
 def inherited(parent_tags: Mapping[str, str]) -> dict[str, str]:
@@ -222,9 +224,9 @@ def of_verdict(decision: Decision) -> dict[str, str]:
     tags = {VERDICT: str(decision.verdict), REASON: str(decision.reason)}
     if decision.successor is not None:
         tags[SUCCESSOR] = decision.successor.name
-    if decision.verdict is Verdict.WAIT and decision.due is not None:
+    if decision.due is not None:
         tags[DUE] = stamp(decision.due)
-    if decision.verdict is Verdict.WAIT and decision.waiting is not None:
+    if decision.waiting is not None:
         tags[WAITING] = _waiting_text(decision.waiting)
     return tags
 
@@ -293,9 +295,13 @@ def _instant(text: str | None) -> int | None:
 
 
 def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not _is_whole(text):
         raise UnreadableTagError("not a whole number")
     return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _version(text: str) -> str:

@@ -111,6 +111,12 @@ def test_trap_nothing_left_is_a_regress_from_any_step_above_zero(step: int) -> N
     assert progress(lineage=attempt(2, started_step=step)) is Progress.REGRESSED
 
 
+def test_a_job_whose_lineage_cannot_be_read_has_committed_nothing_that_is_known() -> None:
+    unread = ended(INFRASTRUCTURE, V1, lineage=None)
+    assert not checkpoints.committed_any(unread)
+    assert checkpoints.progress(unread) is Progress.UNKNOWN
+
+
 def test_the_newest_number_outlives_the_versions() -> None:
     there = ended(INFRASTRUCTURE, V2, V1, lineage=attempt(2, seen=1))
     assert checkpoints.newest_number(there) == 2
@@ -234,6 +240,12 @@ def test_each_better_version_is_passed_over_with_its_reason() -> None:
             ("v6", "rejected"),
         ),
     )
+
+
+def test_step_zero_is_a_step_and_less_than_one() -> None:
+    zero, one = checkpoint("v2", 0), checkpoint("v1", 1)
+    assert chosen(ended(INFRASTRUCTURE, zero, one)).chosen == one
+    assert chosen(ended(INFRASTRUCTURE, zero, checkpoint("v9", None))).chosen == zero
 
 
 def test_versions_of_unknown_step_come_last_and_newest_first() -> None:

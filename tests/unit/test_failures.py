@@ -1,11 +1,14 @@
 import re
+import secrets
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.failure_rules import RULES
+from resilience.failure_rules import RULES, Rule
+from resilience.failure_rules.rule import rule
+from resilience.failure_text import found, words_of
 from resilience.failures import Classification, End, FailureClass, classify, classify_text
 from tests.unit.failure_page import PAGE, Text, render, texts
 
@@ -35,6 +38,39 @@ def test_rule_names_are_unique_and_plain() -> None:
     names = [rule.name for rule in RULES]
     assert len(names) == len(set(names))
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
+
+
+def test_a_rules_phrases_are_set_apart_by_bars_however_they_are_laid_out() -> None:
+    laid_out = "\n    no space left |\n    disk   full | quota\n"
+    assert rule("disk", FailureClass.DATA, laid_out) == Rule(
+        "disk", FailureClass.DATA, ("no space left", "disk full", "quota")
+    )
+
+
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.name)
+def test_no_phrase_stands_in_the_shadow_of_an_earlier_rule(one: Rule) -> None:
+    alone = [phrase.replace("~", "any").replace(" * ", " ") for phrase in one.phrases]
+    assert {text: classify_text(text).rule for text in alone} == dict.fromkeys(alone, one.name)
+
+
+def is_in(phrase: str, text: str) -> bool:
+    words = words_of(text)
+    return found(phrase, words, frozenset(words.split()))
+
+
+def test_a_phrase_is_read_as_a_text_is() -> None:
+    word = secrets.token_hex(8)  # one that was never read before: what was read is kept
+    assert is_in(f"No-such {word}", f"no such: {word.upper()}!")
+    assert not is_in(f"No-such {word}", f"no such x{word}")
+
+
+def test_an_ending_is_found_in_longer_words_only_and_not_in_sagemakers_own() -> None:
+    ending = secrets.token_hex(8)
+    assert is_in(f"~{ending}", f"a My{ending}: b")
+    assert not is_in(f"~{ending}", f"a {ending}: b")
+    assert not is_in(f"~{ending}", f"a My{ending}s: b")
+    assert is_in("~error", "AlgorithmError: KeyError")
+    assert not is_in("~error", "AlgorithmError: ClientError: no")
 
 
 def test_the_page_says_what_the_rules_say() -> None:

@@ -165,6 +165,11 @@ def test_checkpoints_that_were_there_and_are_gone_are_for_a_person(
     assert decided(failure_class, lineage=attempt(2), judged=waited) == (STOP, Reason.NO_CHECKPOINT)
 
 
+def test_a_lineage_that_has_rejected_a_checkpoint_had_one() -> None:
+    lineage = attempt(2, started_from=None, rejected=("v1",))
+    assert decided(FailureClass.INFRASTRUCTURE, lineage=lineage) == (STOP, Reason.NO_CHECKPOINT)
+
+
 # --- stops
 
 
@@ -296,6 +301,18 @@ def test_the_ceiling_over_all_jobs_is_not_reset_by_any_class(failure_class: Fail
     lineage = attempt(100, ends=(("capacity", 99),))
     waited = Judged(verdict="WAIT", reason="x", due=NOW)
     assert decided(failure_class, V1, V2, lineage=lineage, judged=waited)[0] is STOP
+
+
+@pytest.mark.parametrize("failure_class", [*NEVER_TRAINED, FailureClass.OUT_OF_MEMORY])
+def test_a_class_without_a_budget_of_its_own_has_the_lineages(failure_class: FailureClass) -> None:
+    assert Policy(max_jobs=7).budget(failure_class) == 7
+
+
+def test_the_next_attempt_measures_from_the_newest_version_that_was_there() -> None:
+    behind = checkpoint("v7", 5)
+    decision = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1, V2, behind))
+    assert decision.successor is not None
+    assert (decision.successor.checkpoint, decision.successor.ledger.seen) == (V2, 7)
 
 
 # --- one confirmation, and time limits
@@ -570,8 +587,10 @@ def test_an_attempt_that_trained_has_ended_the_wait() -> None:
 
 @pytest.mark.parametrize("failure_class", [*HOPEFUL, *NEVER_TRAINED, FailureClass.OUT_OF_MEMORY])
 def test_a_successor_that_is_there_already_settles_it(failure_class: FailureClass) -> None:
-    ours = decided(failure_class, succession=Succession.OURS)
-    assert ours == (RELAUNCH, Reason.ALREADY_RELAUNCHED)
+    ours = policy.decide(ended(failure_class, succession=Succession.OURS))
+    assert outcome(ours) == (RELAUNCH, Reason.ALREADY_RELAUNCHED)
+    assert ours.successor is not None
+    assert ours.successor.ledger.count(str(failure_class)) == 1
     assert decided(failure_class, succession=Succession.FOREIGN) == (STOP, Reason.NAME_TAKEN)
     taken = policy.decide(ended(failure_class, lineage=attempt(3), succession=Succession.FOREIGN))
     assert taken.detail == "root-r4"
@@ -594,6 +613,119 @@ def test_a_create_that_the_controller_may_not_make_waits_for_the_permission() ->
 
 # --- what an operator is told
 
+INFRASTRUCTURE, CAPACITY = FailureClass.INFRASTRUCTURE, FailureClass.CAPACITY
+WAITED_A_DAY = replace(attempt(2), waiting=Waiting(9, NOW - 86_400))
+NAMED = replace(REQUEST, alias="best")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason", "rule", "detail"),
+    [
+        (ended(None), Reason.COMPLETED, "completed", ""),
+        (ended(INFRASTRUCTURE, mode=Mode.OFF), Reason.MODE_OFF, "mode_off", ""),
+        (
+            ended(INFRASTRUCTURE, lineage=None),
+            Reason.LINEAGE_TAGS_MALFORMED,
+            "lineage_tags_malformed",
+            "",
+        ),
+        (ended(FailureClass.OUT_OF_MEMORY), Reason.OUT_OF_MEMORY, "some_rule", ""),
+        (
+            ended(CAPACITY, obstacles=((Reason.NOT_CLONABLE, "X"),)),
+            Reason.NOT_CLONABLE,
+            "not_clonable",
+            "X",
+        ),
+        (
+            ended(INFRASTRUCTURE, succession=Succession.OURS),
+            Reason.ALREADY_RELAUNCHED,
+            "adjudication",
+            "root-r2",
+        ),
+        (
+            ended(INFRASTRUCTURE, succession=Succession.FOREIGN),
+            Reason.NAME_TAKEN,
+            "adjudication",
+            "root-r2",
+        ),
+        (
+            ended(INFRASTRUCTURE, refusal=(FailureClass.DATA, "refused")),
+            Reason.REQUEST_REJECTED,
+            "refused",
+            "",
+        ),
+        (
+            ended(INFRASTRUCTURE, refusal=(FailureClass.QUOTA, "refused")),
+            Reason.QUOTA_REACHED,
+            "refused",
+            "",
+        ),
+        (
+            ended(INFRASTRUCTURE, V1, V2, lineage=attempt(10)),
+            Reason.ATTEMPTS_EXHAUSTED,
+            "max_attempts",
+            "of 10",
+        ),
+        (
+            ended(CAPACITY, V1, V2, lineage=attempt(100)),
+            Reason.ATTEMPTS_EXHAUSTED,
+            "max_jobs",
+            "of 100",
+        ),
+        (
+            ended(INFRASTRUCTURE, V1, lineage=attempt(4, without_progress=3)),
+            Reason.NO_PROGRESS,
+            "max_without_progress",
+            "4 in a row",
+        ),
+        (
+            ended(FailureClass.DATA, V1, V2, lineage=attempt(5, ends=(("data", 3),))),
+            Reason.CLASS_BUDGET_EXHAUSTED,
+            "max_data",
+            "of 3",
+        ),
+        (
+            ended(INFRASTRUCTURE, lookup=Lookup.UNAVAILABLE),
+            Reason.WANDB_UNAVAILABLE,
+            "wandb_unavailable",
+            "",
+        ),
+        (ended(INFRASTRUCTURE, lookup=Lookup.REFUSED), Reason.WANDB_REFUSED, "wandb_refused", ""),
+        (ended(CAPACITY), Reason.CAPACITY_UNAVAILABLE, "some_rule", ""),
+        (
+            ended(CAPACITY, V1, lineage=WAITED_A_DAY),
+            Reason.WAIT_TIME_EXHAUSTED,
+            "some_rule",
+            "after 86400 s",
+        ),
+        (
+            ended(INFRASTRUCTURE, V1, request=NAMED),
+            Reason.CHECKPOINT_ALIAS_MISSING,
+            "choose",
+            "",
+        ),
+        (ended(INFRASTRUCTURE, lineage=attempt(2)), Reason.NO_CHECKPOINT, "choose", ""),
+        (
+            ended(FailureClass.DATA, V1, lineage=attempt(2)),
+            Reason.FAILED_AGAIN_AT_SAME_STEP,
+            "some_rule",
+            "",
+        ),
+        (
+            ended(FailureClass.TIMEOUT, V1, lineage=attempt(2)),
+            Reason.NO_PROGRESS,
+            "timeout_without_progress",
+            "",
+        ),
+        (ended(INFRASTRUCTURE, V1), Reason.RESUMED_FROM_CHECKPOINT, "some_rule", ""),
+    ],
+)
+def test_each_verdict_names_the_rule_that_decided_and_the_number_that_was_reached(
+    facts: Facts, reason: Reason, rule: str, detail: str
+) -> None:
+    decision = policy.decide(facts)
+    assert (decision.reason, decision.rule, decision.detail) == (reason, rule, detail)
+
 
 def test_each_verdict_says_what_comes_next() -> None:
     relaunched = policy.decide(ended(FailureClass.INFRASTRUCTURE, V1))
@@ -603,6 +735,17 @@ def test_each_verdict_says_what_comes_next() -> None:
     stopped = policy.decide(ended(FailureClass.OUT_OF_MEMORY))
     assert policy.what_comes_next(stopped) == ("a person must act: docs/runbook.md#out_of_memory")
     assert policy.what_comes_next(policy.decide(ended(None))) == "nothing to do"
+
+
+def test_what_comes_next_is_told_though_no_successor_or_time_is_named() -> None:
+    relaunched = policy.decide(ended(INFRASTRUCTURE, V1))
+    assert policy.what_comes_next(replace(relaunched, successor=None)) == (
+        "the successor continues; nothing to do"
+    )
+    waits = policy.decide(ended(CAPACITY))
+    assert policy.what_comes_next(replace(waits, due=None)) == (
+        "looked at again later; nothing to do"
+    )
 
 
 # --- whatever the facts

@@ -34,7 +34,7 @@ SUCCESSOR = Successor(
     attempt=3,
     checkpoint=checkpoint("v4", 40),
     ledger=Ledger(ends=(("infrastructure", 2),)),
-    rejected=("v5",),
+    rejected=("v5", "v7"),
     waiting=None,
 )
 
@@ -134,6 +134,7 @@ def test_what_describe_only_reports_is_not_sent() -> None:
         ("VpcConfig", {}),
         ("VpcConfig", None),
         ("InputDataConfig", []),
+        ("InputDataConfig", None),
         ("CheckpointConfig", {"S3Uri": ""}),
         ("RetryStrategy", None),
     ],
@@ -211,7 +212,7 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
         "RESILIENCE_CHECKPOINT": "team/digits/model-r1:v4",
         "RESILIENCE_CHECKPOINT_DIGEST": "digest-v4",
         "RESILIENCE_CHECKPOINT_STEP": "40",
-        "RESILIENCE_REJECTED": "v5",
+        "RESILIENCE_REJECTED": "v5 v7",
     }
 
 
@@ -268,6 +269,28 @@ def test_an_image_or_algorithm_that_is_not_on_the_list_is_refused(
     ]
 
 
+NESTED = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/digits:1"
+
+
+@pytest.mark.parametrize(
+    ("glob", "image", "allowed"),
+    [
+        ("*", NESTED, True),
+        ("*digits:1", NESTED, True),
+        ("*digits:2", NESTED, False),
+        ("111122223333.dkr.ecr.*.amazonaws.com/team/*", NESTED, True),
+        ("111122223333.dkr.ecr.*.amazonaws.com/else/*", NESTED, False),
+        ("*.amazonaws.com/*", "evil.example/x.amazonaws.com/digits", False),
+    ],
+)
+def test_an_image_is_allowed_as_a_whole_or_by_registry_and_path(
+    glob: str, image: str, *, allowed: bool
+) -> None:
+    shown = described({"AlgorithmSpecification": {"TrainingImage": image}})
+    refused = [] if allowed else [(Reason.IMAGE_NOT_ALLOWED, "AlgorithmSpecification")]
+    assert list(relaunch.obstacles(shown, OPTED_IN, (glob,), (ROLE,))) == refused
+
+
 @pytest.mark.parametrize("role", [ROLE + "2", None, "arn:aws:iam::111122223333:role/admin"])
 def test_a_role_that_is_not_on_the_list_is_refused(role: object) -> None:
     assert obstacles({"RoleArn": role}) == [(Reason.ROLE_NOT_ALLOWED, "RoleArn")]
@@ -292,6 +315,10 @@ def limit(shown: Mapping[str, object] = USUAL, own: Mapping[str, str] = OPTED_IN
 
 def test_a_usual_successor_is_within_every_limit() -> None:
     assert limit() is None
+
+
+def test_what_a_request_does_not_have_breaks_no_limit() -> None:
+    assert relaunch.limit_reached({"TrainingJobName": "digits"}) is None
 
 
 @pytest.mark.parametrize(

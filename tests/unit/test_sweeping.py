@@ -98,6 +98,18 @@ def test_a_job_that_trains_or_never_opted_in_is_left_alone() -> None:
     assert swept(world) == NOTHING
 
 
+@pytest.mark.parametrize(
+    "own",
+    [{"resilience:mode": "observe"}, {"resilience:mode": "off"}, {"WANDB_PROJECT": "../admin"}],
+)
+def test_a_job_whose_own_tags_let_no_verdict_be_recorded_is_not_found_every_time(
+    own: dict[str, str],
+) -> None:
+    world = failed(tags=TAGS | own)
+    world.clock.pass_by(GRACE)
+    assert swept(world) == NOTHING
+
+
 def test_a_judged_job_is_left_alone() -> None:
     world = failed(OUT_OF_MEMORY)
     assert decide(world).verdict is Verdict.STOP
@@ -167,12 +179,17 @@ def test_many_relaunched_jobs_that_fail_at_once_trip_the_breaker() -> None:
     failing(world, 4)
     assert not swept(world, breaker_failures=5).breaker_tripped
     world.queue.bodies.clear()
-    failing(world, 5)
-    assert swept(world, breaker_failures=5).breaker_tripped
+    failing(world, 7)
+    assert swept(world, breaker_failures=5) == Swept((), (), breaker_tripped=True)
     assert (world.mode, world.queue.bodies) == (Mode.OBSERVE, [])
     [(subject, text)] = world.topic.told
-    assert "breaker" in subject
-    assert "put-parameter --overwrite --name /resilience/mode --value act" in text
+    assert subject == "fleet breaker tripped: the controller only observes"
+    assert text.splitlines() == [
+        f"5 or more relaunched training jobs failed since {tags.stamp(world.clock() - WINDOW)}.",
+        "That is one cause, not many.",
+        "Nothing is relaunched until somebody has looked: docs/runbook.md#fleet_breaker_tripped",
+        "reset: aws ssm put-parameter --overwrite --name /resilience/mode --value act",
+    ]
 
 
 def test_a_tripped_breaker_tells_once_and_relaunches_nothing() -> None:

@@ -1,5 +1,7 @@
 """Tags: what they opt in, what they override, what they carry forward, and what they cannot do."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from hashlib import sha256
 
@@ -102,7 +104,7 @@ HOSTILE = [
     ],
 )
 def test_a_tag_that_is_no_wandb_name_is_not_used(tag: str, text: str) -> None:
-    with pytest.raises(UnreadableTagError):
+    with pytest.raises(UnreadableTagError, match=r"^not a W&B name$"):
         tags.checkpoint_request(OPTED_IN | {tag: text})
 
 
@@ -298,33 +300,36 @@ def test_a_number_of_eight_digits_is_the_largest_that_is_taken() -> None:
 )
 def test_a_lineage_tag_that_is_gone_is_not_an_empty_one(missing: str) -> None:
     own = {key: value for key, value in LINEAGE.items() if key != missing}
-    with pytest.raises(UnreadableTagError):
+    with pytest.raises(UnreadableTagError, match=r"^a part of the lineage's tags is gone$"):
         tags.lineage("root-r3", own)
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("tag", "text", "fault"),
     [
-        {"resilience:checkpoint": "newest"},
-        {"resilience:checkpoint": "v1 v2"},
-        {"resilience:checkpoint": "v٣"},
-        {"resilience:checkpoint-step": "4e1"},
-        {"resilience:checkpoint-step": "-40"},
-        {"resilience:ledger": ""},
-        {"resilience:ledger": "infrastructure=2"},
-        {"resilience:ledger": "infrastructure=two no-progress=0"},
-        {"resilience:ledger": "no-progress=3 no-progress=0"},
-        {"resilience:ledger": "my_own_class=1 no-progress=0"},
-        {"resilience:ledger": "infrastructure=-2 no-progress=0"},
-        {"resilience:rejected": "v3,v4"},
-        {"resilience:waiting": "1"},
-        {"resilience:waiting": "1 yesterday"},
-        {"resilience:waiting": "often 2027-01-15T08:00:00Z"},
+        ("checkpoint", "newest", "not a version"),
+        ("checkpoint", "v1 v2", "not a version"),
+        ("checkpoint", "v٣", "not a version"),
+        ("checkpoint-step", "4e1", "not a whole number"),
+        ("checkpoint-step", "-40", "not a whole number"),
+        ("ledger", "", "a part of the lineage's tags is gone"),
+        ("ledger", "infrastructure=2", "a part of the lineage's tags is gone"),
+        ("ledger", "infrastructure=two no-progress=0", "not a whole number"),
+        ("ledger", "infrastructure no-progress=0", "not a whole number"),
+        ("ledger", "no-progress=3 no-progress=0", "not a ledger of ours"),
+        ("ledger", "my_own_class=1 no-progress=0", "not a ledger of ours"),
+        ("ledger", "infrastructure=-2 no-progress=0", "not a whole number"),
+        ("rejected", "v3,v4", "not a version"),
+        ("waiting", "1", "a waiting tag without its start"),
+        ("waiting", "1 yesterday", "not a UTC time"),
+        ("waiting", "often 2027-01-15T08:00:00Z", "not a whole number"),
     ],
 )
-def test_lineage_tags_that_we_never_write_are_refused_not_guessed(changed: dict[str, str]) -> None:
-    with pytest.raises(UnreadableTagError):
-        tags.lineage("root-r3", LINEAGE | changed)
+def test_lineage_tags_that_we_never_write_are_refused_not_guessed(
+    tag: str, text: str, fault: str
+) -> None:
+    with pytest.raises(UnreadableTagError, match=f"^{fault}$"):
+        tags.lineage("root-r3", LINEAGE | {f"resilience:{tag}": text})
 
 
 @pytest.mark.parametrize("length", [1, 59, 60, 61, 62, 63])
@@ -349,6 +354,7 @@ def test_a_root_name_of_any_length_has_successors_of_at_most_63_characters(
         ("a" * 61, 2, "a" * 51 + "-HASH-r2"),
         ("a" * 60, 10, "a" * 50 + "-HASH-r10"),
         ("a" * 50 + "-" * 12 + "b", 2, "a" * 50 + "-HASH-r2"),
+        ("a" * 49 + "X" + "-" * 12 + "b", 2, "a" * 49 + "X-HASH-r2"),
     ],
 )
 def test_a_name_never_changes_between_releases_or_a_running_lineage_would_fork(
@@ -377,6 +383,22 @@ def test_the_verdict_that_stands_is_read_back(verdict: Verdict) -> None:
 def test_words_in_a_verdict_that_are_not_ours_are_not_passed_on() -> None:
     canary = {"resilience:verdict": "canary", "resilience:reason": "canary"}
     assert tags.judged(canary) == Judged(verdict="unknown", reason="unknown")
+
+
+@pytest.fixture
+def _clocks_in_nepal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_clocks_in_nepal")
+def test_times_in_tags_are_utc_wherever_the_reader_and_the_writer_run() -> None:
+    assert tags.stamp(NOW) == "2027-01-15T08:00:00Z"
+    own = {"resilience:verdict": "WAIT", "resilience:due": "2027-01-15T08:00:00Z"}
+    assert tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=NOW)
 
 
 def test_a_due_time_that_is_no_time_is_due_now() -> None:
