@@ -10,9 +10,9 @@ therefore from cause to symptom:
    a missing image before a failed pull;
 4. memory: a process that was killed makes its peers report lost connections;
 5. what the program was refused or given wrongly (permission, configuration, data): particular
-   sentences, which often stand inside a general exception such as ValueError; the cause of a failed
-   download before "download failed";
-6. the world outside that did not answer (package index, model hub, S3, W&B);
+   sentences, which often stand inside a general exception such as ValueError;
+6. the world outside that did not answer (package index, model hub, S3, W&B), and only then "download
+   failed" without a cause that is known;
 7. programming errors, by the exception's name: they explain lost peers, and lost peers do not
    explain them;
 8. lost peers (NCCL, EFA, MPI, rendezvous): a symptom, and a cause only where nothing else is told;
@@ -29,7 +29,7 @@ from resilience.failure_rules.machine import (
     OUTSIDE_WORLD,
     STORAGE,
 )
-from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS
+from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS, TRANSFERS
 from resilience.failure_rules.remains import REMAINS
 from resilience.failure_rules.rule import LOSS_DIVERGED, FailureClass, Rule
 from resilience.failure_rules.service import SERVICE
@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     *MEMORY,
     *GIVEN_WRONGLY,
     *OUTSIDE_WORLD,
+    *TRANSFERS,
     *PROGRAMMING_ERRORS,
     *LOST_PEERS,
     *REMAINS,

@@ -148,7 +148,8 @@ OUTSIDE_WORLD = (
         HTTP error 500 | HTTP error 502 | HTTP error 503 | HTTP error 504 | status code 500 |
         status code 503 | error occurred 500 | error occurred 503 | service unavailable |
         service is unavailable | ServiceUnavailable | ServiceUnavailableException |
-        temporarily unavailable | RequestTimeout | RequestTimeoutException | InternalFailure
+        temporarily unavailable | RequestTimeout | RequestTimeoutException | InternalFailure |
+        InternalError 500
         """,
     ),
     rule(
@@ -167,7 +168,8 @@ OUTSIDE_WORLD = (
         host is unreachable | run initialization has timed out | error communicating with wandb |
         wandb * network error | wandb * timed out | wandb * CommError | wandb * ServerError |
         internet connection | LocalEntryNotFoundError | response ended prematurely |
-        ChunkedEncodingError
+        ChunkedEncodingError | i o timeout | download failed * connection reset |
+        download * timed out
         """,
     ),
 )

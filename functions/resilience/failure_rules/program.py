@@ -111,9 +111,13 @@ GIVEN_WRONGLY = (
         manifest * parse | parse * manifest | manifest file | illegal char sub-sequence |
         PytorchStreamReader failed | failed finding central directory | invalid load key |
         HeaderTooLarge | MetadataIncompleteBuffer | InvalidHeaderDeserialization |
-        invalid magic number
+        invalid magic number | while decompressing data
         """,
     ),
+)
+
+# Behind the world outside: a transfer fails of a network or of a service, and of what it asks for.
+TRANSFERS = (
     rule(
         "data_download",
         FailureClass.DATA,

@@ -159,7 +159,7 @@ SERVICE = (
         mount * timeout | mount nfs | mount nfs4 | mount efs | mount lustre |
         mount * access denied by server | FileSystemNotFound | file system * does not exist |
         file system * not found | file system directory path | FSx * not reachable |
-        EFS * not reachable
+        EFS * not reachable | file system DNS name
         """,
     ),
 )
