@@ -11,8 +11,8 @@ therefore from cause to symptom:
 4. memory: a process that was killed makes its peers report lost connections;
 5. what the program was refused or given wrongly (permission, configuration, data): particular
    sentences, which often stand inside a general exception such as ValueError;
-6. the world outside that did not answer (package index, model hub, S3, W&B), and only then "download
-   failed" without a cause that is known;
+6. the world outside that did not answer (package index, model hub, S3, W&B), and only then
+   "download failed" without a cause that is known;
 7. programming errors, by the exception's name: they explain lost peers, and lost peers do not
    explain them;
 8. lost peers (NCCL, EFA, MPI, rendezvous): a symptom, and a cause only where nothing else is told;
