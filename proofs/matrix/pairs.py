@@ -1,7 +1,7 @@
 """Two faults on the way of one message, every two of them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from proofs.matrix import story
@@ -42,10 +42,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairOutcome:
-    """What became of a pair; not `hit` where one of the two calls was never made."""
+    """What became of a pair; `run.hit` says whether both of the two calls were made."""
 
     pair: Pair
-    hit: bool
     violated: tuple[str, ...]
     run: Run
 
@@ -68,8 +67,8 @@ def judge(pair: Pair, connections: Connections) -> PairOutcome:
         work_off(stage)
 
     run = until_quiet(connections, script)
-    hit = all(plan.attempts for plan in plans)
-    return PairOutcome(pair, hit, violations(record_of(run)), run)
+    run = replace(run, hit=all(plan.attempts for plan in plans))
+    return PairOutcome(pair, violations(record_of(run)), run)
 
 
 @dataclass(slots=True)
@@ -88,7 +87,7 @@ def run(
     for pair in pairs:
         outcome = judge(pair, connections)
         tally.ran += 1
-        tally.hit += outcome.hit
+        tally.hit += outcome.run.hit
         if outcome.violated:
             tally.bad.append(outcome)
         progress(tally.ran)

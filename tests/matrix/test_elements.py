@@ -1,19 +1,16 @@
 """The matrix notices when an element of the protocol is taken out of the controller."""
 
-from itertools import count
-
 import pytest
 
 import resilience.recovery
-import resilience.sweeping
 from proofs.matrix.cells import judge
 from proofs.matrix.faults import Fault
 from proofs.matrix.run import Cell
 from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
 from proofs.matrix.steps import Step
-from resilience import tags
 from resilience.decisions import Succession
+from tests.matrix import elements
 
 
 def violated(cell: Cell, connections: Connections) -> set[str]:
@@ -24,8 +21,7 @@ def violated(cell: Cell, connections: Connections) -> set[str]:
 def test_a_name_that_is_not_a_function_of_the_attempt_makes_two_successors(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    numbers = count(2)
-    monkeypatch.setattr(tags, "successor_name", lambda root, _: f"{root}-{next(numbers)}")
+    elements.names_that_count(monkeypatch)
     cell = Cell(Step.PUBLISH, Fault.CRASH_BEFORE, Situation.SINGLE)
     assert "I1" in violated(cell, connections)
 
@@ -33,7 +29,7 @@ def test_a_name_that_is_not_a_function_of_the_attempt_makes_two_successors(
 def test_a_name_in_use_that_is_taken_for_ours_unasked_hides_what_is_not(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    monkeypatch.setattr(resilience.recovery, "_succession", lambda *_: Succession.FOREIGN)
+    elements.no_adjudication(monkeypatch)
     cell = Cell(Step.CREATE, Fault.LOST_RESPONSE, Situation.SINGLE)
     assert "I12" in violated(cell, connections)
 
@@ -49,8 +45,7 @@ def test_without_a_question_after_the_tag_a_stop_hides_a_relaunch(
 def test_without_the_sweep_a_lost_event_leaves_a_job_without_a_verdict(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    nothing = resilience.sweeping.Swept((), ())
-    monkeypatch.setattr("proofs.matrix.stage.sweep", lambda *_: nothing)
+    elements.no_sweep(monkeypatch)
     cell = Cell(Step.DESCRIBE, Fault.STALE, Situation.SINGLE)
     assert {"I9"} <= violated(cell, connections)
 
@@ -58,7 +53,7 @@ def test_without_the_sweep_a_lost_event_leaves_a_job_without_a_verdict(
 def test_a_verdict_that_is_never_read_is_given_again_and_again(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    monkeypatch.setattr(tags, "judged", lambda _: None)
+    elements.no_reading_of_verdicts(monkeypatch)
     cell = Cell(Step.PUBLISH, Fault.LOST_RESPONSE, Situation.SINGLE)
     assert "I10" in violated(cell, connections)
 
@@ -66,6 +61,6 @@ def test_a_verdict_that_is_never_read_is_given_again_and_again(
 def test_a_mode_that_is_not_read_brings_back_what_was_switched_off(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    monkeypatch.setattr(tags, "mode", lambda _, of_the_stack: of_the_stack)
+    elements.no_reading_of_modes(monkeypatch)
     cell = Cell(Step.READ_MODE, Fault.CRASH_BEFORE, Situation.JOB_OFF)
     assert "I8" in violated(cell, connections)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import count
 
 import pytest
 from hypothesis import Phase, settings
@@ -16,8 +15,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import resilience.recovery
-import resilience.sweeping
 from local.replaying.event import captured
 from proofs.matrix import deployment, story
 from proofs.matrix.cells import record_of
@@ -33,8 +30,7 @@ from proofs.matrix.steps import OF_THE_SWEEP, Step
 from proofs.matrix.story import Story, process_of
 from proofs.matrix.trace import trace
 from proofs.matrix.turns import Worker, taking_turns
-from resilience import tags
-from resilience.decisions import Succession
+from tests.matrix import elements
 
 # What may not even be so for a moment; the others are judged when all has come to rest.
 AT_ALL_TIMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
@@ -239,36 +235,14 @@ def test_any_two_faults_on_the_calls_that_have_an_effect_hold(connections: Conne
     assert tally.hit > tally.ran / 4
 
 
-def _with_names_that_count(patch: pytest.MonkeyPatch) -> None:
-    numbers = count(2)
-    patch.setattr(tags, "successor_name", lambda root, _: f"{root}-{next(numbers)}")
-
-
-def _without_adjudication(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(resilience.recovery, "_succession", lambda *_: Succession.FOREIGN)
-
-
-def _without_a_sweep(patch: pytest.MonkeyPatch) -> None:
-    nothing = resilience.sweeping.Swept((), ())
-    patch.setattr("proofs.matrix.stage.sweep", lambda *_: nothing)
-
-
-def _without_reading_verdicts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tags, "judged", lambda _: None)
-
-
-def _without_reading_modes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tags, "mode", lambda _, of_the_stack: of_the_stack)
-
-
 @pytest.mark.parametrize(
     "break_it",
     [
-        _with_names_that_count,
-        _without_adjudication,
-        _without_a_sweep,
-        _without_reading_verdicts,
-        _without_reading_modes,
+        elements.names_that_count,
+        elements.no_adjudication,
+        elements.no_sweep,
+        elements.no_reading_of_verdicts,
+        elements.no_reading_of_modes,
     ],
 )
 def test_an_element_that_is_taken_out_does_not_pass(
