@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
+from mnist import MD5, content_of, names_of
 from resilient_training import resumable_loader
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
-_IDX_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 _VALIDATION = 360
 
 
@@ -37,12 +31,12 @@ class Digits(NamedTuple):
 
 
 def is_mnist(folder: Path) -> bool:
-    return all(_idx_file(folder, name) is not None for name in _IDX_FILES)
+    return all(_idx_file(folder, name) is not None for name in MD5)
 
 
 def load_mnist(folder: Path) -> tuple[Digits, Digits]:
     """Training and validation images from the four IDX files of MNIST, plain or gzipped."""
-    images, labels, test_images, test_labels = (_read_idx(folder, name) for name in _IDX_FILES)
+    images, labels, test_images, test_labels = (_read_idx(folder, name) for name in MD5)
     return _digits(images / 255, labels), _digits(test_images / 255, test_labels)
 
 
@@ -63,14 +57,13 @@ def _digits(images: np.ndarray, labels: np.ndarray) -> Digits:
 
 
 def _idx_file(folder: Path, name: str) -> Path | None:
-    candidates = (folder / name, folder / f"{name}.gz", folder / name.replace("-idx", ".idx"))
+    candidates = (folder / one for one in names_of(name))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def _read_idx(folder: Path, name: str) -> np.ndarray:
     """Two zero bytes, the type (8: unsigned byte), the number of dimensions, each as 4 bytes."""
-    path = _idx_file(folder, name) or folder / name
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    content = content_of(_idx_file(folder, name) or folder / name)
     dimensions = content[3]
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)

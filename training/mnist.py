@@ -48,6 +48,17 @@ def _is_known(path: Path, digest: str) -> bool:
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == digest
 
 
+def names_of(name: str) -> tuple[str, ...]:
+    """The names that one of the four files goes by, plain or gzipped."""
+    return name, f"{name}.gz", name.replace("-idx", ".idx")
+
+
+def content_of(path: Path) -> bytes:
+    """What is in one of the four files, unzipped."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
+
+
 def take(source: Path, into: Path) -> None:
     """Copy the four files, plain or gzipped, out of `source` or a folder below it.
 
@@ -65,7 +76,7 @@ def take(source: Path, into: Path) -> None:
 
 
 def _find(source: Path, name: str) -> Path:
-    for candidate in (name, f"{name}.gz", name.replace("-idx", ".idx")):
+    for candidate in names_of(name):
         found = sorted(path for path in source.rglob(candidate) if path.is_file())
         if found:
             return found[0]
@@ -74,8 +85,7 @@ def _find(source: Path, name: str) -> Path:
 
 def _copy(path: Path, to: Path) -> None:
     try:
-        content = path.read_bytes()
-        to.write_bytes(gzip.decompress(content) if path.suffix == ".gz" else content)
+        to.write_bytes(content_of(path))
     except (OSError, EOFError) as error:
         raise MnistError(f"{path} cannot be read: {error}") from error
 
