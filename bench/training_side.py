@@ -64,7 +64,7 @@ class Bench:
         if not told:
             raise SubjectError(f"{SCRIPT.name} {mode} ended with {process.returncode}:\n{output}")
         times = json.loads(told[0].removeprefix("bench "))
-        return Timed(*(_between(times[name]) for name in ("walls", "cpus", "callbacks", "logger")))
+        return Timed(**{name: _between(moments) for name, moments in times.items()})
 
     def lost(self, every_n_steps: int) -> tuple[int, int]:
         """Kill one training at no chosen moment; gives the steps made, and those not committed."""

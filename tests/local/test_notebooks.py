@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.unit.notebook_output import shown
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -18,32 +20,26 @@ def run(name: str, into: Path) -> str:
     """Run it beside the shipped one; gives the text that it shows."""
     ended = started(Path("notebooks") / f"{name}.ipynb", into)
     assert ended.returncode == 0, ended.stderr
-    cells = json.loads((into / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    texts = [
-        output.get("text") or output["data"].get("text/plain", "")
-        for cell in cells
-        for output in cell.get("outputs", [])
-    ]
-    return "\n".join("".join(text) for text in texts)
+    return shown(into / f"{name}.ipynb")
 
 
 def test_the_first_trains_and_resumes_exactly_on_this_machine(tmp_path: Path) -> None:
-    shown = run("1-local-training", tmp_path)
-    assert "real MNIST" in shown or "scikit-learn's digits" in shown
-    assert "ended with -9" in shown
-    assert re.search(r"resuming from v\d at step 30", shown)
-    assert "bit-identical" in shown
-    assert "each step once, all equal to those of the undisturbed run" in shown
-    assert "nothing is left running" in shown
+    output = run("1-local-training", tmp_path)
+    assert "real MNIST" in output or "scikit-learn's digits" in output
+    assert "ended with -9" in output
+    assert re.search(r"resuming from v\d at step 30", output)
+    assert "bit-identical" in output
+    assert "each step once, all equal to those of the undisturbed run" in output
+    assert "nothing is left running" in output
 
 
 def test_the_second_breaks_a_training_job_and_sees_it_come_back(tmp_path: Path) -> None:
-    shown = run("2-sagemaker-training-job", tmp_path)
-    assert "Failed: InternalServerError" in shown
-    assert "Failed, RELAUNCH resumed_from_checkpoint" in shown
-    assert "-r2: Completed, IGNORE completed" in shown
-    assert "checkpoints by 2 jobs" in shown
-    assert "nothing is left running" in shown
+    output = run("2-sagemaker-training-job", tmp_path)
+    assert "Failed: InternalServerError" in output
+    assert "Failed, RELAUNCH resumed_from_checkpoint" in output
+    assert "-r2: Completed, IGNORE completed" in output
+    assert "checkpoints by 2 jobs" in output
+    assert "nothing is left running" in output
 
 
 def test_a_notebook_that_fails_says_where_and_exits_1(tmp_path: Path) -> None:

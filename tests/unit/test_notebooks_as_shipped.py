@@ -1,27 +1,15 @@
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.unit.notebook_output import code_cells, shown
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 _HOME = re.compile(r"/(home|root|Users)/\w|/work/")
 _FOREIGN = re.compile(r"https?://(?!127\.0\.0\.1)[\w.]+")
 _KEY = re.compile(r"\b[0-9a-f]{40}\b|\bAKIA\w{16}\b|local-[0-9a-f]{20,}")
-
-
-def code_cells(path: Path) -> list[dict[str, Any]]:
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [cell for cell in cells if cell["cell_type"] == "code"]
-
-
-def shown(path: Path) -> str:
-    """All text that the notebook's cells have shown."""
-    outputs = [output for cell in code_cells(path) for output in cell["outputs"]]
-    texts = [output.get("text") or output["data"].get("text/plain", "") for output in outputs]
-    return "\n".join("".join(text) for text in texts)
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
