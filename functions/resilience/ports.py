@@ -23,6 +23,7 @@ class Answer:
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...] = ()
     project_exists: bool = True
+    elsewhere: tuple[str, ...] = ()  # other collections in which the runs have checkpoints
 
 
 class TrainingJobs(Protocol):
@@ -52,6 +53,10 @@ class Checkpoints(Protocol):
 class Waits(Protocol):
     def schedule(self, job: str, times: int, due: int) -> int:
         """Have the job looked at again; returns when, which an earlier call may have set."""
+        ...
+
+    def remind(self, job: str, due: int) -> bool:
+        """Have the job looked at again; False where an earlier reminder still stands."""
         ...
 
 

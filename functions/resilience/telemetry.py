@@ -88,7 +88,8 @@ def _without_others_words(facts: Facts) -> Facts:
         replace(one, aliases=tuple(a for a in one.aliases if a == wanted or is_barring(a)))
         for one in facts.checkpoints
     )
-    known = facts.request if facts.project_allowed or facts.request is None else _UNNAMED
+    trusted = facts.project_allowed and not facts.contradictions
+    known = facts.request if trusted or facts.request is None else _UNNAMED
     return replace(facts, request=known, checkpoints=checkpoints)
 
 

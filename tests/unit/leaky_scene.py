@@ -25,7 +25,7 @@ from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
 from resilience import events, tags, telemetry
 from tests.template.stack import stack
-from tests.unit.recovery_world import GPU, JOB, TAGS, described_job, trained
+from tests.unit.recovery_world import ENVIRONMENT, GPU, JOB, TAGS, described_job, trained
 from tests.unit.wired_world import Wire
 
 
@@ -99,12 +99,13 @@ class Scene:
 def _filled(canary: str) -> dict[str, object]:
     bucket = {"S3DataType": "S3Prefix", "S3Uri": f"s3://bucket/{canary}"}
     return {
-        "Environment": {"WANDB_API_KEY": canary, f"NAME_{canary}": "x", "TEXT": f"a\n{canary}"},
+        "Environment": ENVIRONMENT
+        | {"WANDB_API_KEY": canary, f"NAME_{canary}": "x", "TEXT": f"a\n{canary}"},
         "HyperParameters": {"token": canary, canary: "x"},
         "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": bucket}}],
         "OutputDataConfig": {"S3OutputPath": f"s3://bucket/{canary}"},
         "SecondaryStatusTransitions": [
-            {"Status": "Training", "StartTime": 0, "StatusMessage": f"Failed: {canary}"}
+            {"Status": "Starting", "StartTime": 0, "StatusMessage": f"Failed: {canary}"}
         ],
     }
 

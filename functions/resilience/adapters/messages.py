@@ -18,6 +18,7 @@ from resilience.tags import stamp, step_word
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
+_REMINDER = 0  # a wait's own schedules are counted from 1
 
 
 class DeadLetterQueue:
@@ -87,6 +88,13 @@ class OneShotSchedules:
 
     def schedule(self, job: str, times: int, due: int) -> int:
         name = _schedule_name(job, times)
+        return due if self._create(name, job, due) else self._already(name, due)
+
+    def remind(self, job: str, due: int) -> bool:
+        return self._create(_schedule_name(job, _REMINDER), job, due)
+
+    def _create(self, name: str, job: str, due: int) -> bool:
+        """Create a schedule; False where one of this name stands."""
         body = events.check(
             job, source="resilience.wait", account=self._account, region=self._region
         )
@@ -103,10 +111,10 @@ class OneShotSchedules:
         except ClientError as error:
             if error.response["Error"].get("Code") != "ConflictException":
                 raise Retry("CreateSchedule") from None
-            return self._already(name, due)
+            return False
         except (HTTPClientError, NoConnectionError):
             raise Retry("CreateSchedule: no answer") from None
-        return due
+        return True
 
     def _already(self, name: str, due: int) -> int:
         """An earlier try set it: its time stands."""
