@@ -122,6 +122,7 @@ class CheckpointRequest:
     project: str
     collection: str
     alias: str = "latest"
+    runs: tuple[str, ...] = ()  # W&B run ids whose versions count; none: nobody named a run
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from resilience import checkpoints, events, policy, relaunch, tags
+from resilience import events, policy, relaunch, tags
 from resilience.decisions import (
     CheckpointRequest,
     Decision,
@@ -84,7 +84,7 @@ def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
     ended_badly = hint.status in {"Failed", "Stopped"}
     if not ended_badly or hint.tags is None or not tags.opted_in(hint.tags):
         return None
-    request = _request(hint.tags)
+    request = _request(hint.job, hint.tags, {})
     return request if request and settings.allows_project(request) else None
 
 
@@ -101,9 +101,13 @@ def _answer(
     return world.checkpoints.newest(facts.request)
 
 
-def _request(own: Mapping[str, str]) -> CheckpointRequest | None:
+def _request(
+    name: str, own: Mapping[str, str], environment: Mapping[str, str]
+) -> CheckpointRequest | None:
+    if not tags.opted_in(own):
+        return None
     try:
-        return tags.checkpoint_request(own) if tags.opted_in(own) else None
+        return tags.checkpoint_request(own, tags.runs(name, own, environment))
     except tags.UnreadableTagError:
         return None
 
@@ -119,7 +123,8 @@ def _establish(
     name: str, described: Mapping[str, object], own: Mapping[str, str], settings: Settings
 ) -> Facts:
     """Everything that the job itself tells; the clock, the mode and W&B are still to be asked."""
-    request, lineage = _request(own), _lineage(name, own)
+    environment = _environment(described)
+    request, lineage = _request(name, own, environment), _lineage(name, own)
     classification = _classify(described, own)
     return Facts(
         job=name,
@@ -137,7 +142,7 @@ def _establish(
         failure_class=classification.failure_class,
         failure_rule=classification.rule,
         checkpoint_load_error=classification.checkpoint_load_error,
-        run=tags.run_id(own, _environment(described)),
+        run=tags.run_id(own, environment),
         lookup=Lookup.NOT_ASKED,
         checkpoints=(),
         obstacles=relaunch.obstacles(
@@ -157,7 +162,9 @@ def _with_answer(facts: Facts, answer: Answer, own: Mapping[str, str]) -> Facts:
     )
     if not answer.project_exists and began:
         return replace(facts, lookup=Lookup.REFUSED)
-    run = checkpoints.lineage_run(facts.run, facts.request.collection, answer.checkpoints)
+    # With no run named, the successor goes on in the first of the job's runs that has a version.
+    makers = {one.run for one in answer.checkpoints}
+    run = facts.run or next((one for one in facts.request.runs if one in makers), None)
     return replace(facts, lookup=Lookup.FOUND, checkpoints=answer.checkpoints, run=run)
 
 

@@ -76,7 +76,7 @@ def opted_in(tags: Mapping[str, str]) -> bool:
     return all(tags.get(key) for key in (ENTITY, PROJECT, CHECKPOINT_NAME))
 
 
-def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
+def checkpoint_request(tags: Mapping[str, str], runs: tuple[str, ...] = ()) -> CheckpointRequest:
     """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
     collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
@@ -85,14 +85,35 @@ def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
         if not is_wandb_name(name):
             raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
-        entity=tags[ENTITY], project=tags[PROJECT], collection=collection, alias=alias
+        entity=tags[ENTITY],
+        project=tags[PROJECT],
+        collection=collection,
+        alias=alias,
+        runs=runs,
     )
 
 
 def run_id(tags: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
-    """The lineage's one W&B run, as the training side or the job itself tells it."""
-    told = tags.get(RUN_ID) or environment.get(RUN_ID) or ""
-    return told if is_wandb_name(told) else None
+    """Find the run that the job was launched with, else the one that its training side names."""
+    named = environment.get(RUN_ID) or tags.get(RUN_ID) or ""
+    return named if is_wandb_name(named) else None
+
+
+def runs(job: str, tags: Mapping[str, str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """List the W&B runs whose versions are this job's: nothing that other runs logged adds one.
+
+    A job's name cannot be changed, so a run of that name is the job's; inside SageMaker the SDK
+    adds the host's name.
+    """
+    collection, _, _ = tags.get(CHECKPOINT_NAME, "").partition(":")
+    named = run_id(tags, environment) or _run_of(collection)
+    return tuple(dict.fromkeys((*([named] if named else []), job, f"{job}-algo-1")))
+
+
+def _run_of(collection: str) -> str | None:
+    """The run that `model-<run id>` names, as WandbLogger does."""
+    run = collection.removeprefix("model-")
+    return run if run != collection and is_wandb_name(run) else None
 
 
 def is_wandb_name(text: str) -> bool:

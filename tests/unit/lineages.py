@@ -16,7 +16,7 @@ from resilience.failures import FailureClass
 
 NOW = 1_800_000_000
 RUN = "r1"
-REQUEST = CheckpointRequest(entity="team", project="digits", collection="model-r1")
+REQUEST = CheckpointRequest(entity="team", project="digits", collection="model-r1", runs=(RUN,))
 
 
 def checkpoint(

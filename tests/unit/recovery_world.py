@@ -28,7 +28,12 @@ TAGS = {
     "WANDB_RUN_ID": "night-1",
     "resilience:completed": "no",
 }
-WANDB = CheckpointRequest(entity="example-team", project="vision", collection="model-night-1")
+WANDB = CheckpointRequest(
+    entity="example-team",
+    project="vision",
+    collection="model-night-1",
+    runs=("night-1", "night-1-algo-1"),
+)
 GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
 CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory"

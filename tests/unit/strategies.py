@@ -79,6 +79,7 @@ REQUESTS = st.builds(
     project=st.just("digits"),
     collection=st.just("model-r1"),
     alias=st.sampled_from(["latest", "best", "v3", "gone"]),
+    runs=st.sampled_from([("r1",), ("r1", "root"), ("r2",), ()]),
 )
 OBSTACLES = st.lists(
     st.tuples(

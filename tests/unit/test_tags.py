@@ -114,10 +114,32 @@ def test_a_run_id_that_is_no_name_is_nobodys(text: str) -> None:
     assert tags.run_id({"WANDB_RUN_ID": text}, {}) is None
 
 
-def test_the_run_is_told_by_the_tag_before_the_environment() -> None:
-    assert tags.run_id({"WANDB_RUN_ID": "a"}, {"WANDB_RUN_ID": "b"}) == "a"
+def test_the_environment_a_job_was_launched_with_names_its_run_before_a_tag_does() -> None:
+    assert tags.run_id({"WANDB_RUN_ID": "a"}, {"WANDB_RUN_ID": "b"}) == "b"
+    assert tags.run_id({"WANDB_RUN_ID": "a"}, {}) == "a"
     assert tags.run_id({}, {"WANDB_RUN_ID": "b"}) == "b"
     assert tags.run_id({}, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "environment", "first"),
+    [
+        ({"WANDB_RUN_ID": "tagged"}, {"WANDB_RUN_ID": "launched-with"}, ["launched-with"]),
+        ({"WANDB_RUN_ID": "tagged"}, {}, ["tagged"]),
+        ({"WANDB_CHECKPOINT_NAME": "model-r1:best"}, {}, ["r1"]),
+        ({"WANDB_CHECKPOINT_NAME": "checkpoints"}, {}, []),
+        ({"WANDB_CHECKPOINT_NAME": "model-"}, {}, []),
+        ({}, {}, []),
+    ],
+)
+def test_a_jobs_runs_are_the_one_that_is_named_and_those_that_bear_the_jobs_name(
+    own: dict[str, str], environment: dict[str, str], first: list[str]
+) -> None:
+    assert tags.runs("night-1", own, environment) == (*first, "night-1", "night-1-algo-1")
+
+
+def test_a_run_that_is_named_twice_is_asked_once() -> None:
+    assert tags.runs("n", {"WANDB_RUN_ID": "n"}, {}) == ("n", "n-algo-1")
 
 
 @pytest.mark.parametrize("stack", Mode)
