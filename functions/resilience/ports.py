@@ -18,12 +18,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What W&B answered. The checkpoints mean something only with Lookup.FOUND."""
+    """What W&B answered. All but the lookup means something only with Lookup.FOUND.
+
+    The checkpoints are those that the requested runs logged in the requested collection.
+    """
 
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...] = ()
     project_exists: bool = True
-    elsewhere: tuple[str, ...] = ()  # other collections in which the runs have checkpoints
+    collection_exists: bool = True
+    # Other collections of the project that hold committed checkpoints of the requested runs.
+    elsewhere: tuple[str, ...] = ()
+    foreign: int = 0  # versions of other runs that were seen and do not count
+    pending: int = 0  # versions of the requested runs whose upload has not ended, as far as seen
 
 
 class TrainingJobs(Protocol):
@@ -46,7 +53,10 @@ class TrainingJobs(Protocol):
 
 class Checkpoints(Protocol):
     def newest(self, request: CheckpointRequest) -> Answer:
-        """Ask for the newest versions of a collection, in one request; never raises for W&B."""
+        """Ask for the newest versions that the runs logged, in one request as a rule.
+
+        Never raises for W&B. Without runs nothing counts, and the answer has no checkpoints.
+        """
         ...
 
 

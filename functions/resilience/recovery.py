@@ -187,9 +187,13 @@ def _with_answer(facts: Facts, answer: Answer) -> Facts:
     began = facts.started or (facts.lineage is not None and facts.lineage.started_from is not None)
     if answer.lookup is Lookup.FOUND and not answer.project_exists and began:
         return replace(facts, lookup=Lookup.REFUSED)
+    # With no run named, the successor goes on in the first of the job's runs that has a version.
+    makers = {one.run for one in answer.checkpoints}
+    runs = facts.request.runs if facts.request else ()
     return replace(
         facts,
         lookup=answer.lookup,
+        run=facts.run or next((one for one in runs if one in makers), None),
         checkpoints=answer.checkpoints,
         elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
     )

@@ -6,6 +6,7 @@ The whole function runs: its entry, its real clients, Powertools' own output.
 import json
 import logging
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,6 +117,7 @@ def deployed_scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name, value in (deployed("Sweep") | deployed("OnTrainingEnded")).items():
         monkeypatch.setenv(name, value)
     canary, world = f"canary{secrets.token_hex(16)}", trained()
+    world.clock.now = int(time.time())  # the function has a clock of its own
     wire = Wire(world, whisper=canary, wandb_key=f"{secrets.token_hex(20)}{canary}")
     monkeypatch.setattr(boto3, "client", wire.client)
     monkeypatch.setattr(urllib3, "PoolManager", wire.pool)

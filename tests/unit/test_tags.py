@@ -479,7 +479,7 @@ def test_a_request_holds_names_only_whatever_the_tags_hold(own: dict[str, str]) 
     if not tags.opted_in(own):
         return
     try:
-        request = tags.checkpoint_request(own)
+        request = tags.checkpoint_request(own, ())
     except UnreadableTagError:
         return
     for name in (request.entity, request.project, request.collection, request.alias):
