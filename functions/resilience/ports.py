@@ -65,8 +65,10 @@ class Waits(Protocol):
         """Have the job looked at again; returns when, which an earlier call may have set."""
         ...
 
-    def remind(self, job: str, due: int) -> bool:
-        """Have the job looked at again; False where an earlier reminder still stands."""
+    def is_reminder_set(self, job: str) -> bool: ...
+
+    def remind(self, job: str, due: int) -> None:
+        """Have the job looked at again; a reminder that stands is left as it is."""
         ...
 
 

@@ -290,8 +290,8 @@ def _again(facts: Facts, observed: _Observed, world: World) -> Decision:
 def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
     """Notify, then tag: a crash between the two notifies twice rather than never."""
     verdict = _that_fits(decision, observed)
-    if _is_told(decision) and (verdict or _is_due_again(decision.facts, world)):
-        world.notifications.publish(decision)
+    if _is_told(decision):
+        _notify(decision, world, recordable=bool(verdict))
     if verdict:
         world.jobs.add_tags(observed.job.arn, verdict)
     return decision
@@ -304,13 +304,17 @@ def _is_told(decision: Decision) -> bool:
     return decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}
 
 
-def _is_due_again(facts: Facts, world: World) -> bool:
-    """Whether a job without room for a verdict is to be reported now: once a day.
+def _notify(decision: Decision, world: World, *, recordable: bool) -> None:
+    """Notify a person; of a job without room for a verdict, once a day.
 
     A job with 50 tags of its own cannot bear a verdict, and each of its messages finds it anew. So
-    the schedule that brings it back in a day says that it has been reported: its name is taken.
+    a schedule that brings it back in a day says that it has been reported.
     """
-    return world.waits.remind(facts.job, facts.observed_at + _REMINDER_SECONDS)
+    job = decision.facts.job
+    if recordable or not world.waits.is_reminder_set(job):
+        world.notifications.publish(decision)
+    if not recordable:
+        world.waits.remind(job, decision.facts.observed_at + _REMINDER_SECONDS)
 
 
 def _that_fits(decision: Decision, observed: _Observed) -> dict[str, str]:
