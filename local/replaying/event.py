@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from logging import StreamHandler
 
@@ -125,6 +125,8 @@ def _fill_wandb(world: InMemoryWorld, message: Message) -> None:
                 aliases=(*version.aliases, *aliases, f"v{number}"),
             ),
         )
+    for collection in told.elsewhere:
+        world.wandb.commit(replace(request, collection=collection), step=100, run=run)
     world.wandb.have_project(request.entity, request.project)
 
 

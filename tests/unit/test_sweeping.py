@@ -11,6 +11,7 @@ from tests.unit.recovery_world import (
     CAPACITY,
     JOB,
     OUT_OF_MEMORY,
+    PROOF,
     SUCCESSOR,
     TAGS,
     decide,
