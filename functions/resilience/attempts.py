@@ -1,25 +1,25 @@
-"""One ended attempt, measured: how far it came, what it spent, what it taught. Pure."""
+"""One ended attempt, measured: what it worked, what it cost, what it is evidence of. Pure."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from resilience import checkpoints
+from resilience.blame import Blame, blamed
 from resilience.decisions import (
     Decision,
     Facts,
     Ledger,
     Lineage,
-    Lookup,
     Progress,
     Reason,
     Verdict,
 )
 from resilience.failures import FailureClass
 
-# An attempt that never trained says nothing about progress, nor about the checkpoint it was given.
-NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})
-# Ends that came from outside: they are no evidence against the checkpoint resumed from.
-_NOT_THE_CHECKPOINT = NEVER_TRAINED | {FailureClass.INTERRUPTED}
+# An attempt that worked so long pays for its successor: no count ends a training that goes on.
+_PAYS_SECONDS = 3600
 _DEATHS_THAT_REJECT = 2
+_PLACE_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,14 @@ class Case:
     progress: Progress
     ledger: Ledger  # with this end counted
     rejected: tuple[str, ...]
+
+    @property
+    def blame(self) -> Blame:
+        return blamed(self.failure_class)
+
+    @property
+    def advanced(self) -> bool:
+        return self.progress is Progress.ADVANCED
 
     def verdict(self, verdict: Verdict, reason: Reason, rule: str, detail: str = "") -> Decision:
         return Decision(
@@ -47,42 +55,61 @@ class Case:
 def measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> Case:
     """Count this end, and reject the checkpoint that the attempt could not get past."""
     progress = checkpoints.progress(facts)
-    ledger = _counted(lineage.ledger, failure_class, progress)
-    at, rejected = lineage.started_from, lineage.rejected
-    if at is None or progress is Progress.ADVANCED:
-        return Case(facts, lineage, failure_class, progress, ledger, rejected)
-    if _died_there(facts, failure_class):
-        ledger = replace(ledger, at_checkpoint=ledger.at_checkpoint + 1)
-    if _to_blame(at, facts, ledger):
+    ledger = lineage.ledger
+    if facts.started:
+        ledger = _counted(facts, ledger, failure_class, progress)
+    rejected = lineage.rejected
+    at = lineage.started_from
+    if at is not None and progress is not Progress.ADVANCED and _to_blame(at, facts, ledger):
         rejected = (*(one for one in rejected if one != at), at)
     return Case(facts, lineage, failure_class, progress, ledger, rejected)
 
 
 def _to_blame(version: str, facts: Facts, ledger: Ledger) -> bool:
-    """Whether it cannot be loaded, is marked as suspect, or cannot be got past."""
+    """Whether it cannot be loaded, is marked as suspect, or the same end came at it twice."""
     return (
         facts.checkpoint_load_error
         or checkpoints.is_suspect(version, facts)
-        or ledger.at_checkpoint >= _DEATHS_THAT_REJECT
+        or ledger.same >= _DEATHS_THAT_REJECT
     )
 
 
-def _died_there(facts: Facts, failure_class: FailureClass) -> bool:
-    """Whether the attempt is known to have died without committing anything of its own."""
-    return (
-        failure_class not in _NOT_THE_CHECKPOINT
-        and facts.lookup is Lookup.FOUND
-        and not checkpoints.committed_any(facts)
-    )
-
-
-def _counted(ledger: Ledger, failure_class: FailureClass, progress: Progress) -> Ledger:
-    """Count this end. Class counts only grow; only an advance clears what counts in a row."""
+def _counted(
+    facts: Facts, ledger: Ledger, failure_class: FailureClass, progress: Progress
+) -> Ledger:
+    """Count an attempt that trained. Class counts only grow; work clears what counts in a row."""
     ends = dict(ledger.ends)
     ends[str(failure_class)] = ends.get(str(failure_class), 0) + 1
     ledger = replace(ledger, ends=tuple(sorted(ends.items())))
-    if progress is Progress.ADVANCED:
-        return replace(ledger, without_progress=0, at_checkpoint=0)
-    if progress is Progress.UNKNOWN or failure_class in NEVER_TRAINED:
+    if progress is Progress.UNKNOWN:
         return ledger
-    return replace(ledger, without_progress=ledger.without_progress + 1)
+    best = checkpoints.best_step(facts)
+    place = _place(facts, best)
+    if progress is Progress.ADVANCED:
+        paid = facts.seconds >= _PAYS_SECONDS
+        return replace(
+            ledger,
+            best=best,
+            unpaid=ledger.unpaid + (not paid),
+            without_work=0,
+            lost_seconds=0,
+            same=1 if blamed(failure_class) is Blame.PROGRAM else 0,
+            place=place,
+        )
+    ledger = replace(
+        ledger, unpaid=ledger.unpaid + 1, lost_seconds=ledger.lost_seconds + facts.seconds
+    )
+    if blamed(failure_class) is Blame.OUTSIDE:
+        return ledger
+    return replace(
+        ledger,
+        without_work=ledger.without_work + 1,
+        same=ledger.same + 1 if ledger.place == place else 1,
+        place=place,
+    )
+
+
+def _place(facts: Facts, best: int) -> str:
+    """Where and how an attempt died: the step that it could not get past, and its reason."""
+    text = f"{best}/{facts.signature}"
+    return hashlib.sha256(text.encode()).hexdigest()[:_PLACE_LENGTH]

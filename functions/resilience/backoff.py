@@ -1,32 +1,35 @@
-"""How long to wait: exponential back-off with full jitter, bounded by a total time. Pure."""
+"""How long to wait: exponential back-off with full jitter. A wait never becomes a stop. Pure."""
 
 import hashlib
 from dataclasses import replace
 
-from resilience.attempts import NEVER_TRAINED, Case
+from resilience.attempts import Case
 from resilience.decisions import Decision, Facts, Reason, Verdict, Waiting
 
 _MOST_DOUBLINGS = 30  # beyond any sensible longest wait
 
 
 def wait_for(case: Case, reason: Reason, rule: str) -> Decision:
-    """Wait with exponential back-off and full jitter, bounded by a total time.
+    """Wait with exponential back-off and full jitter.
 
     Source: M. Brooker, "Exponential Backoff And Jitter" (2015): delay = U(0, min(cap, base·2ⁿ)).
     The draw is a hash of job and n, so a decision replays to the same second.
     """
-    facts, policy = case.facts, case.facts.policy
-    so_far = _wait_so_far(case) or Waiting(0, facts.observed_at)
-    # A start in the future is another clock's, and would stretch the wait.
-    so_far = replace(so_far, since=min(so_far.since, facts.observed_at))
-    ends_at = so_far.since + policy.wait_total_seconds
-    if facts.observed_at >= ends_at:
-        return case.verdict(
-            Verdict.STOP, Reason.WAIT_TIME_EXHAUSTED, rule, f"after {policy.wait_total_seconds} s"
-        )
-    due = min(facts.observed_at + _delay(facts, so_far.times), ends_at)
-    if facts.scheduled is not None:  # an earlier try drew another second; the schedule stands
-        due = max(facts.scheduled, facts.observed_at + 1)
+    so_far = _so_far(case)
+    return _until(case, reason, rule, case.facts.observed_at + _delay(case.facts, so_far.times))
+
+
+def wait_a_while(case: Case, reason: Reason, rule: str, seconds: int) -> Decision:
+    """Wait for a time of this order: between `seconds` and twice as long."""
+    times = _so_far(case).times
+    drawn = round(_draw(f"{case.facts.job}/{times}") * seconds)
+    return _until(case, reason, rule, case.facts.observed_at + seconds + drawn)
+
+
+def _until(case: Case, reason: Reason, rule: str, due: int) -> Decision:
+    so_far = _so_far(case)
+    if case.facts.scheduled is not None:  # an earlier try drew another second; the schedule stands
+        due = max(case.facts.scheduled, case.facts.observed_at + 1)
     return replace(
         case.verdict(Verdict.WAIT, reason, rule),
         due=due,
@@ -34,16 +37,20 @@ def wait_for(case: Case, reason: Reason, rule: str) -> Decision:
     )
 
 
+def _so_far(case: Case) -> Waiting:
+    """A wait goes on over looks at one job and over attempts that did no work."""
+    now = case.facts.observed_at
+    so_far = case.lineage.waiting if not case.advanced else None
+    if so_far is None:
+        return Waiting(0, now)
+    # A start in the future is another clock's.
+    return replace(so_far, since=min(so_far.since, now))
+
+
 def _delay(facts: Facts, times: int) -> int:
     doublings = min(times, _MOST_DOUBLINGS)
     base, longest = facts.policy.backoff_base_seconds, facts.policy.backoff_max_seconds
     return max(1, round(_draw(f"{facts.job}/{times}") * min(longest, base << doublings)))
-
-
-def _wait_so_far(case: Case) -> Waiting | None:
-    """A wait goes on over looks at one job and over attempts that never started, no further."""
-    goes_on = case.facts.judged is not None or case.failure_class in NEVER_TRAINED
-    return case.lineage.waiting if goes_on else None
 
 
 def _draw(key: str) -> float:

@@ -23,30 +23,33 @@ class Choice:
 
 
 def progress(facts: Facts) -> Progress:
-    """Compare the newest good step with the one this attempt started from.
+    """Compare what this attempt committed with the highest step that its lineage ever had.
 
-    Only what this attempt committed can advance it: a version that was there before, such as one
-    that an alias or a walk-back went past, is no work of its own. Unknown stays unknown: a new
-    version without a step, or a question that W&B did not answer, says nothing about how far the
-    attempt came. Version numbers and steps are compared, never times: clocks differ.
+    A version that was there before, such as one that an alias or a walk-back went past, is no work
+    of its own; nor is a step that an earlier attempt had reached. A version of its own whose step
+    nobody told is work. A lookup that W&B did not answer says nothing.
     """
-    started = facts.lineage.started_step if facts.lineage else None
-    if facts.lookup is not Lookup.FOUND or started is None:
+    if facts.lookup is not Lookup.FOUND:
         return Progress.UNKNOWN
-    good = list(_good(facts))
-    own_steps = [one.step for one in good if is_newer(one, facts)]
-    if any(step is not None and step > started for step in own_steps):
-        return Progress.ADVANCED
-    if None in own_steps:
-        return Progress.UNKNOWN
-    if max((one.step for one in good if one.step is not None), default=0) >= started:
-        return Progress.SAME
-    return Progress.UNKNOWN if any(one.step is None for one in good) else Progress.REGRESSED
+    reached = _reached(facts)
+    steps = [one.step for one in _good(facts) if is_own(one, facts)]
+    advanced = any(step is None or step > reached for step in steps)
+    return Progress.ADVANCED if advanced else Progress.SAME
 
 
-def committed_any(facts: Facts) -> bool:
-    """Whether the attempt committed a version of its own, be its step known or not."""
-    return any(is_newer(one, facts) for one in _good(facts))
+def best_step(facts: Facts) -> int:
+    """The highest step that the lineage ever had, this attempt's included; -1: none is known."""
+    own = (one.step for one in _good(facts) if is_own(one, facts))
+    return max((_reached(facts), *(step for step in own if step is not None)))
+
+
+def _reached(facts: Facts) -> int:
+    """The highest step that the lineage had before this attempt."""
+    lineage = facts.lineage
+    if lineage is None:
+        return -1
+    started = lineage.started_step if lineage.started_from is not None else None
+    return max(lineage.ledger.best, -1 if started is None else started)
 
 
 def newest_number(facts: Facts) -> int:
@@ -55,8 +58,14 @@ def newest_number(facts: Facts) -> int:
     return max((before, *(one.number for one in facts.checkpoints)))
 
 
-def is_newer(checkpoint: Checkpoint, facts: Facts) -> bool:
-    """Whether it came after this attempt was launched."""
+def is_own(checkpoint: Checkpoint, facts: Facts) -> bool:
+    """Whether this very attempt made it: by the job that its metadata names.
+
+    A version that names no job, as a script without this project's callbacks logs it, is the
+    attempt's where it came after the launch.
+    """
+    if checkpoint.job is not None:
+        return checkpoint.job == facts.job
     return facts.lineage is not None and checkpoint.number > facts.lineage.ledger.seen
 
 

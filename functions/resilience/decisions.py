@@ -24,6 +24,10 @@ class Reason(StrEnum):
     # WAIT
     CAPACITY_UNAVAILABLE = "capacity_unavailable"
     QUOTA_REACHED = "quota_reached"
+    NOT_STARTED = "not_started"
+    START_REFUSED = "start_refused"
+    FAILING_AGAIN = "failing_again"
+    UPLOAD_PENDING = "upload_pending"
     THROTTLED = "throttled"
     CREATE_DENIED = "create_denied"
     WANDB_UNAVAILABLE = "wandb_unavailable"
@@ -31,12 +35,9 @@ class Reason(StrEnum):
     # STOP
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     NO_PROGRESS = "no_progress"
-    CLASS_BUDGET_EXHAUSTED = "class_budget_exhausted"
-    WAIT_TIME_EXHAUSTED = "wait_time_exhausted"
     FAILED_AGAIN_AT_SAME_STEP = "failed_again_at_same_step"
     NO_CHECKPOINT = "no_checkpoint"
     CHECKPOINT_ALIAS_MISSING = "checkpoint_alias_missing"
-    OUT_OF_MEMORY = "out_of_memory"
     PERMISSION_DENIED = "permission_denied"
     CONFIGURATION_INVALID = "configuration_invalid"
     NAME_TAKEN = "name_taken"
@@ -71,11 +72,10 @@ class Reason(StrEnum):
 
 
 class Progress(StrEnum):
-    """The newest checkpoint's step against the step that the attempt started from."""
+    """What the attempt committed against the highest step that its lineage ever had."""
 
     ADVANCED = "advanced"
     SAME = "same"
-    REGRESSED = "regressed"
     UNKNOWN = "unknown"
 
 
@@ -112,6 +112,7 @@ class Checkpoint:
     run: str | None
     committed: bool
     aliases: tuple[str, ...] = ()
+    job: str | None = None  # the training job that its metadata names
 
     @property
     def number(self) -> int:
@@ -136,11 +137,19 @@ class CheckpointRequest:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What a lineage has spent. Class counts only ever grow; it travels forward in a tag."""
+    """What a lineage has spent and learnt. It travels forward in a successor's Environment.
+
+    Only attempts that trained are counted. What counts in a row is cleared by an attempt that
+    committed work of its own.
+    """
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
-    without_progress: int = 0  # attempts in a row
-    at_checkpoint: int = 0  # attempts in a row that died at the checkpoint they resumed from
+    unpaid: int = 0  # attempts that did not work long enough to pay for their successor
+    without_work: int = 0  # in a row, of a kind that the program may be to blame for
+    lost_seconds: int = 0  # trained in a row without committing anything
+    same: int = 0  # deaths in a row at the same place
+    place: str = ""  # hash of the step and the reason's signature of the last such death
+    best: int = -1  # highest step that a good checkpoint of the lineage ever had; -1: none known
     seen: int = -1  # newest version number that was there when the attempt was launched; -1: none
 
     def count(self, failure_class: str) -> int:
@@ -181,26 +190,14 @@ class Judged:
 class Policy:
     """Every number of the policy. Each can be overridden per job by the tag `resilience:<name>`."""
 
-    max_attempts: int = 10
-    max_without_progress: int = 3
-    max_infrastructure: int = 9
-    max_interrupted: int = 9
-    max_timeout: int = 9
-    max_incomplete: int = 3
-    max_user_code: int = 3
-    max_data: int = 3
-    max_unknown: int = 3
-    max_jobs: int = 100
+    max_without_work: int = 3  # attempts in a row, for whatever reasons
+    max_lost_seconds: int = 172_800  # trained in a row without committing anything
+    max_jobs: int = 100  # attempts that did not pay for their successor
     # Since the job ended; an older one needs a person's word. Longer than a dead letter is kept
     # (14 days), so that whatever a person redrives is acted on.
     max_age_seconds: int = 1_296_000
     backoff_base_seconds: int = 60
     backoff_max_seconds: int = 3600
-    wait_total_seconds: int = 86_400
-
-    def budget(self, failure_class: FailureClass) -> int:
-        """How many ends of one class a lineage may have; those not named wait or stop instead."""
-        return int(getattr(self, f"max_{failure_class}", self.max_jobs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +211,8 @@ class Facts:
     created_at: int | None
     ended_at: int | None
     started: bool  # whether the training ever began; what a job says of itself does not count
+    seconds: int  # trained; 0 where it never began
+    signature: str  # of the failure's text: a hash
     mode: Mode
     request: CheckpointRequest | None
     tags_invalid: bool
@@ -228,6 +227,7 @@ class Facts:
     run: str | None
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...]
+    pending: int  # versions of the lineage's runs whose upload has not ended
     elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from resilience import checkpoints, tags
-from resilience.attempts import NEVER_TRAINED, Case, measure
-from resilience.backoff import wait_for
+from resilience.attempts import Case, measure
+from resilience.backoff import wait_a_while, wait_for
+from resilience.blame import Blame, refusal_of_the_start, why_not_started
 from resilience.decisions import (
     Checkpoint,
     Decision,
@@ -14,11 +15,11 @@ from resilience.decisions import (
     Ledger,
     Lookup,
     Mode,
-    Progress,
     Reason,
     Succession,
     Successor,
     Verdict,
+    Waiting,
 )
 from resilience.failures import LOSS_DIVERGED, FailureClass
 
@@ -31,22 +32,15 @@ _DAY = 86_400
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
 # A schedule and this clock may differ by the second that both are cut to.
 _DUE_SLACK_SECONDS = 1
-# Ends after which the lineage may start over when it has no checkpoint yet: nothing of its own
-# doing ended it.
-_MAY_RESTART = frozenset(
-    {
-        FailureClass.INFRASTRUCTURE,
-        FailureClass.CAPACITY,
-        FailureClass.QUOTA,
-        FailureClass.INTERRUPTED,
-    }
-)
-_CONFIRMED_ONCE = frozenset({FailureClass.USER_CODE, FailureClass.DATA, FailureClass.UNKNOWN})
-_HOPELESS = {
-    FailureClass.OUT_OF_MEMORY: Reason.OUT_OF_MEMORY,
-    FailureClass.PERMISSION: Reason.PERMISSION_DENIED,
-    FailureClass.CONFIGURATION: Reason.CONFIGURATION_INVALID,
-}
+# Waits that only a person can end are reported when they begin.
+_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED})
+# Deaths at one place: the first is confirmed, the second walks back, the third stops.
+_CONFIRMED, _WALKED_BACK = 2, 3
+# A death that was confirmed waits so long for its next try: an incident that was read as a bug has
+# passed by then, and a bug loses nothing.
+_CONFIRM_SECONDS = 900
+# An upload that has not ended when the job has is given so long (W&B commits within seconds).
+_UPLOAD_SECONDS, _UPLOAD_LOOK_SECONDS = 90, 15
 
 
 def decide(facts: Facts) -> Decision:
@@ -67,7 +61,15 @@ def decide(facts: Facts) -> Decision:
     if facts.lineage is None:
         raise AssertionError("a lineage that cannot be read is distrusted")
     case = measure(facts, facts.lineage, facts.failure_class)
-    return _settled(case) or _stop(case) or _wait(case) or _relaunch(case)
+    return (
+        _settled(case)
+        or _forbidden(case)
+        or _not_started(case)
+        or _unanswered(case)
+        or _given_up(case)
+        or _held_back(case)
+        or _relaunch(case)
+    )
 
 
 def needs_checkpoints(facts: Facts) -> bool:
@@ -76,7 +78,6 @@ def needs_checkpoints(facts: Facts) -> bool:
         _ignore(facts) is None
         and _distrust(facts) is None
         and facts.failure_class is not None
-        and facts.failure_class not in _HOPELESS
         and not facts.obstacles
     )
 
@@ -167,110 +168,121 @@ def _refused(case: Case) -> Decision | None:
     return case.verdict(Verdict.STOP, Reason.REQUEST_REJECTED, rule)
 
 
-def _stop(case: Case) -> Decision | None:
-    if case.failure_class in _HOPELESS:
-        reason = _HOPELESS[case.failure_class]
-        return case.verdict(Verdict.STOP, reason, case.facts.failure_rule)
-    if case.facts.obstacles:
-        reason, detail = case.facts.obstacles[0]
-        return case.verdict(Verdict.STOP, reason, str(reason), detail)
-    return _over_budget(case)
+def _forbidden(case: Case) -> Decision | None:
+    """What no time heals: the job cannot be cloned faithfully, or may not be."""
+    if not case.facts.obstacles:
+        return None
+    reason, detail = case.facts.obstacles[0]
+    return case.verdict(Verdict.STOP, reason, str(reason), detail)
 
 
-def _over_budget(case: Case) -> Decision | None:
-    policy, ledger, cls = case.facts.policy, case.ledger, case.failure_class
-    never_trained = sum(ledger.count(str(one)) for one in NEVER_TRAINED)
-    if case.lineage.attempt - never_trained >= policy.max_attempts and cls not in NEVER_TRAINED:
-        return case.verdict(
-            Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_attempts", f"of {policy.max_attempts}"
-        )
-    if case.lineage.attempt >= policy.max_jobs:
-        return case.verdict(
-            Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", f"of {policy.max_jobs}"
-        )
-    if ledger.without_progress >= policy.max_without_progress:
-        return case.verdict(
-            Verdict.STOP,
-            Reason.NO_PROGRESS,
-            "max_without_progress",
-            f"{ledger.without_progress} in a row",
-        )
-    if cls not in NEVER_TRAINED and ledger.count(str(cls)) > policy.budget(cls):
-        return case.verdict(
-            Verdict.STOP, Reason.CLASS_BUDGET_EXHAUSTED, f"max_{cls}", f"of {policy.budget(cls)}"
-        )
+def _not_started(case: Case) -> Decision | None:
+    """A job that never began to train is nobody's fault, and counts against nothing.
+
+    Only AWS's refusal of a configuration that has never trained is final.
+    """
+    if case.facts.started or case.facts.judged is not None:
+        return None  # it has waited, for whatever reason; now it may try
+    refused = refusal_of_the_start(case.failure_class)
+    if refused is not None and not case.lineage.ledger.ends:
+        return case.verdict(Verdict.STOP, refused, case.facts.failure_rule)
+    return wait_for(case, why_not_started(case.failure_class), case.facts.failure_rule)
+
+
+def _unanswered(case: Case) -> Decision | None:
+    """What W&B does not say now, it says later."""
+    facts = case.facts
+    if facts.lookup is Lookup.UNAVAILABLE:
+        return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
+    if facts.lookup is not Lookup.FOUND:
+        return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
+    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
+    if facts.pending and not case.advanced and not late:
+        return wait_a_while(case, Reason.UPLOAD_PENDING, "upload_pending", _UPLOAD_LOOK_SECONDS)
     return None
 
 
-def _wait(case: Case) -> Decision | None:
-    if case.facts.lookup is Lookup.UNAVAILABLE:
-        return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
-    if case.facts.lookup is not Lookup.FOUND:
-        return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
-    if case.failure_class not in NEVER_TRAINED:
+def _given_up(case: Case) -> Decision | None:
+    """The few ways in which a lineage ends without its work being done."""
+    policy, ledger = case.facts.policy, case.ledger
+    if ledger.unpaid >= policy.max_jobs:
+        detail = f"{ledger.unpaid} that did not pay for a successor, {policy.max_jobs} allowed"
+        return case.verdict(Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", detail)
+    if case.advanced:
         return None
-    reason = (
-        Reason.CAPACITY_UNAVAILABLE
-        if case.failure_class is FailureClass.CAPACITY
-        else Reason.QUOTA_REACHED
-    )
-    if case.facts.judged is not None:
-        return None  # it has waited, for whatever reason; now it may try
-    return wait_for(case, reason, case.facts.failure_rule)
+    if ledger.lost_seconds > policy.max_lost_seconds:
+        detail = f"{ledger.lost_seconds} s without a checkpoint, {policy.max_lost_seconds} allowed"
+        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_lost_seconds", detail)
+    return _dead_again(case) if case.facts.started else None
+
+
+def _dead_again(case: Case) -> Decision | None:
+    """A death that comes again: at the same place, or wherever."""
+    policy, ledger, rule = case.facts.policy, case.ledger, case.facts.failure_rule
+    if case.blame is Blame.OUTSIDE:
+        return None
+    if case.blame is Blame.LIMIT and ledger.same >= _CONFIRMED:
+        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, rule)
+    if ledger.same >= _WALKED_BACK:
+        return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
+    if ledger.without_work >= policy.max_without_work:
+        detail = f"{ledger.without_work} in a row, {policy.max_without_work - 1} allowed"
+        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_without_work", detail)
+    return None
+
+
+def _held_back(case: Case) -> Decision | None:
+    """Back off where the next try is likely to meet what this one met."""
+    if case.advanced or case.facts.judged is not None or not case.facts.started:
+        return None
+    rule = case.facts.failure_rule
+    if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
+        return wait_for(case, Reason.FAILING_AGAIN, rule)
+    if case.blame is Blame.PROGRAM and case.ledger.same >= _CONFIRMED:
+        return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
+    return None
 
 
 def _relaunch(case: Case) -> Decision:
     choice = checkpoints.choose(case.facts, case.rejected)
+    refused = _nothing_to_resume(case, choice)
     walked_back = case.rejected != case.lineage.rejected
-    refused = _nothing_to_resume(case, choice) or (
-        None if walked_back else _unconfirmed(case, choice)
-    )
     decision = refused or _launched(case, choice, walked_back=walked_back)
     return replace(decision, passed_over=choice.passed_over)
 
 
 def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
-    """Start over only where the lineage never had a checkpoint and is not to blame for its end.
+    """Start over only where the lineage never had a checkpoint.
 
     Checkpoints that were there and are gone, or have all been rejected, are a loss that a person
     must know of; and so is an alias that somebody wants and that names nothing of the lineage's.
     """
     if choice.chosen is not None:
         return None
-    if case.facts.elsewhere:
-        detail = ", ".join(case.facts.elsewhere)
+    facts = case.facts
+    if facts.elsewhere:
+        detail = ", ".join(facts.elsewhere)
         return case.verdict(Verdict.STOP, Reason.CHECKPOINTS_ELSEWHERE, "choose", detail)
-    if case.facts.run is None:
+    if facts.run is None:
         return case.verdict(Verdict.STOP, Reason.RUN_UNKNOWN, "choose")
-    if choice.alias_missing and case.facts.checkpoints:
+    if choice.alias_missing and facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
-    had_one = bool(case.rejected) or case.lineage.started_from is not None
-    if had_one or case.failure_class not in _MAY_RESTART:
+    return _lost_or_hopeless(case)
+
+
+def _lost_or_hopeless(case: Case) -> Decision | None:
+    """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
+    if case.ledger.same >= _CONFIRMED:
+        rule = case.facts.failure_rule
+        return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
+    if case.rejected or case.lineage.started_from is not None or case.ledger.best >= 0:
         return case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose")
-    return None
-
-
-def _unconfirmed(case: Case, choice: checkpoints.Choice) -> Decision | None:
-    """Refuse a retry that would only repeat the same end at the same step.
-
-    Where steps are unknown, a version that is newer than the attempt is the evidence.
-    """
-    cls, chosen = case.failure_class, choice.chosen
-    newer = chosen is not None and checkpoints.is_newer(chosen, case.facts)
-    if case.progress is Progress.ADVANCED or (case.progress is Progress.UNKNOWN and newer):
-        return None
-    if cls in _CONFIRMED_ONCE:
-        return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, case.facts.failure_rule)
-    if cls is FailureClass.TIMEOUT:
-        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "timeout_without_progress")
     return None
 
 
 def _launched(case: Case, choice: checkpoints.Choice, *, walked_back: bool) -> Decision:
     chosen = choice.chosen
     ledger = replace(case.ledger, seen=checkpoints.newest_number(case.facts))
-    if chosen is None or chosen.version != case.lineage.started_from:
-        ledger = replace(ledger, at_checkpoint=0)
     if chosen is None:
         reason = Reason.RESTARTED_FROM_BEGINNING
     else:
@@ -294,8 +306,10 @@ def _diverged(facts: Facts) -> bool:
 
 def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
     attempt = case.lineage.attempt + 1
-    # A wait for capacity goes on over attempts that never started; any other end has ended it.
-    waiting = case.lineage.waiting if case.failure_class in NEVER_TRAINED else None
+    # A wait goes on over attempts that never started, or failed of something outside, until one
+    # has done work: the back-off goes on growing.
+    goes_on = not case.advanced and (not case.facts.started or case.blame is Blame.OUTSIDE)
+    waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
         name=tags.successor_name(case.lineage.root, attempt),
         root=case.lineage.root,
@@ -308,6 +322,35 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
         waiting=waiting,
         diverged=_diverged(case.facts),
     )
+
+
+def notifies(decision: Decision) -> bool:
+    """Whether a person is notified: of what is final or new at once, of a wait once a day."""
+    match decision.verdict:
+        case Verdict.RELAUNCH | Verdict.STOP:
+            return True
+        case Verdict.WAIT:
+            return _needs_a_person_now(decision) or _a_day_has_passed(decision)
+        case Verdict.IGNORE:
+            return False
+        case _:
+            assert_never(decision.verdict)
+
+
+def _needs_a_person_now(decision: Decision) -> bool:
+    judged = decision.facts.judged
+    begins = judged is None or judged.reason != decision.reason
+    return begins and decision.reason in _WAITS_FOR_A_PERSON
+
+
+def _a_day_has_passed(decision: Decision) -> bool:
+    """Whether a day of the wait has ended since the look before this one."""
+    facts, waiting = decision.facts, decision.waiting
+    if waiting is None:
+        return False
+    before = facts.judged.due if facts.judged and facts.judged.due else facts.created_at
+    last = max(waiting.since, before or waiting.since)
+    return (facts.observed_at - waiting.since) // _DAY > (last - waiting.since) // _DAY
 
 
 def what_comes_next(decision: Decision) -> str:

@@ -26,8 +26,6 @@ from resilience.settings import Settings
 
 # IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
 _RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER, Reason.OWNED_ELSEWHERE})
-# A wait that only a person can end is told of when it begins.
-_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED})
 _NOT_ASKED = Answer(Lookup.NOT_ASKED)
 _REMINDER_SECONDS = 86_400
 
@@ -133,6 +131,8 @@ def _establish(
         created_at=identity.created_at(described),
         ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
         started=work.started(described),
+        seconds=work.seconds(described),
+        signature=work.signature(described),
         mode=Mode.OFF,
         request=request,
         tags_invalid=request is None and identity.opted_in(env, own),
@@ -147,6 +147,7 @@ def _establish(
         run=identity.told_run(env, own),
         lookup=Lookup.NOT_ASKED,
         checkpoints=(),
+        pending=0,
         elsewhere=(),
         obstacles=relaunch.obstacles(
             described, own, settings.allowed_images, settings.training_roles
@@ -195,6 +196,7 @@ def _with_answer(facts: Facts, answer: Answer) -> Facts:
         lookup=answer.lookup,
         run=facts.run or next((one for one in runs if one in makers), None),
         checkpoints=answer.checkpoints,
+        pending=answer.pending,
         elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
     )
 
@@ -290,18 +292,11 @@ def _again(facts: Facts, observed: _Observed, world: World) -> Decision:
 def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
     """Notify, then tag: a crash between the two notifies twice rather than never."""
     verdict = _that_fits(decision, observed)
-    if _is_told(decision):
+    if policy.notifies(decision):
         _notify(decision, world, recordable=bool(verdict))
     if verdict:
         world.jobs.add_tags(observed.job.arn, verdict)
     return decision
-
-
-def _is_told(decision: Decision) -> bool:
-    if decision.verdict is Verdict.WAIT:
-        begins = decision.waiting is not None and decision.waiting.times == 1
-        return begins and decision.reason in _WAITS_FOR_A_PERSON
-    return decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}
 
 
 def _notify(decision: Decision, world: World, *, recordable: bool) -> None:

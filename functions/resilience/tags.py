@@ -51,8 +51,17 @@ _WANDB_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _VERSION = re.compile(r"v[0-9]{1,9}")
 _CLASSES = frozenset(map(str, FailureClass))
-_NO_PROGRESS, _AT_CHECKPOINT, _SEEN = "no-progress", "at-checkpoint", "seen"
-_LEDGER_WORDS = _CLASSES | {_NO_PROGRESS, _AT_CHECKPOINT, _SEEN}
+# A ledger's fields beside the class counts, by their words; one that has its default is left out.
+_LEDGER_FIELDS = {
+    "unpaid": "unpaid",
+    "without-work": "without_work",
+    "lost-seconds": "lost_seconds",
+    "same": "same",
+    "best": "best",
+    "seen": "seen",
+}
+_EMPTY_LEDGER = "new"
+_PLACE = re.compile(r"[0-9a-f]{8}")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST_NAME = 63
 _DASH_AND_HASH = 9
@@ -248,26 +257,36 @@ def stamp(instant: int) -> str:
 
 
 def ledger_text(ledger: Ledger) -> str:
+    """Write a ledger as words; an empty one is `new`."""
     words = [f"{name}={count}" for name, count in ledger.ends]
-    words.append(f"{_NO_PROGRESS}={ledger.without_progress}")
-    words.append(f"{_AT_CHECKPOINT}={ledger.at_checkpoint}")
-    if ledger.seen >= 0:
-        words.append(f"{_SEEN}={ledger.seen}")
-    return " ".join(words)
+    words += [
+        f"{word}={getattr(ledger, name)}"
+        for word, name in _LEDGER_FIELDS.items()
+        if getattr(ledger, name) != getattr(Ledger(), name)
+    ]
+    if ledger.place:
+        words.append(f"place={ledger.place}")
+    return " ".join(words) or _EMPTY_LEDGER
 
 
 def _ledger(text: str) -> Ledger:
-    counts: dict[str, int] = {}
-    for word in text.split():
-        name, _, count = word.partition("=")
-        if name in counts or name not in _LEDGER_WORDS:
-            raise UnreadableTagError("not a ledger of ours")
-        counts[name] = _whole(count)
+    if text == _EMPTY_LEDGER:
+        return Ledger()
+    words = [word.partition("=")[::2] for word in text.split()]
+    told = dict(words)
+    place = told.pop("place", "")
+    known = told.keys() <= _CLASSES | _LEDGER_FIELDS.keys() and (told or place)
+    if (
+        not known
+        or len(words) != len(told) + bool(place)
+        or (place and not _PLACE.fullmatch(place))
+    ):
+        raise UnreadableTagError("not a ledger of ours")
+    counts = {name: _whole(count) for name, count in told.items()}
     return Ledger(
         ends=tuple(sorted((name, count) for name, count in counts.items() if name in _CLASSES)),
-        without_progress=counts[_NO_PROGRESS],
-        at_checkpoint=counts.get(_AT_CHECKPOINT, 0),
-        seen=counts.get(_SEEN, -1),
+        place=place,
+        **{_LEDGER_FIELDS[word]: counts[word] for word in _LEDGER_FIELDS if word in counts},
     )
 
 
