@@ -28,8 +28,6 @@ def wait_a_while(case: Case, reason: Reason, rule: str, seconds: int) -> Decisio
 
 def _until(case: Case, reason: Reason, rule: str, due: int) -> Decision:
     so_far = _so_far(case)
-    if case.facts.scheduled is not None:  # an earlier try drew another second; the schedule stands
-        due = max(case.facts.scheduled, case.facts.observed_at + 1)
     return replace(
         case.verdict(Verdict.WAIT, reason, rule),
         due=due,

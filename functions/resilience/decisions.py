@@ -233,7 +233,6 @@ class Facts:
     policy: Policy
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
-    scheduled: int | None = None  # an earlier try has set this wait's due time already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from resilience import events, telemetry
 from resilience.decisions import Decision, Reason
 from resilience.events import Malformed, NotForUs
 from resilience.ports import DeadLetters, World
-from resilience.recovery import recover
+from resilience.controller import recover
 from resilience.settings import Settings
 
 

@@ -61,8 +61,8 @@ class Checkpoints(Protocol):
 
 
 class Waits(Protocol):
-    def schedule(self, job: str, times: int, due: int) -> int:
-        """Have the job looked at again; returns when, which an earlier call may have set."""
+    def schedule(self, job: str, times: int, due: int) -> None:
+        """Have the job looked at again; a schedule that stands is left as it is."""
         ...
 
     def is_reminder_set(self, job: str) -> bool: ...

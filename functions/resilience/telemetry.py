@@ -34,6 +34,13 @@ def judged(decision: Decision, hint: Hint) -> None:
             metric.add_dimension(name="FailureClass", value=str(facts.failure_class))
 
 
+def not_scheduled(decision: Decision) -> None:
+    """Log that EventBridge Scheduler did not answer; the sweep takes the job up instead."""
+    logger.warning(
+        "schedule not created; the sweep re-evaluates it", extra={"job": decision.facts.job}
+    )
+
+
 def passed_by(reason: Reason, hint: Hint | None) -> None:
     """Tell of a message that needs nothing done."""
     line = {"verdict": str(Verdict.IGNORE), "reason": str(reason), "next": "nothing to do"}

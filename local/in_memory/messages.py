@@ -16,8 +16,8 @@ class InMemorySchedules:
     account: str = ACCOUNT
     region: str = REGION
 
-    def schedule(self, job: str, times: int, due: int) -> int:
-        return self.due.setdefault((job, times), due)
+    def schedule(self, job: str, times: int, due: int) -> None:
+        self.due.setdefault((job, times), due)
 
     def is_reminder_set(self, job: str) -> bool:
         return (job, 0) in self.due

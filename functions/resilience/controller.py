@@ -1,0 +1,182 @@
+"""The one path that acts: observe afresh, then decide, act and learn until nothing new is learnt."""
+
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import assert_never
+
+from resilience import environment, identity, policy, relaunch, tags, telemetry
+from resilience.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
+from resilience.errors import CreateRefused, NameInUse, Retry
+from resilience.events import Hint, NotForUs
+from resilience.failures import End, FailureClass, classify
+from resilience.observation import Observed, observe
+from resilience.ports import World
+from resilience.settings import Settings
+
+# IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
+_RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER, Reason.OWNED_ELSEWHERE})
+_REMINDER_SECONDS = 86_400
+# A create that is refused, a hold that finds a successor made by an earlier try, its record.
+_MOST_TURNS = 3
+
+
+def recover(
+    hint: Hint, world: World, settings: Settings, executor: Executor
+) -> Decision | NotForUs:
+    """Take up one job that somebody says has ended. Safe to repeat at any time, from any point."""
+    mode = world.mode()
+    if mode is Mode.OFF:
+        return NotForUs(Reason.MODE_OFF)
+    observed = observe(hint, world, settings, mode, executor)
+    if observed is None:
+        return NotForUs(Reason.JOB_NOT_FOUND)
+    decision = policy.decide(observed.facts)
+    if observed.facts.mode is not Mode.ACT:
+        return decision
+    for _ in range(_MOST_TURNS):
+        learnt = _act(decision, observed, world)
+        if learnt is None:
+            return decision
+        decision = policy.decide(learnt)
+    raise AssertionError("each turn learns a fact that the next one settles")
+
+
+def _act(decision: Decision, observed: Observed, world: World) -> Facts | None:
+    """Have the decision's one effect, and record it; or give the facts with what was learnt.
+
+    Repeating any part of it is harmless.
+    """
+    match decision.verdict:
+        case Verdict.IGNORE:
+            if decision.reason in _RECORDED:
+                _record(decision, observed, world)
+            return None
+        case Verdict.RELAUNCH:
+            return _launch(decision, observed, world)
+        case Verdict.STOP | Verdict.WAIT:
+            return _hold(decision, observed, world)
+        case _:
+            assert_never(decision.verdict)
+
+
+def _launch(decision: Decision, observed: Observed, world: World) -> Facts | None:
+    facts = decision.facts
+    learnt = None
+    if facts.succession is not Succession.OURS:
+        learnt = _create(decision, observed, world)
+    if learnt is None:
+        _record(decision, observed, world)
+    return learnt
+
+
+def _create(decision: Decision, observed: Observed, world: World) -> Facts | None:
+    """Create the successor; None where it is there now."""
+    facts, successor = decision.facts, decision.successor
+    if successor is None or facts.request is None:
+        raise AssertionError("RELAUNCH without a successor")
+    source = relaunch.Source(observed.job.described, observed.tags, facts.request, facts.run)
+    request = relaunch.compose(source, successor, world.jobs.request_shape())
+    limit = relaunch.limit_reached(request)
+    if limit is not None:
+        return replace(facts, obstacles=(*facts.obstacles, (Reason.LIMIT_REACHED, limit)))
+    try:
+        world.jobs.create(request)
+    except NameInUse:
+        return _named_already(facts, world)
+    except CreateRefused as refusal:
+        return replace(facts, refusal=_classify_refusal(refusal))
+    return None
+
+
+def _named_already(facts: Facts, world: World) -> Facts | None:
+    """Find out whose the job is that has the successor's name; None where it is ours."""
+    succession = _succession(facts, world)
+    if succession is Succession.UNKNOWN:
+        raise Retry("the job that has the successor's name is gone again")
+    if succession is Succession.FOREIGN:
+        return replace(facts, succession=succession)
+    # SageMaker sends each event more than once, and a concurrent worker may have notified already.
+    judged = tags.judged(world.jobs.tags(facts.job) or {})
+    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH
+    return replace(facts, judged=judged) if recorded else None
+
+
+def _hold(decision: Decision, observed: Observed, world: World) -> Facts | None:
+    """Wait or stop; unless an earlier try, which died before it could say so, has relaunched."""
+    facts = decision.facts
+    asks = facts.succession is Succession.UNKNOWN
+    if asks and _succession(facts, world) is Succession.OURS:
+        return replace(facts, succession=Succession.OURS)
+    _record(decision, observed, world)
+    _come_back(decision, world)
+    # A concurrent worker may create the successor after our check, and our tag may overwrite its
+    # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH.
+    if asks and _succession(facts, world) is Succession.OURS:
+        return replace(facts, succession=Succession.OURS)
+    return None
+
+
+def _come_back(decision: Decision, world: World) -> None:
+    """Schedule the next look at a wait; the tag is the wait, and the sweep finds what is overdue.
+
+    So a scheduler that is away for days delays a wait by minutes, and loses none.
+    """
+    if decision.due is None or decision.waiting is None:
+        return
+    try:
+        world.waits.schedule(decision.facts.job, decision.waiting.times, decision.due)
+    except Retry:
+        telemetry.not_scheduled(decision)
+
+
+def _record(decision: Decision, observed: Observed, world: World) -> None:
+    """Notify, then tag: a crash between the two notifies twice rather than never.
+
+    What cannot be recorded now is reported once a day, however often its message comes.
+    """
+    verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
+    if policy.notifies(decision) and not _is_reported(decision, world):
+        world.notifications.publish(decision)
+    if not verdict:  # a job with 50 tags of its own has no room for one
+        _remind(decision, world)
+        return
+    try:
+        world.jobs.add_tags(observed.job.arn, verdict)
+    except Retry:
+        _remind(decision, world)
+        raise
+
+
+def _is_reported(decision: Decision, world: World) -> bool:
+    """Whether it was reported within the day, and could not be recorded."""
+    try:
+        return world.waits.is_reminder_set(decision.facts.job)
+    except Retry:
+        return False  # rather twice than never
+
+
+def _remind(decision: Decision, world: World) -> None:
+    """Have a schedule stand for "reported"; it brings the job back in a day."""
+    if policy.notifies(decision):
+        try:
+            world.waits.remind(decision.facts.job, decision.facts.observed_at + _REMINDER_SECONDS)
+        except Retry:
+            telemetry.not_scheduled(decision)
+
+
+def _succession(facts: Facts, world: World) -> Succession:
+    """Verify the owner of the job that bears the successor's name."""
+    if facts.lineage is None:
+        return Succession.UNKNOWN
+    found = world.jobs.describe(tags.successor_name(facts.lineage.root, facts.lineage.attempt + 1))
+    if found is None:
+        return Succession.UNKNOWN
+    env = environment.read(found.described)
+    ours = identity.continues(env, facts.job, facts.created_at)
+    return Succession.OURS if ours else Succession.FOREIGN
+
+
+def _classify_refusal(refusal: CreateRefused) -> tuple[FailureClass, str]:
+    end = End("Failed", "Failed", failure_reason=f"{refusal.code}: {refusal.text}")
+    classified = classify(end)
+    return classified.failure_class or FailureClass.UNKNOWN, classified.rule

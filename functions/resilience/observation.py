@@ -1,0 +1,189 @@
+"""What is seen of a job just now: Describe, its tags and its checkpoints, as the facts to decide on."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from resilience import environment, identity, policy, relaunch, tags, work
+from resilience.decisions import CheckpointRequest, Facts, Lineage, Lookup, Mode
+from resilience.events import Hint
+from resilience.failures import Classification, End, classify
+from resilience.ports import Answer, Job, World
+from resilience.settings import Settings
+
+_NOT_ASKED = Answer(Lookup.NOT_ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen of a job just now."""
+
+    job: Job
+    tags: Mapping[str, str]
+    facts: Facts
+
+
+def observe(
+    hint: Hint, world: World, settings: Settings, mode: Mode, executor: Executor
+) -> Observed | None:
+    """Wave 1: describe, tags and the early question for checkpoints, side by side."""
+    describing = executor.submit(world.jobs.describe, hint.job)
+    listing = executor.submit(world.jobs.tags, hint.job)
+    asked = _early_request(hint, settings)
+    asking = executor.submit(world.checkpoints.newest, asked) if asked else None
+    # Describe first: how ListTags answers for a job that is gone is not documented.
+    job = describing.result()
+    own = None if job is None else listing.result()
+    if job is None or own is None:
+        return None
+    facts = replace(
+        _establish(hint.job, job.described, own, settings),
+        observed_at=world.now(),
+        mode=tags.mode(own, mode),
+    )
+    answer = _answer(facts, asked, asking, world)
+    return Observed(job, own, _with_answer(facts, answer))
+
+
+def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
+    """The event's own tags may start the question early; ListTags confirms them or asks again."""
+    ended_badly = hint.status in {"Failed", "Stopped"}
+    if not ended_badly or hint.tags is None:
+        return None
+    request = _request(hint.job, {}, hint.tags)
+    return request if request and settings.allows_project(request) else None
+
+
+def _answer(
+    facts: Facts,
+    asked: CheckpointRequest | None,
+    asking: Future[Answer] | None,
+    world: World,
+) -> Answer:
+    if facts.request is None or not policy.needs_checkpoints(facts):
+        return _NOT_ASKED
+    if asking is not None and asked == facts.request:
+        return asking.result()
+    return world.checkpoints.newest(facts.request)
+
+
+def _request(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> CheckpointRequest | None:
+    if not identity.opted_in(env, own):
+        return None
+    try:
+        return identity.checkpoint_request(name, env, own)
+    except tags.UnreadableTagError:
+        return None
+
+
+def _lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Lineage | None:
+    try:
+        return identity.lineage(name, env, own)
+    except tags.UnreadableTagError:
+        return None
+
+
+def _establish(
+    name: str, described: Mapping[str, object], own: Mapping[str, str], settings: Settings
+) -> Facts:
+    """Everything that the job itself tells; the clock, the mode and W&B are still to be asked."""
+    env = environment.read(described)
+    request = _request(name, env, own)
+    classification = _classify(described, env, own)
+    return Facts(
+        job=name,
+        status=str(described.get("TrainingJobStatus")),
+        secondary_status=str(described.get("SecondaryStatus")),
+        observed_at=0,
+        created_at=identity.created_at(described),
+        ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
+        started=work.started(described),
+        seconds=work.seconds(described),
+        signature=work.signature(described),
+        mode=Mode.OFF,
+        request=request,
+        tags_invalid=request is None and identity.opted_in(env, own),
+        contradictions=_contradictions(name, described, own),
+        project_allowed=any(map(settings.allows_project, _places(env, request))),
+        owner=identity.owner(name, described, own),
+        lineage=_lineage(name, env, own),
+        judged=tags.judged(own),
+        failure_class=classification.failure_class,
+        failure_rule=classification.rule,
+        checkpoint_load_error=classification.checkpoint_load_error,
+        run=identity.told_run(env, own),
+        lookup=Lookup.NOT_ASKED,
+        checkpoints=(),
+        pending=0,
+        elsewhere=(),
+        obstacles=relaunch.obstacles(
+            described, own, settings.allowed_images, settings.training_roles
+        ),
+        policy=tags.policy(own, settings.policy),
+    )
+
+
+def _places(
+    env: Mapping[str, str], request: CheckpointRequest | None
+) -> Iterator[CheckpointRequest]:
+    """Where the job's tags, and what was fixed at its launch, say that it belongs."""
+    if request is not None:
+        yield request
+    pinned = identity.pinned_project(env, request)
+    if pinned is not None:
+        yield pinned
+
+
+def _contradictions(
+    name: str, described: Mapping[str, object], own: Mapping[str, str]
+) -> tuple[str, ...]:
+    env = environment.read(described)
+    if not identity.opted_in(env, own):
+        return ()
+    if described.get("TrainingJobStatus") != "Completed":
+        return identity.contradictions(name, env, own)
+    # A training that reached its end does not come back, whatever its other tags say.
+    if identity.is_unproved_completion(env, own):
+        return (tags.COMPLETED,)
+    unfinished = identity.completed_mark(env, own) is False
+    return identity.contradictions(name, env, own) if unfinished else ()
+
+
+def _with_answer(facts: Facts, answer: Answer) -> Facts:
+    # A project that W&B does not show may be one that the key may not see. Only a job that never
+    # trained may be taken to have no checkpoint in it.
+    began = facts.started or (facts.lineage is not None and facts.lineage.started_from is not None)
+    if answer.lookup is Lookup.FOUND and not answer.project_exists and began:
+        return replace(facts, lookup=Lookup.REFUSED)
+    # With no run named, the successor goes on in the first of the job's runs that has a version.
+    makers = {one.run for one in answer.checkpoints}
+    runs = facts.request.runs if facts.request else ()
+    return replace(
+        facts,
+        lookup=answer.lookup,
+        run=facts.run or next((one for one in runs if one in makers), None),
+        checkpoints=answer.checkpoints,
+        pending=answer.pending,
+        elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
+    )
+
+
+def _classify(
+    described: Mapping[str, object], env: Mapping[str, str], own: Mapping[str, str]
+) -> Classification:
+    reason = described.get("FailureReason")
+    by_text = classify(
+        End(
+            status=str(described.get("TrainingJobStatus")),
+            secondary_status=str(described.get("SecondaryStatus")),
+            failure_reason=None if reason is None else str(reason),
+            transition_messages=tuple(message for _, message in work.transitions(described)),
+            completed_mark=identity.completed_mark(env, own),
+        )
+    )
+    return work.corrected(by_text, described)
+
+
+def _instant(value: object) -> int | None:
+    return int(value.timestamp()) if isinstance(value, datetime) else None
