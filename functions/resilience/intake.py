@@ -4,10 +4,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from resilience import events, telemetry
+from resilience.controller import recover
 from resilience.decisions import Decision, Reason
 from resilience.events import Malformed, NotForUs
 from resilience.ports import DeadLetters, World
-from resilience.controller import recover
 from resilience.settings import Settings
 
 

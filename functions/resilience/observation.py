@@ -1,4 +1,4 @@
-"""What is seen of a job just now: Describe, its tags and its checkpoints, as the facts to decide on."""
+"""What is seen of a job just now: Describe, its tags and its checkpoints, as facts to decide on."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
