@@ -162,9 +162,22 @@ def test_a_seal_that_a_stranger_copies_with_its_metadata_moves_nothing() -> None
     assert chosen(pinned(**RESTARTED), made, strangers={"v9"}) == "v4"
 
 
-@pytest.mark.parametrize("decided", [pinned(), job(RESILIENCE_ROOT="run1")])
-def test_what_the_controller_decided_holds_where_a_restart_cannot_be_proved(decided: Job) -> None:
-    assert chosen(decided, [version(3), version(4, OWN)]) is None
+def test_a_restarted_successor_without_a_token_goes_on_with_what_its_run_made_since() -> None:
+    """Spot restarts a container inside its job often: at its pin it would never get anywhere."""
+    made = [version(3), version(4, OWN), version(9, OWN)]
+    assert chosen(pinned(), made) == "v9"
+    assert chosen(pinned(), made, strangers={"v9"}) == "v4"
+
+
+def test_an_old_version_of_the_run_whose_metadata_somebody_edits_replaces_nothing() -> None:
+    """Any member of the project may edit the metadata of any version; its number stays."""
+    edited = [version(1, OWN, step=900), version(3, OWN, step=900)]
+    assert chosen(pinned(), edited) is None
+    seen = {"RESILIENCE_LEDGER": "infrastructure=2 no-progress=0 at-checkpoint=0 seen=7"}
+    since = [version(6, OWN, step=900), version(7, OWN, step=900)]
+    assert chosen(pinned(**seen), since) is None
+    assert chosen(job(RESILIENCE_ROOT="run1", **seen), since) is None
+    assert chosen(pinned(**seen), [*since, version(8, OWN)]) == "v8"
 
 
 def test_a_restarted_first_attempt_without_a_token_resumes_from_its_own_runs_versions() -> None:
@@ -283,6 +296,7 @@ def test_the_job_is_read_from_its_environment() -> None:
         RESILIENCE_DATA_SEED_OFFSET="4",
         RESILIENCE_COMPLETION_TOKEN=TOKEN,
         RESILIENCE_COLLECTION=COLLECTION,
+        RESILIENCE_LEDGER="user_code=1 seen=12",
         TRAINING_JOB_ARN=ARN,
         AWS_REGION="eu-north-1",
         SAGEMAKER_BASE_DIR="/elsewhere",
@@ -291,7 +305,7 @@ def test_the_job_is_read_from_its_environment() -> None:
     assert (found.data_seed_offset, job().data_seed_offset) == (4, 0)
     assert (found.attempt, found.root) == (4, "run1")
     assert found.rejected == {"v1", "v2"}
-    assert (found.token, found.collection) == (TOKEN, COLLECTION)
+    assert (found.token, found.collection, found.seen) == (TOKEN, COLLECTION, 12)
     assert (found.arn, found.region) == (ARN, "eu-north-1")
     assert found.failure_file == Path("/elsewhere/output/failure")
 

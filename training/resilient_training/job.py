@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _VERSION = re.compile(r"v\d+")
+_SEEN = re.compile(r"(?:^|\s)seen=(\d+)(?=\s|$)")
 _COLLECTION = re.compile(r"[^/:]+/[^/:]+/[^/:]+")
 
 
@@ -38,13 +39,18 @@ class Pin:
     def name(self) -> str:
         return f"{self.collection}:{self.version}"
 
+    @property
+    def number(self) -> int:
+        return int(self.version.removeprefix("v"))
+
 
 @dataclass(frozen=True)
 class Job:
     """`name` is None outside SageMaker. `attempt` counts from 1.
 
     `token` is a secret of this one job. `collection` is `entity/project/collection`, where the
-    controller looks for the checkpoints of this lineage.
+    controller looks for the checkpoints of this lineage, and `seen` the highest version that was
+    there when it made this job.
     """
 
     name: str | None
@@ -58,6 +64,7 @@ class Job:
     folder: Path
     token: str | None = None
     collection: str | None = None
+    seen: int | None = None
 
     @property
     def failure_file(self) -> Path:
@@ -66,11 +73,6 @@ class Job:
     @property
     def on_sagemaker(self) -> bool:
         return self.name is not None
-
-    @property
-    def made_by_controller(self) -> bool:
-        """Whether the controller chose where this job begins, be it at the very beginning."""
-        return self.pin is not None or self.root is not None
 
 
 def job_from(environment: Mapping[str, str]) -> Job:
@@ -92,6 +94,7 @@ def job_from(environment: Mapping[str, str]) -> Job:
         folder=folder_from(environment),
         token=environment.get("RESILIENCE_COMPLETION_TOKEN") or None,
         collection=_collection_from(environment),
+        seen=_seen_from(environment.get("RESILIENCE_LEDGER", "")),
     )
 
 
@@ -112,6 +115,10 @@ def _collection_from(environment: Mapping[str, str]) -> str | None:
     if name is not None and not _COLLECTION.fullmatch(name):
         raise CollectionError(f"RESILIENCE_COLLECTION is not entity/project/collection: {name}")
     return name
+
+
+def _seen_from(ledger: str) -> int | None:
+    return next((_whole(number) for number in _SEEN.findall(ledger)), None)
 
 
 def _pin_from(environment: Mapping[str, str]) -> Pin | None:

@@ -104,7 +104,8 @@ def may_begin(job: Job, version: Version) -> bool:
     """Whether the version, if the job's run logged it, overrides where the job was told to begin.
 
     Only a container that was restarted inside its job has a reason to, and it proves that by the
-    seal. A job without a token cannot prove it: what the controller decided then holds.
+    seal. A job without a token has no secret to prove it by: there the version's number has to say
+    that it was made since the controller looked, for anyone may edit metadata, and none a number.
     """
     return (
         version.training_job == job.name
@@ -112,8 +113,14 @@ def may_begin(job: Job, version: Version) -> bool:
         and not version.suspect
         and version.step is not None
         and _not_before(job.pin, version)
-        and (not job.made_by_controller if job.token is None else _bears_seal(job, version))
+        and (_is_made_since(job, version) if job.token is None else _bears_seal(job, version))
     )
+
+
+def _is_made_since(job: Job, version: Version) -> bool:
+    """W&B numbers the versions of a collection in the order in which they are made."""
+    looked_at = [job.seen, None if job.pin is None else job.pin.number]
+    return all(version.number > number for number in looked_at if number is not None)
 
 
 def _bears_seal(job: Job, version: Version) -> bool:
@@ -128,7 +135,7 @@ def _not_before(pin: Pin | None, version: Version) -> bool:
     if pin is None:
         return True
     if pin.step is None or version.step is None:
-        return version.number > int(pin.version.removeprefix("v"))
+        return version.number > pin.number
     return version.step >= pin.step
 
 
