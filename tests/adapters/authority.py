@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -81,14 +82,24 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
+@dataclass(frozen=True)
+class Server:
+    url: str
+    asked: list[str] = field(default_factory=list)  # paths, in turn
+
+
 @contextmanager
-def https_server(authority: Authority, folder: Path) -> Iterator[str]:
-    """Serve on loopback with a certificate that the authority signed; gives the address."""
+def https_server(authority: Authority, folder: Path) -> Iterator[Server]:
+    """Serve on loopback, under a certificate that the authority signed."""
+    asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             self.send_response(200)
             self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - the library's name
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -100,7 +111,7 @@ def https_server(authority: Authority, folder: Path) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"https://127.0.0.1:{server.server_port}"
+            yield Server(f"https://127.0.0.1:{server.server_port}", asked)
         finally:
             server.shutdown()
             thread.join()

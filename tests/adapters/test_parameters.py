@@ -207,12 +207,12 @@ def test_a_server_of_a_private_authority_is_trusted_by_the_named_parameter_alone
     ours, other = Authority(), Authority()
     client("ssm").put_parameter(Name="/wandb/ca", Value=ours.pem, Type="String")
     trust = wandb_trust(client("ssm"), "/wandb/ca")
-    with https_server(ours, tmp_path) as url:
-        assert status_of(url, trust) == 200
+    with https_server(ours, tmp_path) as server:
+        assert status_of(server.url, trust) == 200
         with pytest.raises(urllib3.exceptions.SSLError):
-            status_of(url, None)
-    with https_server(other, tmp_path) as url, pytest.raises(urllib3.exceptions.SSLError):
-        status_of(url, trust)
+            status_of(server.url, None)
+    with https_server(other, tmp_path) as server, pytest.raises(urllib3.exceptions.SSLError):
+        status_of(server.url, trust)
 
 
 def test_without_a_named_parameter_the_public_authorities_count() -> None:
