@@ -56,8 +56,6 @@ class SweepSettings(_Allowlist):
 
 def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
     """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
-    queue_arn = _text(environment, "RESILIENCE_QUEUE_ARN")
-    images = _words(environment, "RESILIENCE_ALLOWED_IMAGES")
     return Settings(
         wandb_base_url=_text(environment, "WANDB_BASE_URL").rstrip("/"),
         wandb_secret_name=_text(environment, "WANDB_SECRET_NAME"),
@@ -66,9 +64,9 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
         max_age_seconds=_max_age(environment),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
-        allowed_images=with_accounts(images, _region(queue_arn)),
+        allowed_images=_images(environment),
         training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
-        queue_arn=queue_arn,
+        queue_arn=_text(environment, "RESILIENCE_QUEUE_ARN"),
         dead_letter_url=_text(environment, "RESILIENCE_DEAD_LETTER_URL"),
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
@@ -114,8 +112,10 @@ def _max_age(environment: Mapping[str, str]) -> int:
     return _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY
 
 
-def _region(arn: str) -> str:
-    return (arn.split(":") + [""] * 3)[3]
+def _images(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The globs, with the account of AWS's registry in the region where the queue is."""
+    _, _, _, region, *_ = (*_text(environment, "RESILIENCE_QUEUE_ARN").split(":"), "", "", "")
+    return with_accounts(_words(environment, "RESILIENCE_ALLOWED_IMAGES"), region)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

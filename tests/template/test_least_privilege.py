@@ -16,7 +16,6 @@ from tests.template.stack import (
     EVERYTHING,
     REGION,
     TRAINING_ROLE,
-    Stack,
     every_value,
     stack,
     with_everything,
@@ -353,61 +352,6 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
 )
 def test_no_other_parameter_gives_a_right(given: dict[str, str]) -> None:
     assert documents(stack(**given)) == documents(STACK)
-
-
-CEILINGS = ("AllowedInstanceTypes", "MaxRuntimeSeconds", "AllowedSubnetIds")
-
-
-@pytest.mark.parametrize("parameter", CEILINGS)
-def test_a_ceiling_adds_a_condition_to_one_statement_and_takes_none_away(parameter: str) -> None:
-    changed = documents(stack(**{parameter: EVERYTHING[parameter]}))
-    for holder, policies in documents(STACK).items():
-        for before, after in zip(_statements(policies), _statements(changed[holder]), strict=True):
-            assert _unguarded(before) == _unguarded(after)
-            guards, more_guards = _guards(before), _guards(after)
-            assert guards <= more_guards
-            limited = guards != more_guards
-            assert limited == (before.get("Sid") == "CreateOnlyCountedSuccessors")
-
-
-def _statements(policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [statement for policy in policies for statement in policy["Statement"]]
-
-
-def _guards(statement: Mapping[str, Any]) -> set[tuple[str, str, str]]:
-    return {
-        (operator, key, str(value))
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, value in keys.items()
-    }
-
-
-def _unguarded(statement: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in statement.items() if key != "Condition"}
-
-
-OPTIONAL_RIGHTS = {
-    ("SubnetIds", "SecurityGroupIds"): {
-        (role, sid) for role in ROLES_OF_FUNCTIONS for sid in ("JoinTheVpc", "SeeTheVpc")
-    },
-    ("SecretKeyArn",): {("OnTrainingEndedRole", "DecryptTheWandbKey")},
-    ("WandbCaParameter",): {("OnTrainingEndedRole", "ReadTheCertificates")},
-}
-
-
-@pytest.mark.parametrize("option", OPTIONAL_RIGHTS)
-def test_an_option_gives_the_right_that_it_needs_and_no_other(option: tuple[str, ...]) -> None:
-    given = stack(**{parameter: EVERYTHING[parameter] for parameter in option})
-    assert _rights(given) - _rights(STACK) == OPTIONAL_RIGHTS[option]
-    assert _rights(STACK) <= _rights(given)
-
-
-def _rights(of: Stack) -> set[tuple[str, str]]:
-    return {
-        (holder, str(statement.get("Sid", statement["Action"])))
-        for holder, policies in documents(of).items()
-        for statement in _statements(policies)
-    }
 
 
 def test_naming_a_role_gives_the_right_to_that_role_alone() -> None:

@@ -1,7 +1,7 @@
 """Each role may do what its code does, and nothing else."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import botocore.session
@@ -9,21 +9,16 @@ import pytest
 
 from resilience import tags
 from resilience.decisions import Verdict
-from tests.template.policies import actions, allowed, as_list, documents
+from tests.template.policies import actions, allowed, as_list, documents, may_create
 from tests.template.stack import (
     ACCOUNT,
-    EVERYTHING,
     REGION,
     ROOT,
     TRAINING_ROLE,
-    Stack,
-    source,
     stack,
-    with_everything,
 )
 
 STACK = stack()
-FULL = with_everything()
 ROLES = documents(STACK)
 OF_FUNCTIONS = ("OnTrainingEndedRole", "SweepRole")
 PLACE = f"{REGION}:{ACCOUNT}"
@@ -140,11 +135,6 @@ def on_training_ended(action: str, resource: str, **context: object) -> bool:
     return allowed(STACK, "OnTrainingEndedRole", action, resource, named)
 
 
-def through(service: str) -> dict[str, object]:
-    """What KMS sees of a request that a service makes in the caller's name."""
-    return {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}
-
-
 def may_pass(role: str, service: str) -> bool:
     to = f"{service}.amazonaws.com"
     return on_training_ended("iam:PassRole", role, iam__PassedToService=to)
@@ -162,85 +152,23 @@ def test_no_other_role_goes_anywhere_and_these_go_nowhere_else() -> None:
     assert not on_training_ended("iam:PassRole", TRAINING_ROLE)
 
 
-def create(
-    request_tags: dict[str, str],
-    of: Stack = STACK,
-    asked: Mapping[str, object] | None = None,
-    resource: str = JOB,
-) -> bool:
-    keys: dict[str, object] = {f"aws:RequestTag/{key}": v for key, v in request_tags.items()}
-    context = keys | {"aws:TagKeys": sorted(request_tags) or None} | dict(asked or {})
-    return allowed(of, "OnTrainingEndedRole", "sagemaker:CreateTrainingJob", resource, context)
-
-
 def test_a_successor_with_its_lineage_may_be_created() -> None:
-    assert create(OURS | {"team": "vision", tags.LEDGER: "no-progress=0"})
+    assert may_create(STACK, OURS | {"team": "vision", tags.LEDGER: "no-progress=0"}, {})
 
 
 @pytest.mark.parametrize("missing", sorted(OURS))
 def test_a_job_that_would_not_be_counted_may_not_be_created(missing: str) -> None:
-    assert not create({key: value for key, value in OURS.items() if key != missing})
-    assert not create({})
+    assert not may_create(STACK, {k: v for k, v in OURS.items() if k != missing}, {})
+    assert not may_create(STACK, {}, {})
 
 
 @pytest.mark.parametrize("kind", ["training-plan/a-plan", "reserved-capacity/a1b2c3"])
 def test_a_successor_may_run_on_the_training_plan_of_its_parent(kind: str) -> None:
     plan = f"arn:aws:sagemaker:{PLACE}:{kind}"
-    assert create(OURS, resource=plan)
-    assert create({}, resource=plan), "SageMaker gives a plan no tags of the request"
+    assert may_create(STACK, OURS, {}, plan)
+    assert may_create(STACK, {}, {}, plan), "SageMaker gives a plan no tags of the request"
     assert not on_training_ended("sagemaker:DescribeTrainingPlan", plan)
-    assert not create(OURS, resource=f"arn:aws:sagemaker:{PLACE}:endpoint/an-endpoint")
-
-
-WITHIN: dict[str, object] = {
-    "sagemaker:InstanceTypes": ["ml.g5.2xlarge", "ml.m5.large"],
-    "sagemaker:MaxRuntimeInSeconds": "86400",
-    "sagemaker:VpcSubnets": ["subnet-2a"],
-}
-
-
-def test_without_ceilings_a_successor_may_be_of_any_size() -> None:
-    assert create(OURS, asked=WITHIN | {"sagemaker:InstanceTypes": ["ml.p5.48xlarge"]})
-    assert create(OURS)
-
-
-def test_a_successor_within_the_ceilings_may_be_created() -> None:
-    assert create(OURS, FULL, WITHIN)
-
-
-@pytest.mark.parametrize(
-    "beyond",
-    [
-        {"sagemaker:InstanceTypes": ["ml.p5.48xlarge"]},
-        {"sagemaker:InstanceTypes": ["ml.g5.2xlarge", "ml.p5.48xlarge"]},
-        {"sagemaker:InstanceTypes": None},
-        {"sagemaker:MaxRuntimeInSeconds": "86401"},
-        {"sagemaker:MaxRuntimeInSeconds": None},
-        {"sagemaker:VpcSubnets": ["subnet-2a", "subnet-3a"]},
-        {"sagemaker:VpcSubnets": None},
-    ],
-)
-def test_a_successor_beyond_a_ceiling_is_refused_by_iam_itself(beyond: dict[str, object]) -> None:
-    assert not create(OURS, FULL, WITHIN | beyond)
-
-
-@pytest.mark.parametrize("missing", sorted(OURS))
-def test_with_ceilings_too_no_job_may_be_created_that_would_not_be_counted(missing: str) -> None:
-    assert not create({k: v for k, v in OURS.items() if k != missing}, FULL, WITHIN)
-
-
-@pytest.mark.parametrize(
-    ("parameter", "key"),
-    [
-        ("AllowedInstanceTypes", "sagemaker:InstanceTypes"),
-        ("MaxRuntimeSeconds", "sagemaker:MaxRuntimeInSeconds"),
-        ("AllowedSubnetIds", "sagemaker:VpcSubnets"),
-    ],
-)
-def test_each_ceiling_stands_without_the_others(parameter: str, key: str) -> None:
-    one = stack(**{parameter: EVERYTHING[parameter]})
-    assert create(OURS, one, {key: WITHIN[key]})
-    assert not create(OURS, one)
+    assert not may_create(STACK, OURS, {}, f"arn:aws:sagemaker:{PLACE}:endpoint/an-endpoint")
 
 
 def add_tags(keys: list[str] | None, **context: object) -> bool:
@@ -342,120 +270,3 @@ def test_the_log_of_each_function_is_its_own() -> None:
         other = f"arn:aws:logs:{PLACE}:log-group:another:log-stream:a"
         assert allowed(STACK, role, "logs:PutLogEvents", stream, {})
         assert not allowed(STACK, role, "logs:PutLogEvents", other, {})
-
-
-@pytest.mark.parametrize("role", OF_FUNCTIONS)
-@pytest.mark.parametrize("action", ["kms:GenerateDataKey", "kms:Decrypt"])
-def test_the_key_of_the_notifications_serves_sns_alone(role: str, action: str) -> None:
-    key = STACK.arn("NotificationsKey")
-    assert allowed(STACK, role, action, key, through("sns"))
-    assert not allowed(STACK, role, action, key, through("secretsmanager"))
-    assert not allowed(STACK, role, action, key, {})
-
-
-def test_the_key_of_the_secret_serves_secrets_manager_for_that_secret_alone() -> None:
-    key = EVERYTHING["SecretKeyArn"]
-
-    def decrypts(of: Stack, service: str, secret: str) -> bool:
-        about = through(service) | {"kms:EncryptionContext:SecretARN": secret}
-        return allowed(of, "OnTrainingEndedRole", "kms:Decrypt", key, about)
-
-    assert decrypts(FULL, "secretsmanager", f"{SECRET}-AbCdEf")
-    assert not decrypts(FULL, "secretsmanager", f"{SECRET}-other-AbCdEf")
-    assert not decrypts(FULL, "s3", f"{SECRET}-AbCdEf")
-    assert not decrypts(STACK, "secretsmanager", f"{SECRET}-AbCdEf"), "no key is named"
-    assert not allowed(FULL, "SweepRole", "kms:Decrypt", key, through("secretsmanager"))
-
-
-@pytest.mark.parametrize("role", OF_FUNCTIONS)
-def test_lambda_may_put_a_function_into_its_vpc_and_the_functions_code_may_not(role: str) -> None:
-    of_the_code = {"lambda:SourceFunctionArn": STACK.arn("Sweep")}
-    shared = f"arn:aws:ec2:{REGION}:999999999999:subnet/subnet-1a"
-    own = f"arn:aws:ec2:{PLACE}:network-interface/eni-1a"
-    for action, resource in (
-        ("CreateNetworkInterface", shared),
-        ("DeleteNetworkInterface", own),
-        ("DescribeSubnets", "*"),
-    ):
-        assert allowed(FULL, role, f"ec2:{action}", resource, {})
-        assert not allowed(FULL, role, f"ec2:{action}", resource, of_the_code)
-        assert not allowed(STACK, role, f"ec2:{action}", resource, {}), "no subnet is named"
-    assert not allowed(FULL, role, "ec2:RunInstances", own, {})
-
-
-def test_the_certificates_are_read_from_the_named_parameter_by_the_function_that_asks_wandb() -> (
-    None
-):
-    certificates = f"arn:aws:ssm:{PLACE}:parameter/wandb/ca"
-    assert allowed(FULL, "OnTrainingEndedRole", "ssm:GetParameter", certificates, {})
-    assert not allowed(FULL, "OnTrainingEndedRole", "ssm:PutParameter", certificates, {})
-    assert not allowed(FULL, "SweepRole", "ssm:GetParameter", certificates, {})
-    assert not allowed(STACK, "OnTrainingEndedRole", "ssm:GetParameter", certificates, {})
-
-
-PLACES = [tags.ENTITY, tags.PROJECT, tags.CHECKPOINT_NAME, tags.CHECKPOINT_TAG, tags.RUN_ID]
-TRAINING_POLICIES = ("CompletionMarkPolicy", "SelfOptInPolicy")
-OPTED_IN: dict[str, object] = {"aws:ResourceTag/WANDB_PROJECT": "digits"}
-
-
-def may_tag(
-    policy: str,
-    keys: list[str] | None,
-    has: dict[str, object],
-    of: Stack = STACK,
-    job: str = "a-job",
-) -> bool:
-    """Whether a training may write these tags on a job that has those."""
-    arn = f"arn:aws:sagemaker:{PLACE}:training-job/{job}"
-    return allowed(of, policy, "sagemaker:AddTags", arn, {"aws:TagKeys": keys} | has)
-
-
-def test_a_training_may_mark_its_end_on_a_job_that_is_opted_in_and_on_no_other() -> None:
-    assert may_tag("CompletionMarkPolicy", [tags.COMPLETED], OPTED_IN)
-    assert not may_tag("CompletionMarkPolicy", [tags.COMPLETED], {})
-
-
-@pytest.mark.parametrize("key", [*PLACES, tags.MODE, "team"])
-def test_the_mark_of_the_end_gives_no_right_to_say_where_checkpoints_are(key: str) -> None:
-    for keys in ([key], [tags.COMPLETED, key], None):
-        assert not may_tag("CompletionMarkPolicy", keys, OPTED_IN)
-        assert not may_tag("CompletionMarkPolicy", keys, {})
-
-
-def test_a_training_may_opt_in_a_job_that_is_not_and_change_none_that_is() -> None:
-    assert may_tag("SelfOptInPolicy", [*PLACES, tags.COMPLETED], {})
-    for key in (*PLACES, tags.COMPLETED):
-        assert not may_tag("SelfOptInPolicy", [key], OPTED_IN)
-    assert not may_tag("SelfOptInPolicy", None, {})
-
-
-@pytest.mark.parametrize("policy", TRAINING_POLICIES)
-@pytest.mark.parametrize("key", [tags.ATTEMPT, tags.LEDGER, tags.ROOT, tags.MODE, tags.VERDICT])
-@pytest.mark.parametrize("has", [{}, OPTED_IN], ids=["fresh", "opted-in"])
-def test_a_training_job_cannot_give_itself_another_budget(
-    policy: str, key: str, has: dict[str, object]
-) -> None:
-    assert not may_tag(policy, [key], has)
-    assert not may_tag(policy, [tags.COMPLETED, key], has)
-
-
-@pytest.mark.parametrize("policy", TRAINING_POLICIES)
-def test_a_training_reads_the_tags_of_its_jobs_and_does_nothing_else(policy: str) -> None:
-    assert allowed(STACK, policy, "sagemaker:ListTags", JOB, {})
-    assert actions(STACK, policy) == {"sagemaker:AddTags", "sagemaker:ListTags"}
-    # Whoever may describe a job reads its completion token, and could mark it as done.
-    assert not allowed(STACK, policy, "sagemaker:DescribeTrainingJob", JOB, {})
-
-
-@pytest.mark.parametrize("policy", TRAINING_POLICIES)
-def test_the_rights_of_the_trainings_end_at_the_prefix_of_their_jobs(policy: str) -> None:
-    has, keys = {"CompletionMarkPolicy": (OPTED_IN, [tags.COMPLETED])}.get(policy, ({}, PLACES))
-    for job, may in (("vision-1", True), ("audio-1", False), ("a-vision-1", False)):
-        arn = f"arn:aws:sagemaker:{PLACE}:training-job/{job}"
-        assert may_tag(policy, keys, has, FULL, job) is may
-        assert allowed(FULL, policy, "sagemaker:ListTags", arn, {}) is may
-
-
-@pytest.mark.parametrize("policy", TRAINING_POLICIES)
-def test_the_policies_for_training_roles_are_handed_out(policy: str) -> None:
-    assert source()["Outputs"][f"{policy}Arn"]["Value"] == {"Ref": policy}
