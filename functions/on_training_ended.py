@@ -20,7 +20,7 @@ from botocore.config import Config
 
 from resilience import settings, telemetry
 from resilience.adapters.messages import DeadLetterQueue, OneShotSchedules, Topic
-from resilience.adapters.parameters import stack_mode, wandb_key
+from resilience.adapters.parameters import stack_mode, wandb_key, wandb_trust
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.intake import Intake, take
@@ -71,7 +71,12 @@ def start() -> Intake:
     own = settings.of_on_training_ended(os.environ)
     _, partition, _, region, account, *_ = own.queue_arn.split(":")
     client = partial(boto3.client, region_name=region, config=AWS_CALLS)
-    pool = urllib3.PoolManager(timeout=_WANDB_TIMEOUT, retries=_WANDB_RETRIES)
+    ssm = client("ssm")
+    pool = urllib3.PoolManager(
+        timeout=_WANDB_TIMEOUT,
+        retries=_WANDB_RETRIES,
+        ssl_context=wandb_trust(ssm, own.wandb_ca_parameter),
+    )
     sagemaker_arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
     key = wandb_key(client("secretsmanager"), own.wandb_secret_name)
     return Intake(
@@ -87,7 +92,7 @@ def start() -> Intake:
                 region=region,
             ),
             notifications=Topic(client("sns"), own.topic_arn),
-            mode=stack_mode(client("ssm"), own.mode_parameter),
+            mode=stack_mode(ssm, own.mode_parameter, own.mode),
             now=lambda: int(time.time()),
         ),
         dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),

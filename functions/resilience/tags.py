@@ -21,6 +21,7 @@ from resilience.decisions import (
     Waiting,
 )
 from resilience.failures import FailureClass
+from resilience.modes import more_careful
 
 PREFIX = "resilience:"
 ROOT, PARENT, ATTEMPT = "resilience:root", "resilience:parent", "resilience:attempt"
@@ -101,12 +102,7 @@ def is_wandb_name(text: str) -> bool:
 
 def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:
     """The more careful of the stack's mode and the job's; an unknown word observes."""
-    own = tags.get(MODE, "").strip().lower()
-    if not own:
-        return of_the_stack
-    order = [Mode.ACT, Mode.OBSERVE, Mode.OFF]
-    of_the_job = Mode(own) if own in set(Mode) else Mode.OBSERVE
-    return max(of_the_stack, of_the_job, key=order.index)
+    return more_careful(tags.get(MODE, ""), of_the_stack)
 
 
 def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:

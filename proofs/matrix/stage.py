@@ -22,6 +22,7 @@ from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSch
 from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.decisions import Mode
 from resilience.events import Hint
 from resilience.intake import Intake
 from resilience.ports import World
@@ -154,7 +155,7 @@ class Stage:
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
             queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
-            switch=ModeSwitch(aws["ssm"], MODE),
+            switch=ModeSwitch(aws["ssm"], MODE, Mode.ACT),
             alert=Topic(aws["sns"], deployment.TOPIC_ARN),
         )
 
@@ -197,7 +198,6 @@ class Stage:
         # Powertools puts a handler of its own on each client that it is given, for good; these
         # outlive many processes, so it is given their one operation alone.
         secrets_manager = SimpleNamespace(get_secret_value=aws["secretsmanager"].get_secret_value)
-        ssm = SimpleNamespace(get_parameter=aws["ssm"].get_parameter)
         key = wandb_key(secrets_manager, SECRET)
         return Intake(
             world=World(
@@ -214,7 +214,7 @@ class Stage:
                     region=REGION,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
-                mode=stack_mode(ssm, MODE),
+                mode=stack_mode(aws["ssm"], MODE, own.mode),
                 now=self._now,
             ),
             dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),

@@ -45,7 +45,7 @@ HOSTILE = {
     "a substitution": "${env:HOME}",
     "a flag": "--project=other",
 }
-# What a training job may write on itself (template.yaml, TrainingJobTags).
+# What a training job may write on itself (template.yaml, SelfOptInPolicy).
 OWN_KEYS = [
     tags.ENTITY,
     tags.PROJECT,
