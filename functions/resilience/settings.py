@@ -1,7 +1,7 @@
 """What a deployment sets, read once from the environment that template.yaml gives a function."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
 from resilience.decisions import CheckpointRequest, Mode, Policy
@@ -29,7 +29,6 @@ class Settings(_Allowlist):
     wandb_ca_parameter: str  # empty: the public authorities
     mode: Mode  # the ceiling: the parameter can only make it more careful
     mode_parameter: str
-    max_age_seconds: int  # a job that ended longer ago is not relaunched
     allowed_images: tuple[str, ...]  # globs of image URIs
     training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
     queue_arn: str
@@ -62,7 +61,6 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         wandb_ca_parameter=environment.get("WANDB_CA_PARAMETER", "").strip(),
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
-        max_age_seconds=_max_age(environment),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         allowed_images=_images(environment),
         training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
@@ -96,9 +94,8 @@ def _policy(environment: Mapping[str, str]) -> Policy:
     """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
     names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
     given = set(environment)
-    return Policy(
-        **{field: _number(environment, name) for field, name in names.items() if name in given}
-    )
+    own = {field: _number(environment, name) for field, name in names.items() if name in given}
+    return replace(Policy(**own), max_age_seconds=_max_age(environment))
 
 
 def _mode(environment: Mapping[str, str]) -> Mode:
