@@ -1,7 +1,7 @@
 """What a deployment sets, read once from the environment that template.yaml gives a function."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from resilience.decisions import CheckpointRequest, Mode, Policy
@@ -83,7 +83,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
         # What is too old to be relaunched need not be found.
-        lookback_seconds=min(lookback, _max_age(environment)),
+        lookback_seconds=min(lookback, _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY),
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         breaker_failures=_number(environment, "RESILIENCE_BREAKER_FAILURES"),
         breaker_window_seconds=_number(environment, "RESILIENCE_BREAKER_WINDOW_SECONDS"),
@@ -94,8 +94,9 @@ def _policy(environment: Mapping[str, str]) -> Policy:
     """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
     names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
     given = set(environment)
-    own = {field: _number(environment, name) for field, name in names.items() if name in given}
-    return replace(Policy(**own), max_age_seconds=_max_age(environment))
+    return Policy(
+        **{field: _number(environment, name) for field, name in names.items() if name in given}
+    )
 
 
 def _mode(environment: Mapping[str, str]) -> Mode:
@@ -103,10 +104,6 @@ def _mode(environment: Mapping[str, str]) -> Mode:
     if word not in set(Mode):
         raise SettingsMissing(f"RESILIENCE_MODE must be one of {', '.join(Mode)}, not {word!r}")
     return Mode(word)
-
-
-def _max_age(environment: Mapping[str, str]) -> int:
-    return _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY
 
 
 def _images(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -115,14 +115,11 @@ def test_the_mode_of_the_stack_is_a_ceiling_above_a_switch_that_the_stack_does_n
 
 
 def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_no_further_back() -> None:
-    assert (
-        settings.of_on_training_ended(environment("OnTrainingEnded")).policy.max_age_seconds
-        == 1_296_000
-    )
+    assert settings.of_on_training_ended(environment("OnTrainingEnded")).policy.max_age_days == 15
     strict = stack(MaxAgeDays="1")
     relauncher = Watched(strict.properties("OnTrainingEnded")["Environment"]["Variables"])
     sweep = Watched(strict.properties("Sweep")["Environment"]["Variables"])
-    assert settings.of_on_training_ended(relauncher).policy.max_age_seconds == 86_400
+    assert settings.of_on_training_ended(relauncher).policy.max_age_days == 1
     assert settings.of_sweep(sweep).lookback_seconds == 86_400
 
 

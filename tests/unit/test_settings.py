@@ -13,7 +13,6 @@ GIVEN = {
     "WANDB_SECRET_NAME": "resilience/wandb",
     "RESILIENCE_MODE": "act",
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
-    "RESILIENCE_MAX_AGE_DAYS": "14",
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*, other/digits",
     "RESILIENCE_ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "RESILIENCE_TRAINING_ROLES": "arn:aws:iam::111122223333:role/a,arn:aws:iam::1:role/b",
@@ -27,10 +26,10 @@ OF_THE_SWEEP = {
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*",
     "RESILIENCE_MODE": "act",
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
-    "RESILIENCE_MAX_AGE_DAYS": "14",
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
     "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
+    "RESILIENCE_MAX_AGE_DAYS": "15",
     "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
     "RESILIENCE_BREAKER_FAILURES": "25",
     "RESILIENCE_BREAKER_WINDOW_SECONDS": "900",
@@ -63,8 +62,7 @@ def test_a_mode_of_the_stack_that_is_none_is_refused_by_name(word: str) -> None:
 
 
 def test_the_sweep_looks_no_further_back_than_a_job_may_be_relaunched() -> None:
-    assert settings.of_on_training_ended(GIVEN).policy.max_age_seconds == 14 * 86_400
-    one_day = OF_THE_SWEEP | {"RESILIENCE_MAX_AGE_DAYS": "1"}
+    assert settings.of_on_training_ended(GIVEN).policy.max_age_days == 15
     assert settings.of_sweep(one_day).lookback_seconds == 86_400
 
 
