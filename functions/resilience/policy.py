@@ -93,11 +93,15 @@ def _ignore(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line per re
         return Reason.OWNED_ELSEWHERE
     if not facts.project_allowed:
         return Reason.PROJECT_NOT_ALLOWED
+    if facts.failure_class is FailureClass.STOPPED_BY_USER and not _is_final(facts.judged):
+        return Reason.STOPPED_BY_USER
     if facts.judged is not None:
         return _still_judged(facts.judged, facts.observed_at)
-    if facts.failure_class is FailureClass.STOPPED_BY_USER:
-        return Reason.STOPPED_BY_USER
     return None
+
+
+def _is_final(judged: Judged | None) -> bool:
+    return judged is not None and judged.verdict != Verdict.WAIT
 
 
 def _still_judged(judged: Judged, now: int) -> Reason | None:
