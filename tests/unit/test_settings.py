@@ -63,6 +63,7 @@ def test_a_mode_of_the_stack_that_is_none_is_refused_by_name(word: str) -> None:
 
 def test_the_sweep_looks_no_further_back_than_a_job_may_be_relaunched() -> None:
     assert settings.of_on_training_ended(GIVEN).policy.max_age_days == 15
+    one_day = OF_THE_SWEEP | {"RESILIENCE_MAX_AGE_DAYS": "1"}
     assert settings.of_sweep(one_day).lookback_seconds == 86_400
 
 

@@ -57,7 +57,8 @@ class HuggingFaceCheckpoints(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        stopping = self.attempt.stop.came
+        # Behind the last step the training is done, and a stop does not make it another end.
+        stopping = state.global_step < state.max_steps and self.attempt.stop.heed()
         if stopping or self.attempt.checkpoints.due(state.global_step):
             control.should_save = True
         if stopping:
@@ -105,12 +106,15 @@ def train(trainer: Trainer, attempt: Attempt) -> None:
         CheckpointLoadError: it cannot be fetched, unpacked, or does not fit the trainer.
         LossDiverged: a logged loss is no healthy one.
         Terminated: SIGTERM came; the state is saved, and committed if there was time.
+        StoppedByUser: a person stopped the run in W&B; as above.
     """
     with TemporaryDirectory() as folder:
         step = attempt.resume_file(lambda path: unpack(path, Path(folder)))
         with _Restoring(attempt):
             trainer.train(resume_from_checkpoint=None if step is None else folder)
-    attempt.end_if_asked(trainer.state.global_step)
+    if attempt.stop.heeded:
+        attempt.end_if_asked(trainer.state.global_step)
+    attempt.stop.training_is_over()
 
 
 @dataclass(frozen=True)
