@@ -9,9 +9,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials as SigningCredentials
 
 from local.aws.credentials import Credentials
 
@@ -97,8 +101,9 @@ class LocalAws:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=20)
+        signed = self._signed(method, f"/_local/sagemaker/{path}", json.dumps(body or {}))
         try:
-            connection.request(method, f"/_local/sagemaker/{path}", json.dumps(body or {}))
+            connection.request(method, urlsplit(signed.url).path, signed.data, dict(signed.headers))
             response = connection.getresponse()
             answer: dict[str, Any] = json.load(response)
         finally:
@@ -106,6 +111,14 @@ class LocalAws:
         if response.status != HTTPStatus.OK:
             raise ValueError(answer["message"])
         return answer
+
+    def _signed(self, method: str, path: str, body: str) -> AWSRequest:
+        """A request of the root user's, for a path that no client of AWS knows."""
+        request = AWSRequest(method, f"{self.endpoint}{path}", data=body)
+        SigV4Auth(
+            SigningCredentials(self.access_key, self.secret_key), "local", self.region
+        ).add_auth(request)
+        return request
 
     def stop(self) -> None:
         for client in self._clients.values():

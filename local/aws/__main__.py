@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import os
-import secrets
 import socket
 import sys
 import tempfile
@@ -98,9 +97,7 @@ def main() -> None:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = listener.getsockname()[1]
     endpoint = f"http://{HOST}:{port}"
-    credentials = Credentials(
-        endpoint, f"LKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), asked.region
-    )
+    credentials = Credentials.fresh(endpoint, asked.region)
     credentials.write(data)
     print(f"credentials, config and jobs are in {data}", file=sys.stderr)
     set_up_ministack(port, data, asked.account, credentials)
@@ -117,7 +114,10 @@ def main() -> None:
         namespaces=asked.namespaces,
         temporary=asked.data is None,
     )
-    importlib.import_module("local.aws.server").run(listener, settings, parent)
+    keys = importlib.import_module("local.aws.gate").Keys(
+        credentials.access_key, credentials.secret_key
+    )
+    importlib.import_module("local.aws.server").run(listener, settings, keys, parent)
 
 
 if __name__ == "__main__":
