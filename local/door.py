@@ -12,33 +12,35 @@ from dataclasses import dataclass
 LOOPBACK = (b"127.0.0.1", b"localhost")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 HTTP_PORT = 80
+# `none` is a person's own doing: an address that was typed, or opened from a terminal.
+SITES = frozenset({b"none"})
+PAGE_SITES = frozenset({b"none", b"same-origin"})
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
 class Door:
-    """Stands before one port.
-
-    pages: there are pages for people, which may link and post to this very server.
-    """
+    """Stands before one port."""
 
     port: int
-    pages: bool = False
 
-    def refusal(self, method: str, headers: Headers, *, form: bool = False) -> str | None:
-        """Why the request is refused, or None; `form`: it may come from a page of our own."""
+    def refusal(self, method: str, headers: Headers, *, page: bool = False) -> str | None:
+        """Why the request is refused, or None.
+
+        page: it is for a page for people, to which pages of this very server link and post.
+        """
         if method not in METHODS:
             return f"the method {method} is not served"
         given = [(name.lower(), value) for name, value in headers]
         hosts = [value for name, value in given if name == b"host"]
         if len(hosts) != 1 or not self._is_ours(hosts[0].lower()):
             return "the request is for another host"
-        if any(site not in self._sites() for site in _values(given, b"sec-fetch-site")):
-            return "the request was sent by a page of another site"
-        admitted = {b"http://" + hosts[0].lower()} if form and self.pages else set()
-        if any(origin not in admitted for origin in _values(given, b"origin")):
-            return "the request was sent by a web page"
+        sites, origin = (PAGE_SITES, b"http://" + hosts[0].lower()) if page else (SITES, None)
+        if any(site not in sites for site in _values(given, b"sec-fetch-site")):
+            return "a page of another site asks for this; type the address, or copy it"
+        if any(given_origin != origin for given_origin in _values(given, b"origin")):
+            return "a web page asks for this"
         return None
 
     def _is_ours(self, host: bytes) -> bool:
@@ -46,10 +48,6 @@ class Door:
         if port != b"%d" % self.port and not (port == b"" and self.port == HTTP_PORT):
             return False
         return name in LOOPBACK
-
-    def _sites(self) -> tuple[bytes, ...]:
-        """`none` is a person's own doing: an address typed, or opened from a terminal."""
-        return (b"none", b"same-origin") if self.pages else (b"none",)
 
 
 def _values(headers: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:

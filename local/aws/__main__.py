@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from local.aws import leftovers
 from local.aws.credentials import Credentials
 from local.aws.sagemaker.settings import Settings
 
@@ -27,8 +28,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m local.aws",
         description="Serve AWS on this machine: no Docker, no account, loopback only. Prints "
-        "'ready <address>' when it serves. The data directory gets 'credentials' and 'config' for "
-        "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE.",
+        "'ready <address>' when it serves, after lines that begin with 'note'. The data directory "
+        "gets 'credentials' and 'config' for AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE; "
+        "what an earlier run's jobs left there is removed.",
     )
     add = made.add_argument
     add("--port", type=int, default=4566, help="0 for a free port (default: %(default)s)")
@@ -95,6 +97,12 @@ def main() -> None:
         sys.exit(f"{asked.port} is no port; try --port 0")
     data = (asked.data or Path(tempfile.mkdtemp(prefix="local-aws-"))).resolve()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        held = leftovers.lock(data)
+    except BlockingIOError as error:
+        sys.exit(str(error))
+    if note := leftovers.remove(data):
+        print(f"note {note}", flush=True)
     port = listener.getsockname()[1]
     endpoint = f"http://{HOST}:{port}"
     credentials = Credentials.fresh(endpoint, asked.region)
@@ -117,7 +125,8 @@ def main() -> None:
     keys = importlib.import_module("local.aws.gate").Keys(
         credentials.access_key, credentials.secret_key
     )
-    importlib.import_module("local.aws.server").run(listener, settings, keys, parent)
+    with held:
+        importlib.import_module("local.aws.server").run(listener, settings, keys, parent)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,8 @@ def test_a_browser_that_asks_first_is_refused(local: Driver) -> None:
 def test_a_name_that_was_rebound_to_this_machine_is_refused(local: Driver, root: Signer) -> None:
     port = local.aws.endpoint.rpartition(":")[2]
     for host in ("evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}",
-                 f"a.localhost:{port}", "127.0.0.1:1", "127.0.0.1", f"127.0.0.1:{port}:80", ""):  # fmt: skip
+                 f"a.localhost:{port}", "127.0.0.1:1", "127.0.0.1", f"127.0.0.1:{port}:80",
+                 ""):  # fmt: skip
         named = {**LISTED, "Host": host}
         headers = root.headers(f"http://{host or 'nobody'}/", "POST", named, "{}")
         assert ask(url(local), "POST", {**headers, "Host": host}, "{}").status in {400, 403}

@@ -16,7 +16,7 @@ AS_HEADERS = frozenset({"content-md5", "content-type"})
 UNSIGNED_AND_HARMLESS = frozenset({"x-id"})
 
 
-class _Until(HmacV1Auth):
+class _Until(HmacV1Auth):  # type: ignore[misc]  # botocore publishes no types
     """A presigned address has its end where a signed header has the date of the request."""
 
     def __init__(self, credentials: Credentials, expires: str) -> None:

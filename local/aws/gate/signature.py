@@ -17,7 +17,7 @@ MISMATCH = (
 )
 
 
-class _Again(SigV4Auth):
+class _Again(SigV4Auth):  # type: ignore[misc]  # botocore publishes no types
     """Signs what was signed: the headers that the claim names, and the payload as it was hashed."""
 
     payload_hash = ""
@@ -29,7 +29,7 @@ class _Again(SigV4Auth):
         return self.payload_hash
 
 
-class _AgainForS3(_Again, S3SigV4Auth):
+class _AgainForS3(_Again, S3SigV4Auth):  # type: ignore[misc]  # the same
     """S3 signs paths as they are sent; the others sign them normalised and quoted again."""
 
 
