@@ -21,6 +21,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack
 
+from local.aws import filter_patterns, managed_keys
 from local.aws.gate import Gate, Keys
 from local.aws.sagemaker import admin, endpoint
 from local.aws.sagemaker.containers import world
@@ -51,6 +52,8 @@ async def _run(listener: socket.socket, settings: Settings, keys: Keys, parent: 
     control = ControlPlane(settings, Emulator(asyncio.get_running_loop()))
     if importlib.util.find_spec(EVENT_PATH):
         importlib.import_module(EVENT_PATH).install()
+    filter_patterns.install()
+    managed_keys.install()
     endpoint.install(control)
     threading.Thread(target=_prepare, args=(settings,), daemon=True).start()
     serving = asyncio.ensure_future(
