@@ -34,11 +34,12 @@ def ask(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes | str | None = None,
+    seconds: float = 10,
 ) -> Answer:
     """Send exactly this; a header given replaces the one that would be sent."""
     parts = urlsplit(address)
     target = address.removeprefix(f"{parts.scheme}://{parts.netloc}") or "/"
-    with closing(HTTPConnection(parts.netloc, timeout=10)) as http:
+    with closing(HTTPConnection(parts.netloc, timeout=seconds)) as http:
         http.request(method, target, body, dict(headers or {}))
         response = http.getresponse()
         return Answer(response.status, dict(response.headers), response.read().decode())
