@@ -16,70 +16,17 @@ from resilience.adapters import graphql, weights_and_biases
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.ports import Answer, Checkpoints
+from tests.adapters.sdk_scripts import (
+    BY_THE_SDK,
+    COMMIT,
+    HUGGING_FACE,
+    LOG_TABLES,
+    START_UPLOAD,
+)
 from tests.local.test_wandb_server.sdk_client import Client, keep_warm
 
 COLLECTION = "model-night"
 _numbers = itertools.count(1)
-
-COMMIT = """
-run = wandb.init(project=given["project"], id=given["run"], resume="allow")
-for step in given["steps"]:
-    with open("model.ckpt", "w") as file:
-        file.write(str(step))
-    metadata = {} if step is None else {"step": step}
-    artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
-    artifact.add_file("model.ckpt")
-    run.log_artifact(artifact, aliases=given["aliases"]).wait()
-run.finish()
-"""
-START_UPLOAD = """
-run = wandb.init(project=given["project"], id=given["run"], resume="allow")
-with open("model.ckpt", "w") as file:
-    file.write("never committed")
-artifact = wandb.Artifact(given["collection"], type="model", metadata={"step": 999})
-artifact.add_file("model.ckpt")
-run.log_artifact(artifact)
-run.finish()
-"""
-# As transformers' callback does it (WandbCallback, WANDB_LOG_MODEL=checkpoint).
-HUGGING_FACE = """
-run = wandb.init(project=given["project"], id=given["run"], resume="allow")
-for metadata, aliases in (
-    ({"initial_model": True, "num_parameters": 7}, ["base_model"]),
-    ({"train/global_step": 20}, ["epoch_0.5", "checkpoint_global_step_30"]),
-    ({"train/global_step": 40, "final_model": True}, ["final_model"]),
-):
-    with open("weights", "w") as file:
-        file.write(aliases[0])
-    artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
-    artifact.add_file("weights")
-    run.log_artifact(artifact, aliases=aliases).wait()
-run.finish()
-"""
-LOG_TABLES = """
-run = wandb.init(project=given["project"], id=given["run"], resume="allow")
-for number in range(given["count"]):
-    with open("table", "w") as file:
-        file.write(str(number))
-    artifact = wandb.Artifact("table", type="run_table")
-    artifact.add_file("table")
-    run.log_artifact(artifact).wait()
-run.finish()
-"""
-BY_THE_SDK = """
-path = given["entity"] + "/" + given["project"] + "/" + given["collection"]
-answer([
-    {
-        "version": one.version,
-        "step": one.metadata.get("step"),
-        "digest": one.digest,
-        "aliases": sorted(one.aliases),
-        "state": one.state,
-        "run": one.logged_by().id,
-    }
-    for one in wandb.Api().artifacts("model", path)
-])
-"""
 
 
 class Wandb(Protocol):
