@@ -18,6 +18,7 @@ from proofs.matrix.faults import Crash
 from proofs.matrix.line import Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
 from resilience import events
+from resilience.adapters.graphql import Bounds
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
 from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
@@ -33,6 +34,7 @@ T = TypeVar("T")
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 _WARM_SECONDS = 60  # after which the mode is read again at the latest
 _ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-training-ended"
+_AT_ONCE = Bounds(pause_seconds=0)
 _JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
 
 
@@ -203,7 +205,7 @@ class Stage:
             world=World(
                 jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
                 checkpoints=WandbCheckpoints(
-                    self.connections.clients.wandb, own.wandb_base_url, key
+                    self.connections.clients.wandb, own.wandb_base_url, key, _AT_ONCE
                 ),
                 waits=OneShotSchedules(
                     aws["scheduler"],
