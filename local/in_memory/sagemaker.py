@@ -1,6 +1,6 @@
 """SageMaker's training jobs, in memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
@@ -14,8 +14,8 @@ from botocore.validate import ParamValidator
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
 from resilience import tags as tag_names
-from resilience.decisions import Mode
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
+from resilience.fleet import Seen, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape
 
@@ -90,24 +90,21 @@ class InMemorySageMaker:
         shape: Shape = create_shape()
         return shape
 
-    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]:
-        for name, job in self._opted_in_and_ended():
-            modified = job["LastModifiedTime"].timestamp()
-            if after <= modified <= before and tag_names.VERDICT not in self._tags[name]:
-                yield name, dict(self._tags[name])
+    def opted_in(self, *, since: int) -> Seen:
+        jobs = (self._seen(name) for name in self._opted_in_and_ended(since))
+        return Seen(tuple(jobs))
 
-    def waiting(self) -> Iterator[tuple[str, str]]:
-        for name, _ in self._opted_in_and_ended():
-            own = self._tags[name]
-            on = tag_names.mode(own, Mode.ACT) is Mode.ACT
-            if on and own.get(tag_names.VERDICT) == "WAIT":
-                yield name, own.get(tag_names.DUE, "")
+    def waiting(self) -> Seen:
+        jobs = (self._seen(name) for name in self._opted_in_and_ended())
+        return Seen(tuple(job for job in jobs if job.tags.get(tag_names.VERDICT) == "WAIT"))
 
-    def failed_successors(self, *, after: int) -> Iterator[str]:
-        for name, job in list(self._jobs.items()):
-            failed = job["TrainingJobStatus"] == "Failed" and tag_names.PARENT in self._tags[name]
-            if failed and job["LastModifiedTime"].timestamp() >= after:
-                yield name
+    def relaunched(self, *, since: int) -> Seen:
+        jobs = (self._seen(name) for name in self._modified(since))
+        failed = (job for job in jobs if job.status == "Failed" and tag_names.PARENT in job.tags)
+        return Seen(tuple(failed))
+
+    def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
+        return (self._seen(name) for name in names if name in self._jobs)
 
     def arn(self, name: str) -> str:
         return self._arn_prefix + name
@@ -125,6 +122,12 @@ class InMemorySageMaker:
         job.pop("Tags", None)
         self._tags[name] = dict(tags or {})
         self._jobs[name] = job | {"TrainingJobName": name, "TrainingJobArn": self.arn(name)}
+
+    def begin(self, name: str) -> None:
+        """Have a job come by its instances now."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        training = {"SecondaryStatus": "Training", "TrainingStartTime": now}
+        self._jobs[name] |= training | {"LastModifiedTime": now}
 
     def end(
         self, name: str, status: str, secondary_status: str, failure_reason: str | None = None
@@ -147,8 +150,25 @@ class InMemorySageMaker:
         """Have the next creates answered so, one each."""
         self._refusals.extend(errors)
 
-    def _opted_in_and_ended(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, job in list(self._jobs.items()):
+    def _opted_in_and_ended(self, since: int = 0) -> Iterator[str]:
+        for name in self._modified(since):
             opted_in = tag_names.CHECKPOINT_NAME in self._tags[name]
-            if opted_in and job["TrainingJobStatus"] in _ENDED:
-                yield name, job
+            if opted_in and self._jobs[name]["TrainingJobStatus"] in _ENDED:
+                yield name
+
+    def _modified(self, since: int) -> Iterator[str]:
+        for name, job in list(self._jobs.items()):
+            if job["LastModifiedTime"].timestamp() >= since:
+                yield name
+
+    def _seen(self, name: str) -> SeenJob:
+        job = self._jobs[name]
+        ended: datetime = job.get("TrainingEndTime", job["LastModifiedTime"])
+        return SeenJob(
+            name=name,
+            status=job["TrainingJobStatus"],
+            tags=dict(self._tags[name]),
+            environment=dict(job.get("Environment", {})),
+            ended_at=int(ended.timestamp()),
+            started="TrainingStartTime" in job,
+        )

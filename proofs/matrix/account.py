@@ -98,6 +98,12 @@ class Account:
         own = now | dict(described) | {"TrainingJobName": name, "TrainingJobArn": JOB_ARN + name}
         self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)))
 
+    def begin(self, name: str) -> None:
+        """A job has come by its instances."""
+        job = self.jobs[name]
+        started = {"SecondaryStatus": "Training", "TrainingStartTime": self.clock()}
+        job.described.become({**(job.described.now or {}), **started})
+
     def end(self, name: str, status: str, secondary: str, reason: str | None = None) -> None:
         job = self.jobs[name]
         times = {"LastModifiedTime": self.clock(), "TrainingEndTime": self.clock()}

@@ -45,6 +45,7 @@ _OF_STEP = {
     Step.CREATE_SCHEDULE: Story.WAIT,
     Step.GET_SCHEDULE: Story.SCHEDULED,
     Step.QUARANTINE: Story.MALFORMED,
+    Step.FIND_PARENTS: Story.FLEET,
     Step.SWITCH_OFF: Story.FLEET,
     Step.TELL_OF_BREAKER: Story.FLEET,
 }
@@ -140,8 +141,27 @@ def earlier_try(stage: Stage, story: Story) -> None:
 
 
 def fleet(stage: Stage) -> None:
-    """Relaunched jobs that have failed, just enough of them to trip the breaker."""
+    """Relaunched jobs that have failed, just enough of them to trip the breaker.
+
+    They bear nothing of the opt-in but their launch's, so that only the breaker looks at them.
+    """
     stage.breaker_failures = 3
-    for number in range(3):
-        stage.account.put(f"bad-{number}-r2", {}, {"resilience:parent": f"bad-{number}"})
-        fail(stage, job=f"bad-{number}-r2")
+    for number in range(stage.breaker_failures):
+        root = f"bad-{number}"
+        successor = f"{root}-r2"
+        verdict = {"resilience:verdict": "RELAUNCH", "resilience:successor": successor}
+        stage.account.put(root, {"TrainingJobStatus": "Failed"}, verdict)
+        stage.act("relaunched before", root)
+        launch = {
+            "TrainingStartTime": stage.clock(),
+            "Environment": {
+                "RESILIENCE_ROOT": root,
+                "RESILIENCE_PARENT": root,
+                "RESILIENCE_ATTEMPT": "2",
+                "RESILIENCE_COLLECTION": "example-team/vision/model-bad",
+            },
+        }
+        lineage = {"root": root, "parent": root, "attempt": "2"}
+        born_with = {f"resilience:{key}": value for key, value in lineage.items()}
+        stage.account.put(successor, launch, born_with)
+        fail(stage, job=successor)

@@ -114,5 +114,6 @@ class JobsInMemory:
         request = _request("exit 1", self.role, tags, more)
         self.jobs.create(request)
         name = str(request["TrainingJobName"])
+        self.jobs.begin(name)
         self.jobs.end(name, "Failed", "Failed", "AlgorithmError: Exit Code: 1")
         return name

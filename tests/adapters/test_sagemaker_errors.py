@@ -1,5 +1,6 @@
 """What SageMaker's errors mean, through the real client, from a server that gives them."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,8 +156,10 @@ CALLS: dict[str, Callable[[SageMakerTrainingJobs], object]] = {
     "describe": lambda jobs: jobs.describe("night-1"),
     "tags": lambda jobs: jobs.tags("night-1"),
     "add_tags": lambda jobs: jobs.add_tags(f"{ARNS}night-1", {"resilience:verdict": "STOP"}),
-    "unjudged": lambda jobs: list(jobs.unjudged(after=0, before=1)),
-    "waiting": lambda jobs: list(jobs.waiting()),
+    "opted_in": lambda jobs: jobs.opted_in(since=0),
+    "waiting": lambda jobs: jobs.waiting(),
+    "relaunched": lambda jobs: jobs.relaunched(since=0),
+    "named": lambda jobs: list(jobs.named(["night-1"])),
 }
 
 
@@ -193,14 +196,43 @@ def test_tags_that_vanish_between_two_pages_are_those_of_no_job(sagemaker: Servi
     assert sagemaker.jobs.tags("night-1") is None
 
 
-def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Service) -> None:
-    def page(*names: str, token: str | None) -> Reply:
-        results = [{"TrainingJob": {"TrainingJobName": name}} for name in names]
-        return reply_json(200, {"Results": results} | ({"NextToken": token} if token else {}))
+def found(*names: str, token: str | None = None) -> Reply:
+    """A page of a search."""
+    results = [{"TrainingJob": {"TrainingJobName": name}} for name in names]
+    return reply_json(200, {"Results": results} | ({"NextToken": token} if token else {}))
 
-    pages = [page("a", token="1"), page(token="2"), page("b", token=None), page(token=None)]
+
+def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Service) -> None:
+    pages = [found("a", token="1"), found(token="2"), found("b"), found()]
     sagemaker.server.reply(*pages)
-    assert list(dict(sagemaker.jobs.unjudged(after=0, before=1))) == ["a", "b"]
+    seen = sagemaker.jobs.opted_in(since=0)
+    assert ([job.name for job in seen.jobs], seen.whole) == (["a", "b"], True)
+
+
+def test_a_search_without_an_end_is_cut_and_says_so(sagemaker: Service) -> None:
+    sagemaker.server.reply(found("a", token="more"))
+    seen = sagemaker.jobs.relaunched(since=0)
+    assert (len(seen.jobs), seen.whole) == (20, False)
+    assert len(sagemaker.server.asked) == 20
+    assert not sagemaker.jobs.waiting().whole
+
+
+def test_no_search_asks_for_a_tag_that_is_not_there(sagemaker: Service) -> None:
+    for call in ("opted_in", "waiting", "relaunched", "named"):
+        sagemaker.server.reply(found())
+        CALLS[call](sagemaker.jobs)
+        assert sagemaker.server.asked
+        assert not any(b"NotExists" in body for _, body in sagemaker.server.asked)
+
+
+def test_many_names_are_asked_for_in_as_few_searches_as_the_filters_allow(
+    sagemaker: Service,
+) -> None:
+    sagemaker.server.reply(found())
+    assert list(sagemaker.jobs.named([f"night-{number}" for number in range(41)])) == []
+    bodies = [json.loads(body)["SearchExpression"] for _, body in sagemaker.server.asked]
+    assert [len(one["Filters"]) for one in bodies] == [20, 20, 1]
+    assert {one["Operator"] for one in bodies} == {"Or"}
 
 
 def test_nobody_listening_means_again_later() -> None:

@@ -12,6 +12,7 @@ from resilience import tags
 from resilience.decisions import CheckpointRequest, Decision, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse
 from resilience.events import Hint
+from resilience.fleet import Seen
 from resilience.recovery import recover
 from tests.adapters.local_jobs import JobsInMemory, LocalJobs, Service
 
@@ -133,46 +134,55 @@ def test_the_request_shape_is_that_of_create_training_job(service: Service) -> N
     assert {"TrainingJobName", "Environment", "Tags"} <= set(shape.members)
 
 
-def unjudged(service: Service) -> set[str]:
-    now = int(time.time())
-    return {name for name, _ in service.jobs.unjudged(after=now - 600, before=now + 60)}
-
-
-def test_the_sweep_finds_what_has_ended_without_a_verdict_and_nothing_else(
-    service: Service,
-) -> None:
+def test_the_sweep_finds_what_has_ended_and_opted_in_and_nothing_else(service: Service) -> None:
     running, other = created(service), service.failed({"owner": "another"})
     first, second, third = (service.failed(OPTED_IN) for _ in range(3))
     ours = {running, other, first, second, third}
-    assert unjudged(service) & ours == {first, second, third}
-    job = service.jobs.describe(second)
-    assert job is not None
-    service.jobs.add_tags(job.arn, {tags.VERDICT: "STOP"})
-    assert unjudged(service) & ours == {first, third}
+    since = int(time.time()) - 600
+    assert names(service.jobs.opted_in(since=since)) & ours == {first, second, third}
+    assert names(service.jobs.opted_in(since=since + 1200)) & ours == set()
 
 
-def test_the_sweep_looks_no_further_than_its_window(service: Service) -> None:
-    name, now = service.failed(OPTED_IN), int(time.time())
-    assert name not in dict(service.jobs.unjudged(after=now + 60, before=now + 600))
-    assert name not in dict(service.jobs.unjudged(after=now - 600, before=now - 60))
+def names(seen: Seen) -> set[str]:
+    assert seen.whole
+    return {job.name for job in seen.jobs}
+
+
+def test_a_search_shows_what_the_sweep_decides_by(service: Service) -> None:
+    name, now = service.failed(OPTED_IN, Environment={"MINE": "kept"}), int(time.time())
+    (seen,) = service.jobs.named([name])
+    assert (seen.name, seen.status) == (name, "Failed")
+    assert (seen.tags, seen.environment) == (OPTED_IN, {"MINE": "kept"})
+    assert seen.started
+    assert seen.ended_at is not None
+    assert abs(seen.ended_at - now) < 60
 
 
 def test_the_sweep_finds_waits_with_their_due_times(service: Service) -> None:
     name = service.failed(OPTED_IN)
-    assert name not in dict(service.jobs.waiting())
+    assert name not in names(service.jobs.waiting())
     job = service.jobs.describe(name)
     assert job is not None
     service.jobs.add_tags(job.arn, {tags.VERDICT: "WAIT", tags.DUE: "2026-01-31T03:00:00Z"})
-    assert dict(service.jobs.waiting())[name] == "2026-01-31T03:00:00Z"
+    due = {job.name: job.tags[tags.DUE] for job in service.jobs.waiting().jobs}
+    assert due[name] == "2026-01-31T03:00:00Z"
 
 
-def test_the_breaker_counts_relaunched_jobs_that_failed_and_no_others(service: Service) -> None:
+def test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others(service: Service) -> None:
     first, successor = service.failed(OPTED_IN), service.failed(OPTED_IN | {tags.PARENT: "night"})
     created(service, OPTED_IN | {tags.PARENT: "night"})
     now = int(time.time())
-    found = set(service.jobs.failed_successors(after=now - 600))
+    found = names(service.jobs.relaunched(since=now - 600))
     assert found & {first, successor} == {successor}
-    assert successor not in set(service.jobs.failed_successors(after=now + 60))
+    assert successor not in names(service.jobs.relaunched(since=now + 60))
+
+
+def test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out(
+    service: Service,
+) -> None:
+    there = [created(service) for _ in range(2)]
+    asked = [there[0], *(f"gone-{number}" for number in range(40)), there[1]]
+    assert {job.name for job in service.jobs.named(asked)} == set(there)
 
 
 def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service) -> None:

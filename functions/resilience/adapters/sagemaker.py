@@ -1,6 +1,6 @@
 """SageMaker, as the recovery and the sweep need it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,14 +8,17 @@ from botocore.exceptions import ClientError, HTTPClientError, ParamValidationErr
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience import tags as tag_names
-from resilience.decisions import Mode
 from resilience.errors import CreateRefused, NameInUse, Retry
+from resilience.fleet import Seen, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape
 from resilience.tags import read
 
 _NOT_FOUND = "Requested resource not found"
 _IN_USE = "ResourceInUse"
+_ENDED = ("Failed", "Stopped", "Completed")
+_MOST_FILTERS = 20  # that one SearchExpression takes
+_MOST_PAGES = 20  # of 100 jobs: all searches of a sweep together must fit its 60 s
 # Refusals that are answers. Everything else may pass, or may have had its effect: try again.
 _REFUSALS = frozenset(
     {"ValidationException", "ResourceLimitExceeded", "ResourceNotFound", "AccessDeniedException"}
@@ -75,47 +78,48 @@ class SageMakerTrainingJobs:
         ).input_shape
         return shape
 
-    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]:
-        """Opted-in jobs that ended in the window (epoch seconds) without a verdict; name, tags."""
-        window = [
-            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
-            _condition("LastModifiedTime", "LessThanOrEqualTo", _iso(before)),
-        ]
-        no_verdict = _condition(f"Tags.{tag_names.VERDICT}", "NotExists")
-        for status in ("Failed", "Stopped", "Completed"):
-            yield from self._found([*window, no_verdict, *_opted_in(status)])
+    def opted_in(self, *, since: int) -> Seen:
+        # Without NotExists on the verdict: whether Search takes it on a tag is not documented.
+        # Oldest first: where pages are cut, what is about to leave the window is still seen.
+        modified = _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since))
+        return _together(self._found([modified, *_opted_in(status)]) for status in _ENDED)
 
-    def waiting(self) -> Iterator[tuple[str, str]]:
-        """Names of jobs that wait and are not switched off, each with the text of its due time."""
+    def waiting(self) -> Seen:
         waits = _condition(f"Tags.{tag_names.VERDICT}", "Equals", "WAIT")
-        for status in ("Failed", "Stopped", "Completed"):
-            for name, tags in self._found([waits, *_opted_in(status)]):
-                if _acts(tags):
-                    yield name, tags.get(tag_names.DUE, "")
+        return _together(self._found([waits, *_opted_in(status)]) for status in _ENDED)
 
-    def failed_successors(self, *, after: int) -> Iterator[str]:
-        """Names of relaunched jobs that failed since then (epoch seconds)."""
+    def relaunched(self, *, since: int) -> Seen:
         filters = [
-            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
+            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since)),
             _condition(f"Tags.{tag_names.PARENT}", "Exists"),
             _condition("TrainingJobStatus", "Equals", "Failed"),
         ]
-        return (name for name, _ in self._found(filters))
+        return self._found(filters, order="Descending")
 
-    def _found(self, filters: list[dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
+        for start in range(0, len(names), _MOST_FILTERS):
+            some = names[start : start + _MOST_FILTERS]
+            filters = [_condition("TrainingJobName", "Equals", name) for name in some]
+            yield from self._found(filters, operator="Or").jobs
+
+    def _found(
+        self, filters: list[dict[str, str]], *, operator: str = "And", order: str = "Ascending"
+    ) -> Seen:
         arguments: dict[str, Any] = {
             "Resource": "TrainingJob",
-            "SearchExpression": {"Filters": filters},
+            "SearchExpression": {"Filters": filters, "Operator": operator},
+            "SortBy": "LastModifiedTime",
+            "SortOrder": order,
             "MaxResults": 100,
         }
-        while True:
+        jobs: list[SeenJob] = []
+        for _ in range(_MOST_PAGES):
             page = self._read(self._client.search, **arguments) or {}
-            for result in page.get("Results", ()):
-                job = result["TrainingJob"]
-                yield job["TrainingJobName"], read(job.get("Tags")) or {}
+            jobs += [_seen(result["TrainingJob"]) for result in page.get("Results", ())]
             if not page.get("NextToken"):
-                return
+                return Seen(tuple(jobs))
             arguments["NextToken"] = page["NextToken"]
+        return Seen(tuple(jobs), whole=False)
 
     def _read(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
         """Call; None where the service says that there is no such thing."""
@@ -130,8 +134,26 @@ class SageMakerTrainingJobs:
             raise Retry("SageMaker: no answer") from None
 
 
-def _acts(tags: Mapping[str, str]) -> bool:
-    return tag_names.mode(tags, Mode.ACT) is Mode.ACT
+def _seen(job: Mapping[str, Any]) -> SeenJob:
+    """Read what the sweep needs of a record; SageMaker may leave out the end of a failed job."""
+    return SeenJob(
+        name=job["TrainingJobName"],
+        status=job.get("TrainingJobStatus", ""),
+        tags=read(job.get("Tags")) or {},
+        environment=read(job.get("Environment")) or {},
+        ended_at=_instant(job.get("TrainingEndTime") or job.get("LastModifiedTime")),
+        started=job.get("TrainingStartTime") is not None,
+    )
+
+
+def _together(some: Iterable[Seen]) -> Seen:
+    found = tuple(some)
+    jobs = tuple(job for one in found for job in one.jobs)
+    return Seen(jobs, whole=all(one.whole for one in found))
+
+
+def _instant(value: object) -> int | None:
+    return int(value.timestamp()) if isinstance(value, datetime) else None
 
 
 def _opted_in(status: str) -> list[dict[str, str]]:
