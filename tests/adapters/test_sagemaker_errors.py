@@ -132,6 +132,49 @@ def test_a_request_that_the_client_itself_finds_wrong_is_refused(sagemaker: Serv
     assert (refused.value.code, refused.value.text) == ("ParamValidation", "")
 
 
+METRICS = [{"Name": "loss", "Regex": "loss=(.*)"}]
+WITH_METRICS = REQUEST | {
+    "AlgorithmSpecification": {
+        "TrainingImage": "image",
+        "TrainingInputMode": "File",
+        "MetricDefinitions": METRICS,
+    }
+}
+OVERRIDDEN = aws_error(
+    "ValidationException",
+    "You can't override the metric definitions for Amazon SageMaker algorithms.",
+)
+
+
+def _algorithms(sagemaker: Service) -> list[dict[str, object]]:
+    asked = [json.loads(body) for _, body in sagemaker.server.asked]
+    return [one["AlgorithmSpecification"] for one in asked]
+
+
+def test_metrics_that_sagemaker_takes_are_sent(sagemaker: Service) -> None:
+    sagemaker.server.reply(CREATED)
+    sagemaker.jobs.create(WITH_METRICS)
+    assert [one["MetricDefinitions"] for one in _algorithms(sagemaker)] == [METRICS]
+
+
+def test_metrics_that_sagemaker_does_not_take_back_are_left_out(sagemaker: Service) -> None:
+    sagemaker.server.reply(OVERRIDDEN, CREATED)
+    sagemaker.jobs.create(WITH_METRICS)
+    _, second = _algorithms(sagemaker)
+    assert second == REQUEST["AlgorithmSpecification"]
+
+
+def test_a_create_that_is_refused_without_metrics_as_well_is_refused(sagemaker: Service) -> None:
+    sagemaker.server.reply(OVERRIDDEN, aws_error("ResourceLimitExceeded", "no more"))
+    with pytest.raises(CreateRefused) as refused:
+        sagemaker.jobs.create(WITH_METRICS)
+    assert refused.value.code == "ResourceLimitExceeded"
+    sagemaker.server.reply(OVERRIDDEN)
+    with pytest.raises(CreateRefused):
+        sagemaker.jobs.create(REQUEST)
+    assert len(sagemaker.server.asked) == 1
+
+
 def test_a_create_that_succeeded_unheard_is_found_out_when_it_is_sent_again(
     sagemaker: Service,
 ) -> None:
@@ -181,13 +224,63 @@ def test_a_question_without_an_answer_is_asked_again_later(
     assert "authorized" not in str(retry.value)
 
 
-@pytest.mark.parametrize("reply", [NOT_FOUND, aws_error("ResourceNotFound", "no such job")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        NOT_FOUND,
+        aws_error("ResourceNotFound", "no such job"),
+        aws_error("ResourceNotFoundException", "no such job"),
+        aws_error("ValidationException", "Could not find training job night-1"),
+        aws_error("ValidationException", "The training job does not exist"),
+    ],
+)
 @pytest.mark.parametrize("name", ["describe", "tags", "add_tags"])
 def test_a_job_that_the_service_does_not_know_is_none(
     reply: Reply, name: str, sagemaker: Service
 ) -> None:
     sagemaker.server.reply(reply)
     assert CALLS[name](sagemaker.jobs) is None
+
+
+UNHEARD_OF = [
+    pytest.param(aws_error("ValidationException", "Invalid ARN"), id="another text"),
+    pytest.param(aws_error("AccessDeniedException", "secret words"), id="denied"),
+    pytest.param(aws_error("UnknownResource", "secret words"), id="another code"),
+]
+
+
+@pytest.mark.parametrize("reply", UNHEARD_OF)
+def test_whatever_list_tags_says_of_a_job_that_describe_does_not_know_it_has_no_tags(
+    reply: Reply, sagemaker: Service
+) -> None:
+    sagemaker.server.reply(reply, NOT_FOUND)
+    assert sagemaker.jobs.tags("night-1") is None
+    assert len(sagemaker.server.asked) == 2
+
+
+@pytest.mark.parametrize("reply", UNHEARD_OF)
+def test_a_refusal_of_list_tags_for_a_job_that_is_there_comes_again(
+    reply: Reply, sagemaker: Service
+) -> None:
+    there = reply_json(200, {"TrainingJobArn": f"{ARNS}night-1", "TrainingJobStatus": "Failed"})
+    sagemaker.server.reply(reply, there)
+    with pytest.raises(Retry) as retry:
+        sagemaker.jobs.tags("night-1")
+    assert "secret" not in str(retry.value)
+
+
+def test_list_tags_without_an_answer_is_no_occasion_to_ask_for_the_job(sagemaker: Service) -> None:
+    sagemaker.server.reply(Reply(cut=True), NOT_FOUND)
+    with pytest.raises(Retry):
+        sagemaker.jobs.tags("night-1")
+    assert len(sagemaker.server.asked) == 1
+
+
+def test_a_search_that_is_refused_is_not_an_empty_one(sagemaker: Service) -> None:
+    for refusal in (NOT_FOUND, aws_error("ResourceNotFound", "no such property")):
+        sagemaker.server.reply(refusal)
+        with pytest.raises(Retry):
+            sagemaker.jobs.waiting()
 
 
 def test_tags_that_vanish_between_two_pages_are_those_of_no_job(sagemaker: Service) -> None:

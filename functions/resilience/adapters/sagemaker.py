@@ -1,5 +1,6 @@
 """SageMaker, as the recovery and the sweep need it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,13 @@ from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.fleet import Seen, SeenJob
 from resilience.ports import Job
-from resilience.relaunch import Request, Shape
+from resilience.relaunch import Request, Shape, without_injected
 from resilience.tags import read
 
-_NOT_FOUND = "Requested resource not found"
+# A missing job is a ValidationException with a text ("Requested resource not found." from Describe,
+# "Could not find …" elsewhere), where the service model names ResourceNotFound.
+_MISSING = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
+_MISSING_TEXT = re.compile(r"not found|could not find|does not exist", re.IGNORECASE)
 _IN_USE = "ResourceInUse"
 _ENDED = ("Failed", "Stopped", "Completed")
 _MOST_FILTERS = 20  # that one SearchExpression takes
@@ -38,6 +42,20 @@ class SageMakerTrainingJobs:
         return None if described is None else Job(described["TrainingJobArn"], described)
 
     def tags(self, name: str) -> dict[str, str] | None:
+        """Read all tags; None where there is no such job.
+
+        What ListTags answers for a job that is gone is not documented: neither the text nor the
+        code, and a policy with a condition on tags denies it. DescribeTrainingJob's answer is
+        known, so it decides what a refusal of ListTags means.
+        """
+        try:
+            return self._all_tags(name)
+        except _Refused:
+            if self.describe(name) is None:
+                return None
+            raise
+
+    def _all_tags(self, name: str) -> dict[str, str] | None:
         found: dict[str, str] = {}
         page: dict[str, Any] | None = {"NextToken": ""}
         while page and (token := page.get("NextToken")) is not None:
@@ -51,10 +69,20 @@ class SageMakerTrainingJobs:
         return found
 
     def create(self, request: Request) -> None:
+        """Create; without what SageMaker had added to the parent itself, where it refuses that."""
+        try:
+            self._create(request)
+        except CreateRefused as refusal:
+            smaller = without_injected(request, refusal.text)
+            if smaller is None:
+                raise
+            self._create(smaller)
+
+    def _create(self, request: Request) -> None:
         try:
             answer = self._client.create_training_job(**request)
         except ClientError as error:
-            code, text = _code(error), str(error.response["Error"].get("Message", ""))
+            code, text = _code(error), _text(error)
             if code == _IN_USE:
                 raise NameInUse(str(request["TrainingJobName"])) from None
             if code in _REFUSALS | _THROTTLED:
@@ -114,7 +142,7 @@ class SageMakerTrainingJobs:
         }
         jobs: list[SeenJob] = []
         for _ in range(_MOST_PAGES):
-            page = self._read(self._client.search, **arguments) or {}
+            page = self._ask(self._client.search, **arguments)
             jobs += [_seen(result["TrainingJob"]) for result in page.get("Results", ())]
             if not page.get("NextToken"):
                 return Seen(tuple(jobs))
@@ -122,16 +150,32 @@ class SageMakerTrainingJobs:
         return Seen(tuple(jobs), whole=False)
 
     def _read(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
-        """Call; None where the service says that there is no such thing."""
+        """Ask about one job; None where the service says that there is no such job."""
+        try:
+            return self._ask(call, **arguments)
+        except _Refused as refused:
+            if refused.is_missing:
+                return None
+            raise
+
+    def _ask(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
         try:
             return call(**arguments)
         except ClientError as error:
-            text = str(error.response["Error"].get("Message", ""))
-            if _NOT_FOUND in text or _code(error) == "ResourceNotFound":
-                return None
-            raise Retry(f"{error.operation_name}: {_code(error)}") from None
+            raise _Refused(error) from None
         except (HTTPClientError, NoConnectionError):
             raise Retry("SageMaker: no answer") from None
+
+
+class _Refused(Retry):
+    """The service answered, and not as asked; its text may quote what a job holds."""
+
+    def __init__(self, error: ClientError) -> None:
+        super().__init__(f"{error.operation_name}: {_code(error)}")
+        invalid = _code(error) == "ValidationException"
+        self.is_missing = _code(error) in _MISSING or (
+            invalid and _MISSING_TEXT.search(_text(error)) is not None
+        )
 
 
 def _seen(job: Mapping[str, Any]) -> SeenJob:
@@ -170,6 +214,10 @@ def _condition(name: str, operator: str, value: str | None = None) -> dict[str, 
 
 def _iso(instant: int) -> str:
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _text(error: ClientError) -> str:
+    return str(error.response["Error"].get("Message", ""))
 
 
 def _code(error: ClientError) -> str:
