@@ -19,7 +19,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from resilience import settings, telemetry
-from resilience.adapters.messages import DeadLetterQueue, OneShotSchedules, Topic
+from resilience.adapters.messages import (
+    LEAD_SECONDS,
+    DeadLetterQueue,
+    OneShotSchedules,
+    Topic,
+)
 from resilience.adapters.parameters import stack_mode, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
@@ -44,6 +49,7 @@ _WANDB_RETRIES = urllib3.Retry(
     raise_on_status=False,
 )
 _WAVE_WIDTH = 3
+_SHORTEST_LEAD_SECONDS = 10  # a call of CreateSchedule may take a few
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
@@ -74,6 +80,10 @@ def start() -> Intake:
     pool = urllib3.PoolManager(timeout=_WANDB_TIMEOUT, retries=_WANDB_RETRIES)
     sagemaker_arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
     key = wandb_key(client("secretsmanager"), own.wandb_secret_name)
+
+    def now() -> int:
+        return int(time.time())
+
     return Intake(
         world=World(
             jobs=SageMakerTrainingJobs(client("sagemaker"), sagemaker_arns),
@@ -85,10 +95,12 @@ def start() -> Intake:
                 queue_arn=own.queue_arn,
                 account=account,
                 region=region,
+                now=now,
+                lead_seconds=_lead_seconds(own),
             ),
             notifications=Topic(client("sns"), own.topic_arn),
             mode=stack_mode(client("ssm"), own.mode_parameter),
-            now=lambda: int(time.time()),
+            now=now,
         ),
         dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),
         settings=own,
@@ -96,6 +108,11 @@ def start() -> Intake:
         account=account,
         region=region,
     )
+
+
+def _lead_seconds(own: settings.Settings) -> int:
+    """A stack that waits in seconds, as the demo's does, schedules in seconds; never in a few."""
+    return min(LEAD_SECONDS, max(_SHORTEST_LEAD_SECONDS, own.policy.backoff_base_seconds))
 
 
 if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:

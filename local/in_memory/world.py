@@ -34,7 +34,7 @@ class InMemoryWorld:
 
     def __post_init__(self) -> None:
         self.sagemaker = InMemorySageMaker(self.clock, self.account, self.region)
-        self.schedules = InMemorySchedules(account=self.account, region=self.region)
+        self.schedules = InMemorySchedules(self.clock, account=self.account, region=self.region)
         self.queue = InMemoryQueue(account=self.account, region=self.region)
 
     def read(self) -> tuple[Mode, int]:

@@ -212,6 +212,7 @@ class Stage:
                     queue_arn=own.queue_arn,
                     account=ACCOUNT,
                     region=REGION,
+                    now=self._now,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
                 mode=stack_mode(ssm, MODE),
