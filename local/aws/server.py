@@ -48,7 +48,7 @@ async def _run(listener: socket.socket, settings: Settings, parent: int | None) 
         _end_with(parent, over)
     control = ControlPlane(settings, Emulator(asyncio.get_running_loop()))
     if importlib.util.find_spec(EVENT_PATH):
-        importlib.import_module(EVENT_PATH).install()
+        importlib.import_module(EVENT_PATH).install(settings.doubts)
     endpoint.install(control)
     threading.Thread(target=_prepare, args=(settings,), daemon=True).start()
     serving = asyncio.ensure_future(

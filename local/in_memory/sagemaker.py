@@ -11,13 +11,14 @@ import botocore.session
 from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
+from local.doubts import KNOWN, TAGS_LAG_SECONDS, Doubts, echoed, refusal
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
 from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
 from resilience.fleet import Seen, SeenJob
 from resilience.ports import Job
-from resilience.relaunch import Request, Shape
+from resilience.relaunch import Request, Shape, without_injected
 
 _ENDED = ("Failed", "Stopped", "Completed")
 _MOST_TAGS = 50
@@ -44,8 +45,15 @@ def create_shape() -> Any:  # noqa: ANN401 — botocore has no types
 class InMemorySageMaker:
     """Fulfils ports.TrainingJobs and sweeping.EndedJobs."""
 
-    def __init__(self, clock: Clock, account: str = ACCOUNT, region: str = REGION) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        doubts: Doubts = KNOWN,
+    ) -> None:
         self._clock = clock
+        self._doubts = doubts
         self._arn_prefix = f"arn:aws:sagemaker:{region}:{account}:training-job/"
         self._jobs: dict[str, dict[str, Any]] = {}
         self._tags: dict[str, dict[str, str]] = {}
@@ -55,16 +63,30 @@ class InMemorySageMaker:
 
     def describe(self, name: str) -> Job | None:
         described = self._jobs.get(name)
-        return None if described is None else Job(self.arn(name), deepcopy(described))
+        if described is None:
+            return None
+        return Job(self.arn(name), echoed(deepcopy(described), self._doubts))
 
     def tags(self, name: str) -> dict[str, str] | None:
-        return dict(self._tags[name]) if name in self._jobs else None
+        if name not in self._jobs:
+            return None
+        age = self._clock() - self._jobs[name]["CreationTime"].timestamp()
+        return {} if self._doubts.tags_lag and age < TAGS_LAG_SECONDS else dict(self._tags[name])
 
     def create(self, request: Request) -> None:
+        try:
+            self._create(request)
+        except CreateRefused as refused:
+            smaller = without_injected(request, refused.text)
+            if smaller is None:
+                raise
+            self._create(smaller)
+
+    def _create(self, request: Request) -> None:
         report = ParamValidator().validate(request, create_shape())
         if report.has_errors():
             raise ParamValidationError(report=report.generate_report())
-        broken = broken_limit(request)
+        broken = broken_limit(request) or refusal(request, self._doubts)
         if broken is not None:
             raise CreateRefused("ValidationException", broken)
         name = str(request["TrainingJobName"])
@@ -85,6 +107,8 @@ class InMemorySageMaker:
         if len(added) > _MOST_TAGS:
             raise Retry("AddTags: ValidationException")
         self._tags[name] = added
+        if self._doubts.add_tags_modifies:
+            self._jobs[name]["LastModifiedTime"] = datetime.fromtimestamp(self._clock(), UTC)
 
     def request_shape(self) -> Shape:
         shape: Shape = create_shape()

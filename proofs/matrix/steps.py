@@ -15,7 +15,7 @@ class Step(StrEnum):
     READ_KEY = "read the W&B key"
     ASK_WANDB = "ask W&B"
     CREATE = "create the successor"
-    ADJUDICATE = "list the successor's tags"
+    ADJUDICATE = "look at the successor"
     LOOK_AGAIN = "list the job's tags again"
     CREATE_SCHEDULE = "create the schedule"
     GET_SCHEDULE = "get the schedule"
@@ -57,7 +57,6 @@ WRITES = frozenset(
     }
 )
 _BY_OPERATION = {
-    "DescribeTrainingJob": Step.DESCRIBE,
     "CreateTrainingJob": Step.CREATE,
     "AddTags": Step.ADD_TAGS,
     "GetSecretValue": Step.READ_KEY,
@@ -81,6 +80,8 @@ def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None, laun
             return Step.READ_SWITCH if about is None else Step.READ_MODE
         case "Publish":
             return Step.TELL_OF_BREAKER if about is None else Step.PUBLISH
+        case "DescribeTrainingJob":
+            return Step.DESCRIBE if asked["TrainingJobName"] == about else Step.ADJUDICATE
         case "ListTags":
             return _list_tags(asked, about, launched=launched)
         case "Search":

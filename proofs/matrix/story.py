@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from local.in_memory import ACCOUNT, REGION
@@ -12,6 +13,7 @@ from proofs.matrix.line import Plan
 from proofs.matrix.queue import VISIBILITY
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
+from proofs.matrix.subject import subject, tags_of_aws
 from resilience import events
 
 JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
@@ -23,6 +25,7 @@ TAGS = {
     "resilience:completed": "no",
     "team": "vision",
 }
+_TRAINED_FOR = 3600  # seconds
 _GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
 _CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 
@@ -62,7 +65,8 @@ def process_of(step: Step) -> str:
 
 def train(stage: Stage) -> None:
     """Have a training job that has saved twice, and a contract's tags that it wrote itself."""
-    described = {
+    described: dict[str, Any] = {
+        "CreationTime": stage.clock() - _TRAINED_FOR,
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         "RoleArn": ROLE,
         "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
@@ -78,8 +82,9 @@ def train(stage: Stage) -> None:
         "EnableManagedSpotTraining": False,
         "TrainingJobStatus": "InProgress",
         "SecondaryStatus": "Training",
+        **subject(stage.doubts),
     }
-    stage.account.put(JOB, described, {})
+    stage.account.put(JOB, described, tags_of_aws(stage.doubts))
     stage.account.tag(JOB, TAGS)
     for step in (100, 200):
         stage.account.commit(step, RUN)
