@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience import tags
+from resilience import environment, identity, tags
 from resilience.decisions import CheckpointRequest, Verdict
 
-# Entries of the Environment that the controller gives to each successor (docs/contract.md).
-ROOT, PARENT, ATTEMPT = "RESILIENCE_ROOT", "RESILIENCE_PARENT", "RESILIENCE_ATTEMPT"
-COLLECTION = "RESILIENCE_COLLECTION"
+_LINEAGE = {
+    tags.ROOT: environment.ROOT,
+    tags.PARENT: environment.PARENT,
+    tags.ATTEMPT: environment.ATTEMPT,
+}
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 _FIRST_SUCCESSOR = 2
-_MOST_DIGITS = 6  # of an attempt's number
-_PATH_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +44,23 @@ class Allowlist(Protocol):
     def allows_project(self, request: CheckpointRequest) -> bool: ...
 
 
-def place_of(job: SeenJob) -> CheckpointRequest | None:
-    """Where the job's checkpoints are: by its Environment, which nobody can change; else by tags.
+def is_invalid(job: SeenJob) -> bool:
+    """Whether the job is opted in and its tags name no place that W&B could have: that stops."""
+    return identity.opted_in(job.environment, job.tags) and _request(job) is None
 
-    None where the job is not opted in, or where its tags name no place that W&B could have.
-    """
-    parts = job.environment.get(COLLECTION, "").split("/")
-    if len(parts) == _PATH_PARTS:
-        return CheckpointRequest(entity=parts[0], project=parts[1], collection=parts[2])
+
+def is_allowed(job: SeenJob, allowlist: Allowlist) -> bool:
+    """Whether the job belongs to an allowed project, by what was fixed at its launch or by tags."""
+    if not identity.opted_in(job.environment, job.tags):
+        return False
+    told = _request(job)
+    places = (told, identity.pinned_project(job.environment, told))
+    return any(place is not None and allowlist.allows_project(place) for place in places)
+
+
+def _request(job: SeenJob) -> CheckpointRequest | None:
     try:
-        return tags.checkpoint_request(job.tags) if tags.opted_in(job.tags) else None
+        return identity.checkpoint_request(job.name, job.environment, job.tags)
     except tags.UnreadableTagError:
         return None
 
@@ -69,7 +76,7 @@ def successors_by_their_launch(
         job.name: parent
         for job in jobs
         if job.started and job.ended_at is not None and job.ended_at >= after
-        if (place := place_of(job)) is not None and allowlist.allows_project(place)
+        if is_allowed(job, allowlist)
         if (parent := _parent_of(job)) is not None
     }
 
@@ -85,16 +92,12 @@ def confirmed(successors: Mapping[str, str], parents: Iterable[SeenJob]) -> Iter
 
 def _parent_of(job: SeenJob) -> str | None:
     """The parent's name, where name, tags and Environment tell of one; None where they do not."""
-    environment, own = job.environment, job.tags
-    root, attempt = environment.get(ROOT, ""), environment.get(ATTEMPT, "")
-    if (own.get(tags.ROOT), own.get(tags.ATTEMPT)) != (root, attempt):
+    if not identity.is_successor(job.name, job.environment):
         return None
-    if not (attempt.isascii() and attempt.isdigit() and len(attempt) <= _MOST_DIGITS):
+    launched = {tag: job.environment.get(name) for tag, name in _LINEAGE.items()}
+    if launched != {tag: job.tags.get(tag) for tag in _LINEAGE}:
         return None
-    number = int(attempt)
-    if number < _FIRST_SUCCESSOR or job.name != tags.successor_name(root, number):
-        return None
-    first = number == _FIRST_SUCCESSOR
-    parent = root if first else tags.successor_name(root, number - 1)
-    told = (own.get(tags.PARENT), environment.get(PARENT, parent))
-    return parent if told == (parent, parent) else None
+    root, attempt = str(launched[tags.ROOT]), int(str(launched[tags.ATTEMPT]))
+    first = attempt == _FIRST_SUCCESSOR
+    parent = root if first else tags.successor_name(root, attempt - 1)
+    return parent if launched[tags.PARENT] == parent else None

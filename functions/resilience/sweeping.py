@@ -11,7 +11,14 @@ from typing import Protocol
 
 from resilience import tags
 from resilience.decisions import Mode
-from resilience.fleet import Seen, SeenJob, confirmed, place_of, successors_by_their_launch
+from resilience.fleet import (
+    Seen,
+    SeenJob,
+    confirmed,
+    is_allowed,
+    is_invalid,
+    successors_by_their_launch,
+)
 from resilience.ports import Queue
 from resilience.settings import SweepSettings
 
@@ -109,8 +116,7 @@ def _is_due(job: SeenJob, settings: SweepSettings, now: int) -> bool:
 
 def _gets_a_verdict(job: SeenJob, settings: SweepSettings) -> bool:
     """Whether deciding on the job would record anything; if not, each sweep would find it again."""
-    place = place_of(job)
-    return _acts(job) and place is not None and settings.allows_project(place)
+    return _acts(job) and (is_invalid(job) or is_allowed(job, settings))
 
 
 def _is_overdue(job: SeenJob, before: int) -> bool:

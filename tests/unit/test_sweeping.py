@@ -15,6 +15,7 @@ from tests.unit.recovery_world import (
     CAPACITY,
     JOB,
     OUT_OF_MEMORY,
+    PROOF,
     SUCCESSOR,
     TAGS,
     decide,
@@ -72,7 +73,7 @@ def test_a_job_whose_event_was_lost_is_judged_after_one_sweep() -> None:
 def test_every_end_gets_its_verdict_from_the_sweep(
     status: str, secondary: str, reason: str
 ) -> None:
-    world = trained(TAGS | {tags.COMPLETED: "yes"})
+    world = trained(TAGS | {tags.COMPLETED: PROOF})
     world.sagemaker.end(JOB, status, secondary)
     world.clock.pass_by(GRACE)
     swept(world)
@@ -104,7 +105,7 @@ def test_a_job_that_trains_or_never_opted_in_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     "own",
-    [{"resilience:mode": "observe"}, {"resilience:mode": "off"}, {"WANDB_PROJECT": "../admin"}],
+    [{"resilience:mode": "observe"}, {"resilience:mode": "off"}],
 )
 def test_a_job_whose_own_tags_let_no_verdict_be_recorded_is_not_found_every_time(
     own: dict[str, str],
@@ -112,6 +113,18 @@ def test_a_job_whose_own_tags_let_no_verdict_be_recorded_is_not_found_every_time
     world = failed(tags=TAGS | own)
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
+
+
+@pytest.mark.parametrize("project", ["", "../admin"])
+def test_a_job_whose_tags_became_invalid_stops_by_the_sweep_and_is_reported_once(
+    project: str,
+) -> None:
+    world = failed(tags=TAGS | {"WANDB_PROJECT": project}, environment={})
+    for _ in range(3):
+        world.clock.pass_by(GRACE)
+        swept(world)
+        work_off(world)
+    assert [one.reason for one in world.topic.published] == [Reason.TAGS_INVALID]
 
 
 def test_a_judged_job_is_left_alone() -> None:
@@ -179,15 +192,19 @@ def relaunched(world: InMemoryWorld, root: str) -> str:
     lineage = {tags.ROOT: root, tags.PARENT: root, tags.ATTEMPT: "2"}
     launched = {
         "TrainingStartTime": datetime.fromtimestamp(world.clock(), UTC),
-        "Environment": {
-            "RESILIENCE_ROOT": root,
-            "RESILIENCE_PARENT": root,
-            "RESILIENCE_ATTEMPT": "2",
-        },
+        "Environment": _launched(root, "2"),
     }
     world.sagemaker.put(name, ended | launched, TAGS | lineage)
     world.sagemaker.end(name, "Failed", "Failed")
     return name
+
+
+def _launched(root: str, attempt: str) -> dict[str, str]:
+    return {
+        "RESILIENCE_ROOT": root,
+        "RESILIENCE_PARENT": root,
+        "RESILIENCE_ATTEMPT": attempt,
+    }
 
 
 def failing(world: InMemoryWorld, count: int) -> None:
@@ -253,20 +270,24 @@ def test_failures_older_than_the_window_do_not_count() -> None:
 
 JUNK: dict[str, Callable[[InMemoryWorld, str], None]] = {
     "no attempt of its root by its name": lambda world, name: change(
-        world, name, {tags.ROOT: "other"}, Environment={"RESILIENCE_ROOT": "other"}
+        world, name, {tags.ROOT: "other", tags.PARENT: "other"}, Environment=_launched("other", "2")
     ),
     "launched as no successor": lambda world, name: change(world, name, {}, Environment={}),
     "tags that its launch contradicts": lambda world, name: change(
         world, name, {tags.ATTEMPT: "3"}
     ),
+    "another parent by its tag": lambda world, name: change(world, name, {tags.PARENT: "other"}),
     "another parent than its attempt's": lambda world, name: change(
-        world, name, {tags.PARENT: "other"}
+        world,
+        name,
+        {tags.PARENT: "other"},
+        Environment=_launched(name[:-3], "2") | {"RESILIENCE_PARENT": "other"},
     ),
     "a number that nobody can read": lambda world, name: change(
         world,
         name,
         {tags.ATTEMPT: "²"},
-        Environment={"RESILIENCE_ROOT": name[:-3], "RESILIENCE_ATTEMPT": "²"},
+        Environment=_launched(name[:-3], "²"),
     ),
     "a project that is not allowed": lambda world, name: change(
         world, name, {"WANDB_ENTITY": "stranger"}
@@ -303,16 +324,9 @@ def test_junk_that_bears_a_parent_tag_neither_trips_the_breaker_nor_hides_what_d
 def test_a_place_that_the_launch_fixed_counts_and_not_what_a_tag_says_of_it() -> None:
     world = failed()
     failing(world, 2)
-    change(
-        world,
-        "bad-0-r2",
-        {"WANDB_ENTITY": "stranger"},
-        Environment={
-            "RESILIENCE_ROOT": "bad-0",
-            "RESILIENCE_ATTEMPT": "2",
-            "RESILIENCE_COLLECTION": "example-team/vision/model-night-1",
-        },
-    )
+    launched = _launched("bad-0", "2")
+    launched["RESILIENCE_COLLECTION"] = "example-team/vision/model-night-1"
+    change(world, "bad-0-r2", {"WANDB_ENTITY": "stranger"}, Environment=launched)
     assert swept(world, breaker_failures=2).breaker_tripped
 
 
@@ -329,7 +343,11 @@ def test_later_attempts_count_under_the_name_of_their_own_parent() -> None:
     second = relaunched(world, "bad")
     third, now = tags.successor_name("bad", 3), datetime.fromtimestamp(world.clock(), UTC)
     lineage = {tags.ROOT: "bad", tags.PARENT: second, tags.ATTEMPT: "3"}
-    environment = {"RESILIENCE_ROOT": "bad", "RESILIENCE_ATTEMPT": "3"}
+    environment = {
+        "RESILIENCE_ROOT": "bad",
+        "RESILIENCE_PARENT": second,
+        "RESILIENCE_ATTEMPT": "3",
+    }
     change(world, second, {tags.VERDICT: "RELAUNCH", tags.SUCCESSOR: third})
     ended = {"TrainingJobStatus": "Failed", "TrainingStartTime": now, "Environment": environment}
     world.sagemaker.put(third, ended, TAGS | lineage)
