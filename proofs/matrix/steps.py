@@ -15,7 +15,7 @@ class Step(StrEnum):
     READ_KEY = "read the W&B key"
     ASK_WANDB = "ask W&B"
     CREATE = "create the successor"
-    ADJUDICATE = "look at the successor"
+    ADJUDICATE = "describe the successor"
     LOOK_AGAIN = "list the job's tags again"
     CREATE_SCHEDULE = "create the schedule"
     GET_SCHEDULE = "get the schedule"
@@ -83,16 +83,14 @@ def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None, laun
         case "DescribeTrainingJob":
             return Step.DESCRIBE if asked["TrainingJobName"] == about else Step.ADJUDICATE
         case "ListTags":
-            return _list_tags(asked, about, launched=launched)
+            return _list_tags(asked, launched=launched)
         case "Search":
             return _search(asked)
         case _:
             return _BY_OPERATION[operation]
 
 
-def _list_tags(asked: Mapping[str, Any], about: str | None, *, launched: bool) -> Step:
-    if asked["ResourceArn"].rpartition("/")[2] != about:
-        return Step.ADJUDICATE
+def _list_tags(asked: Mapping[str, Any], *, launched: bool) -> Step:
     if launched:
         return Step.LOOK_AGAIN
     return Step.LIST_MORE_TAGS if "NextToken" in asked else Step.LIST_TAGS

@@ -292,7 +292,7 @@ def test_one_message_does_not_bring_back_a_job_of_long_ago() -> None:
     world.clock.pass_by(400 * 86_400)
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.STOP, Reason.ENDED_TOO_LONG_AGO)
-    assert decision.detail == "400 days ago, 14 allowed"
+    assert decision.detail == "400 days ago, 15 allowed"
     assert world.sagemaker.requests == []
 
 

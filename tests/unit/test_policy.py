@@ -93,7 +93,7 @@ def test_a_termination_that_nothing_explains_stops_and_one_that_a_text_explains_
         ({"tags_invalid": True, "request": None}, Reason.TAGS_INVALID),
         ({"contradictions": ("WANDB_RUN_ID",)}, Reason.TAGS_CONTRADICT_LAUNCH),
         ({"lineage": None}, Reason.LINEAGE_TAGS_MALFORMED),
-        ({"ended_at": NOW - 15 * 86_400}, Reason.ENDED_TOO_LONG_AGO),
+        ({"ended_at": NOW - 16 * 86_400}, Reason.ENDED_TOO_LONG_AGO),
     ],
 )
 def test_what_cannot_be_trusted_stops_and_wandb_is_not_asked(
