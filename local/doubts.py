@@ -81,10 +81,16 @@ def every_one() -> Doubts:
 def _one(doubts: Doubts, word: str) -> Doubts:
     name, _, choice = word.partition("=")
     field = name.replace("-", "_")
-    if name not in NAMES or (choice and field not in _FLIPPED):
+    known: object = getattr(KNOWN, field, None)
+    kind: type = type(known)
+    if name not in NAMES or (choice and choice not in _choices(kind)):
         raise ValueError(f"no doubt is called {word!r}; there are: {', '.join((*NAMES, ALL))}")
-    told = type(_FLIPPED[field])(choice) if choice else _FLIPPED.get(field, True)
-    return replace(doubts, **{field: told})  # type: ignore[arg-type]  # names and kinds checked
+    other = kind(choice) if choice else _FLIPPED.get(field, True)
+    return replace(doubts, **{field: other})  # type: ignore[arg-type]  # name and kind are checked
+
+
+def _choices(kind: type) -> list[str]:
+    return [str(one) for one in kind] if issubclass(kind, StrEnum) else []
 
 
 def echoed(described: Mapping[str, Any], doubts: Doubts) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from local.doubts import ALGORITHM_REGISTRY, KNOWN, flipped
 from local.in_memory import Clock, InMemorySageMaker, InMemoryWorld
 from local.replaying import deployment
 from resilience import tags
@@ -14,7 +15,7 @@ from resilience.errors import CreateRefused, NameInUse
 from resilience.events import Hint
 from resilience.fleet import Seen
 from resilience.recovery import recover
-from tests.adapters.local_jobs import JobsInMemory, LocalJobs, Service
+from tests.adapters.local_jobs import DOUBTED, JobsInMemory, LocalJobs, Service
 
 OPTED_IN = {
     "WANDB_ENTITY": "example-team",
@@ -23,12 +24,20 @@ OPTED_IN = {
 }
 
 
-@pytest.fixture(params=["in memory", "local aws"])
+WANTED = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
+
+
+@pytest.fixture(
+    params=["in memory", "local aws", "in memory, every doubt", "local aws, every doubt"]
+)
 def service(request: pytest.FixtureRequest) -> Service:
-    if request.param == "local aws":
-        found: LocalJobs = request.getfixturevalue("local_jobs")
+    doubted = "doubt" in request.param
+    if request.param.startswith("local aws"):
+        name = "doubted_jobs" if doubted else "local_jobs"
+        found: LocalJobs = request.getfixturevalue(name)
         return found
-    return JobsInMemory(InMemorySageMaker(Clock(int(time.time()))))
+    doubts = flipped(DOUBTED) if doubted else KNOWN
+    return JobsInMemory(InMemorySageMaker(Clock(int(time.time())), doubts=doubts))
 
 
 def created(service: Service, own: Mapping[str, str] = OPTED_IN, **more: object) -> str:
@@ -192,8 +201,7 @@ def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service)
         HyperParameters={"epochs": "20", "sagemaker_job_name": '"night"'},
     )
     world = InMemoryWorld(Clock(int(time.time())))
-    wanted = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
-    world.wandb.commit(wanted, step=100, run="night")
+    world.wandb.commit(WANTED, step=100, run="night")
     decision = recovered(service, world, name)
     assert (decision.verdict, decision.reason) == (
         Verdict.RELAUNCH,
@@ -212,6 +220,34 @@ def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night:v0"
     assert (service.jobs.tags(name) or {})[tags.SUCCESSOR] == f"{name}-r2"
     assert recovered(service, world, name).reason is Reason.ALREADY_JUDGED
+
+
+GROUP = {"InstanceGroupName": "all", "InstanceType": "ml.m5.large", "InstanceCount": 1}
+
+
+def test_a_job_in_which_the_doubts_show_is_continued_as_it_was_asked_for(service: Service) -> None:
+    """Several kinds of instances, SageMaker's own algorithm, and a tag that Studio sets."""
+    usual = service.request({})["AlgorithmSpecification"]
+    name = service.failed(
+        OPTED_IN,
+        ResourceConfig={"InstanceGroups": [GROUP], "VolumeSizeInGB": 1},
+        AlgorithmSpecification={
+            **usual,
+            "TrainingImage": f"{ALGORITHM_REGISTRY}us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+            "ContainerEntrypoint": ["sh", "-c", "exit 1"],
+        },
+    )
+    parent = service.jobs.describe(name)
+    assert parent is not None
+    service.jobs.add_tags(parent.arn, {"sagemaker:domain-arn": "arn:aws:sagemaker:::domain/d-1"})
+    world = InMemoryWorld(Clock(int(time.time())))
+    world.wandb.commit(WANTED, step=100, run="night")
+    assert recovered(service, world, name).verdict is Verdict.RELAUNCH
+    successor = service.jobs.describe(f"{name}-r2")
+    assert successor is not None
+    for member in ("ResourceConfig", "AlgorithmSpecification"):
+        assert successor.described[member] == parent.described[member]
+    assert "sagemaker:domain-arn" not in (service.jobs.tags(f"{name}-r2") or {})
 
 
 def recovered(service: Service, world: InMemoryWorld, name: str) -> Decision:
