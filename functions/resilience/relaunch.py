@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from resilience import tags
+from resilience import environment, tags
 from resilience.decisions import CheckpointRequest, Reason, Successor
 
 # Members that are not carried, each with its reason.
@@ -26,7 +26,6 @@ REFUSED = ("ModelPackageConfig", "ServerlessJobConfig", "SessionChainingConfig")
 _ECHOED_ONLY = ("SelectedInstanceType", "SelectedInstanceCount")
 _RULES = frozenset(DROPPED)
 _KEEP_RULES = "keep"
-_ON_DIVERGENCE, _DATA_SEED_OFFSET = "on-divergence", "RESILIENCE_DATA_SEED_OFFSET"
 _MOST_ENTRIES = 100
 _LONGEST = {"Environment": 512, "HyperParameters": 2500}
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
@@ -67,7 +66,9 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
     }
     request = carried | {
         "TrainingJobName": successor.name,
-        "Environment": _environment(source, successor),
+        "Environment": environment.of_successor(
+            described, source.tags, source.wandb, source.run, successor
+        ),
         "Tags": [
             {"Key": key, "Value": value}
             for key, value in sorted(tags.of_successor(source.tags, successor).items())
@@ -159,39 +160,6 @@ def _entries(member: str, entries: Mapping[str, object], longest: int) -> Iterat
         yield f"{member}: {len(entries)} entries, {_MOST_ENTRIES} allowed; remove {over}"
     if any(len(str(value)) > longest for value in entries.values()):
         yield f"{member}: a value is over {longest} characters; shorten it"
-
-
-def _environment(source: Source, successor: Successor) -> dict[str, str]:
-    own = source.described.get("Environment")
-    inherited = {
-        key: value
-        for key, value in (own.items() if isinstance(own, dict) else ())
-        if not key.startswith("RESILIENCE_")
-    }
-    added = {
-        "WANDB_RESUME": "allow",
-        "RESILIENCE_ROOT": successor.root,
-        "RESILIENCE_ATTEMPT": str(successor.attempt),
-    }
-    if source.run is not None:
-        added["WANDB_RUN_ID"] = source.run
-    if successor.checkpoint is not None:
-        wandb = source.wandb
-        path = f"{wandb.entity}/{wandb.project}/{wandb.collection}"
-        added["RESILIENCE_CHECKPOINT"] = f"{path}:{successor.checkpoint.version}"
-        added["RESILIENCE_CHECKPOINT_DIGEST"] = successor.checkpoint.digest
-        added["RESILIENCE_CHECKPOINT_STEP"] = tags.step_word(successor.checkpoint.step)
-    if successor.rejected:
-        added["RESILIENCE_REJECTED"] = " ".join(successor.rejected)
-    return inherited | added | _data_order(source, successor, own)
-
-
-def _data_order(source: Source, successor: Successor, own: object) -> dict[str, str]:
-    """Return another order after a divergence, where it is asked for; later attempts keep it."""
-    if successor.diverged and source.tags.get(tags.RESHUFFLE) == _ON_DIVERGENCE:
-        return {_DATA_SEED_OFFSET: str(successor.attempt)}
-    kept = own.get(_DATA_SEED_OFFSET) if isinstance(own, dict) else None
-    return {} if kept is None else {_DATA_SEED_OFFSET: str(kept)}
 
 
 def _prune(value: object, shape: Shape) -> object:

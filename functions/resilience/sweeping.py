@@ -81,9 +81,9 @@ def _gets_a_verdict(own: Mapping[str, str], settings: SweepSettings) -> bool:
     if tags.mode(own, Mode.ACT) is not Mode.ACT or not tags.opted_in(own):
         return False
     try:
-        return settings.allows_project(tags.checkpoint_request(own))
+        return settings.allows_project(tags.checkpoint_request(own, ()))
     except tags.UnreadableTagError:
-        return False
+        return True  # it stops, and a person is notified
 
 
 def _breaks(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> bool:

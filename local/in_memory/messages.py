@@ -19,6 +19,12 @@ class InMemorySchedules:
     def schedule(self, job: str, times: int, due: int) -> int:
         return self.due.setdefault((job, times), due)
 
+    def is_reminder_set(self, job: str) -> bool:
+        return (job, 0) in self.due
+
+    def remind(self, job: str, due: int) -> None:
+        self.due.setdefault((job, 0), due)
+
     def fire(self, now: int) -> tuple[str, ...]:
         """Take out what is due; the messages that the queue gets for it."""
         fired = [key for key, due in self.due.items() if due <= now]

@@ -4,7 +4,7 @@ import itertools
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -121,7 +121,9 @@ def local_server(
 
 def _request(entity: str) -> CheckpointRequest:
     project = f"project-{next(_numbers)}"
-    return CheckpointRequest(entity=entity, project=project, collection=COLLECTION)
+    return CheckpointRequest(
+        entity=entity, project=project, collection=COLLECTION, runs=("night", "morning")
+    )
 
 
 @pytest.fixture(params=["in memory", "local server"])
@@ -141,13 +143,22 @@ def seen(wandb: Wandb) -> list[tuple[str, int | None, str | None]]:
 def test_a_project_that_is_not_there_is_told_apart_from_an_empty_one(wandb: Wandb) -> None:
     assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, project_exists=False)
     wandb.commit(1, run="other", collection="model-other")
-    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND)
+    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, collection_exists=False)
 
 
 def test_versions_come_newest_first_with_their_steps_and_runs(wandb: Wandb) -> None:
     wandb.commit(100, 200, run="night")
-    wandb.commit(50, run="other")
-    assert seen(wandb) == [("v2", 50, "other"), ("v1", 200, "night"), ("v0", 100, "night")]
+    wandb.commit(50, run="morning")
+    assert seen(wandb) == [("v2", 50, "morning"), ("v1", 200, "night"), ("v0", 100, "night")]
+
+
+def test_versions_of_other_runs_are_counted_and_do_not_count(wandb: Wandb) -> None:
+    wandb.commit(100, run="night")
+    wandb.commit(900, 901, run="other")
+    assert seen(wandb) == [("v0", 100, "night")]
+    assert wandb.checkpoints.newest(wandb.request).foreign == 2
+    unnamed = replace(wandb.request, runs=())
+    assert wandb.checkpoints.newest(unnamed).checkpoints == ()
 
 
 def test_the_newest_version_is_the_latest_and_the_only_one(wandb: Wandb) -> None:

@@ -17,7 +17,9 @@ from resilience.decisions import CheckpointRequest, Lookup
 from resilience.ports import Answer
 from tests.adapters.answering import Answering, Reply, answering, reply_json
 
-REQUEST = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
+REQUEST = CheckpointRequest(
+    entity="example-team", project="vision", collection="model-night", runs=("night",)
+)
 KEY = secrets.token_hex(20)
 NODE: dict[str, Any] = {
     "state": "COMMITTED",
@@ -120,7 +122,7 @@ def test_a_project_that_is_null_is_not_an_empty_collection(wandb: Asked) -> None
     project_gone = reply_json(200, {"data": {"project": None}})
     collection_gone = reply_json(200, {"data": {"project": {"artifactCollection": None}}})
     assert wandb.newest(project_gone) == Answer(Lookup.FOUND, project_exists=False)
-    assert wandb.newest(collection_gone) == Answer(Lookup.FOUND)
+    assert wandb.newest(collection_gone) == Answer(Lookup.FOUND, collection_exists=False)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +155,9 @@ def test_a_step_is_what_the_metadata_says_or_unknown(
 
 
 @pytest.mark.parametrize("maker", [None, {}, {"name": None}])
-def test_a_version_without_a_maker_has_no_run(maker: object, wandb: Asked) -> None:
-    (checkpoint,) = wandb.newest(found(NODE | {"createdBy": maker})).checkpoints
-    assert checkpoint.run is None
+def test_a_version_without_a_maker_is_nobodys(maker: object, wandb: Asked) -> None:
+    answer = wandb.newest(found(NODE | {"createdBy": maker}))
+    assert (answer.checkpoints, answer.foreign) == ((), 1)
 
 
 def test_a_pending_version_is_not_committed_even_if_the_server_shows_it(wandb: Asked) -> None:

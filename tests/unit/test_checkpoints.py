@@ -280,24 +280,17 @@ def test_an_alias_that_names_nothing_of_ours_is_missing(there: tuple[Checkpoint,
     assert chosen(facts) == Choice(None, (), alias_missing=True)
 
 
-@pytest.mark.parametrize(
-    ("told", "collection", "run"),
-    [
-        ("told", "model-r1", "told"),
-        (None, "model-r1", "r1"),
-        (None, "model-elsewhere", "r2"),
-        (None, "checkpoints", "r2"),
-    ],
-)
-def test_whose_versions_count_is_told_or_named_or_the_newest_makers(
-    told: str | None, collection: str, run: str
-) -> None:
-    there = (checkpoint("v10", 1, run="r2"), checkpoint("v9", 2), checkpoint("v11", 3, run=None))
-    assert checkpoints.lineage_run(told, collection, there) == run
+def test_where_no_run_is_named_the_maker_of_the_only_versions_is_not_taken_for_one() -> None:
+    unnamed = replace(REQUEST, runs=())
+    facts = ended(INFRASTRUCTURE, V1, V2, request=unnamed)
+    assert chosen(facts) == Choice(None, (("v2", "other_run"), ("v1", "other_run")))
 
 
-def test_where_nobody_made_anything_the_run_is_not_known() -> None:
-    assert checkpoints.lineage_run(None, "model-r1", ()) is None
+def test_versions_of_each_run_that_is_named_count() -> None:
+    renamed = replace(REQUEST, runs=("night-1", "night-1-algo-1"))
+    own = checkpoint("v4", 40, run="night-1-algo-1")
+    facts = ended(INFRASTRUCTURE, V3, own, request=renamed)
+    assert chosen(facts).chosen == own
 
 
 def _known(step: int | None) -> int:
@@ -312,7 +305,8 @@ def test_never_is_a_better_good_one_passed_over_without_a_reason(facts: Facts) -
     if found.chosen is not None:
         assert found.chosen.committed
         assert found.chosen.version not in rejected
-        assert facts.run in {None, found.chosen.run}
+        assert facts.request is not None
+        assert found.chosen.run in facts.request.runs
         for one in facts.checkpoints:
             better = _known(one.step) > _known(found.chosen.step)
             assert one.version in passed_over or not better

@@ -209,6 +209,9 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
         "WANDB_RESUME": "allow",
         "RESILIENCE_ROOT": "root",
         "RESILIENCE_ATTEMPT": "3",
+        "RESILIENCE_PARENT": "root-r2",
+        "RESILIENCE_LEDGER": "infrastructure=2 no-progress=0 at-checkpoint=0",
+        "RESILIENCE_COLLECTION": "team/digits/model-r1",
         "RESILIENCE_CHECKPOINT": "team/digits/model-r1:v4",
         "RESILIENCE_CHECKPOINT_DIGEST": "digest-v4",
         "RESILIENCE_CHECKPOINT_STEP": "40",
@@ -325,7 +328,7 @@ def test_what_a_request_does_not_have_breaks_no_limit() -> None:
     ("own", "more", "names"),
     [
         ({f"k{number}": "" for number in range(36)}, {}, "Tags: 51"),
-        ({}, {"Environment": {f"K{number}": "" for number in range(94)}}, "Environment: 102"),
+        ({}, {"Environment": {f"K{number}": "" for number in range(91)}}, "Environment: 102"),
         ({}, {"Environment": {"K": "x" * 513}}, "Environment: a value is over 512"),
         ({}, {"HyperParameters": {f"k{n}": "" for n in range(101)}}, "HyperParameters: 101"),
         ({}, {"HyperParameters": {"k": "x" * 2501}}, "HyperParameters: a value is over 2500"),
@@ -345,7 +348,7 @@ def test_a_limit_is_named_with_its_remedy_before_the_call(
 
 
 def test_how_many_entries_are_too_many_is_told() -> None:
-    crowded = {"Environment": {f"K{number}": "" for number in range(94)}}
+    crowded = {"Environment": {f"K{number}": "" for number in range(91)}}
     assert limit(crowded) == "Environment: 102 entries, 100 allowed; remove 2"
 
 
@@ -362,7 +365,7 @@ def test_the_longest_key_and_value_of_a_tag_fit() -> None:
 
 def test_what_exactly_fits_fits() -> None:
     own = OPTED_IN | {f"k{number}": "ü 1_.:/=+-@" for number in range(35)}
-    full = {f"K{number}": "x" * 512 for number in range(92)}
+    full = {f"K{number}": "x" * 512 for number in range(89)}
     most = {f"k{number}": "x" * 2500 for number in range(100)}
     assert limit({"Environment": full, "HyperParameters": most}, own) is None
 

@@ -11,6 +11,7 @@ from tests.unit.recovery_world import (
     CAPACITY,
     JOB,
     OUT_OF_MEMORY,
+    PROOF,
     SUCCESSOR,
     TAGS,
     decide,
@@ -68,7 +69,7 @@ def test_a_job_whose_event_was_lost_is_judged_after_one_sweep() -> None:
 def test_every_end_gets_its_verdict_from_the_sweep(
     status: str, secondary: str, reason: str
 ) -> None:
-    world = trained(TAGS | {tags.COMPLETED: "yes"})
+    world = trained(TAGS | {tags.COMPLETED: PROOF})
     world.sagemaker.end(JOB, status, secondary)
     world.clock.pass_by(GRACE)
     swept(world)
@@ -100,7 +101,7 @@ def test_a_job_that_trains_or_never_opted_in_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     "own",
-    [{"resilience:mode": "observe"}, {"resilience:mode": "off"}, {"WANDB_PROJECT": "../admin"}],
+    [{"resilience:mode": "observe"}, {"resilience:mode": "off"}],
 )
 def test_a_job_whose_own_tags_let_no_verdict_be_recorded_is_not_found_every_time(
     own: dict[str, str],
@@ -108,6 +109,18 @@ def test_a_job_whose_own_tags_let_no_verdict_be_recorded_is_not_found_every_time
     world = failed(tags=TAGS | own)
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
+
+
+@pytest.mark.parametrize("project", ["", "../admin"])
+def test_a_job_whose_tags_became_invalid_stops_by_the_sweep_and_is_reported_once(
+    project: str,
+) -> None:
+    world = failed(tags=TAGS | {"WANDB_PROJECT": project}, environment={})
+    for _ in range(3):
+        world.clock.pass_by(GRACE)
+        swept(world)
+        work_off(world)
+    assert [one.reason for one in world.topic.published] == [Reason.TAGS_INVALID]
 
 
 def test_a_judged_job_is_left_alone() -> None:

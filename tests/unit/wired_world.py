@@ -6,7 +6,7 @@ texts), it holds `whisper`.
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -20,7 +20,7 @@ from botocore.config import Config
 
 from local.in_memory import InMemoryWorld
 from resilience import tags as tag_names
-from resilience.decisions import CheckpointRequest, Lookup
+from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.errors import CreateRefused, NameInUse
 from resilience.ports import Answer
 
@@ -162,9 +162,11 @@ class Wire:
             entity=asked["entity"], project=asked["project"], collection=asked["collection"]
         )
         answer = self.world.wandb.newest(place)
-        return _STATUS[answer.lookup], json.dumps({"data": {"project": self._project(answer)}})
+        versions = self.world.wandb.versions(place) or ()
+        project = self._project(answer, [one for one in reversed(versions) if one.committed])
+        return _STATUS[answer.lookup], json.dumps({"data": {"project": project}})
 
-    def _project(self, answer: Answer) -> dict[str, Any] | None:
+    def _project(self, answer: Answer, versions: Iterable[Checkpoint]) -> dict[str, Any] | None:
         if not answer.project_exists:
             return None
         nodes: list[Mapping[str, object]] = [
@@ -176,7 +178,7 @@ class Wire:
                 "metadata": json.dumps({"step": one.step, "note": self.whisper}),
                 "createdBy": {"name": one.run},
             }
-            for one in answer.checkpoints
+            for one in versions
         ]
         edges = [{"node": node} for node in (*nodes, *self.more_versions)]
         return {"artifactCollection": {"artifacts": {"edges": edges}}}

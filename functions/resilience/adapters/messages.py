@@ -18,6 +18,7 @@ from resilience.tags import stamp, step_word
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
+_REMINDER = 0  # a wait's own schedules are counted from 1
 
 
 class DeadLetterQueue:
@@ -87,6 +88,16 @@ class OneShotSchedules:
 
     def schedule(self, job: str, times: int, due: int) -> int:
         name = _schedule_name(job, times)
+        return due if self._create(name, job, due) else self._already(name, due)
+
+    def is_reminder_set(self, job: str) -> bool:
+        return self._find(_schedule_name(job, _REMINDER)) is not None
+
+    def remind(self, job: str, due: int) -> None:
+        self._create(_schedule_name(job, _REMINDER), job, due)
+
+    def _create(self, name: str, job: str, due: int) -> bool:
+        """Create a schedule; False where one of this name stands."""
         body = events.check(
             job, source="resilience.wait", account=self._account, region=self._region
         )
@@ -103,20 +114,34 @@ class OneShotSchedules:
         except ClientError as error:
             if error.response["Error"].get("Code") != "ConflictException":
                 raise Retry("CreateSchedule") from None
-            return self._already(name, due)
+            return False
         except (HTTPClientError, NoConnectionError):
             raise Retry("CreateSchedule: no answer") from None
-        return due
+        return True
 
     def _already(self, name: str, due: int) -> int:
         """An earlier try set it: its time stands."""
-        found = _call(self._scheduler.get_schedule, Name=name, GroupName=self._group)
-        text = str(found["ScheduleExpression"]).removeprefix("at(").removesuffix(")")
+        expression = self._find(name)
+        if expression is None:
+            raise Retry("GetSchedule: the schedule is gone again")
+        text = expression.removeprefix("at(").removesuffix(")")
         try:
             set_for = datetime.fromisoformat(text).replace(tzinfo=UTC)
         except ValueError:
             return due
         return int(set_for.timestamp())
+
+    def _find(self, name: str) -> str | None:
+        """The expression of the schedule that has the name; None: there is none."""
+        try:
+            found = self._scheduler.get_schedule(Name=name, GroupName=self._group)
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ResourceNotFoundException":
+                return None
+            raise Retry("GetSchedule") from None
+        except (HTTPClientError, NoConnectionError, ResponseParserError):
+            raise Retry("GetSchedule: no answer") from None
+        return str(found["ScheduleExpression"])
 
 
 class Topic:

@@ -74,10 +74,10 @@ class WandbCheckpoints:
             return Answer(Lookup.REFUSED)
         if response.status != _OK:
             return Answer(Lookup.UNAVAILABLE)
-        return _read(response.data)
+        return _read(response.data, request.runs)
 
 
-def _read(body: bytes) -> Answer:
+def _read(body: bytes, runs: tuple[str, ...]) -> Answer:
     """An answer that is not what was asked for says nothing: unavailable, never "none"."""
     try:
         answer = json.loads(body)
@@ -91,7 +91,15 @@ def _read(body: bytes) -> Answer:
         found = tuple(_checkpoints(edges))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Answer(Lookup.UNAVAILABLE)
-    return Answer(Lookup.FOUND, found) if _has_newest(found) else Answer(Lookup.UNAVAILABLE)
+    if not _has_newest(found):
+        return Answer(Lookup.UNAVAILABLE)
+    own = tuple(one for one in found if one.run in runs)
+    return Answer(
+        Lookup.FOUND,
+        own,
+        collection_exists=collection is not None,
+        foreign=len(found) - len(own),
+    )
 
 
 def _has_newest(found: tuple[Checkpoint, ...]) -> bool:
