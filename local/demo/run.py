@@ -12,7 +12,7 @@ from pathlib import Path
 from local.demo.lineage import Attempt, Observer
 from local.demo.scenarios import Blow, Scenario
 from local.demo.story import Story
-from local.stack import ENTITY, REPOSITORY, SECRET, SWEEP, LocalStack
+from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -73,7 +73,7 @@ class Run:
     def _launch(self) -> None:
         """Launch by the command that a user would type."""
         options = [
-            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT, "--secret-name", SECRET),
+            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT),
             *("--base-url", self.stack.wandb.url, "--source", str(self._source())),
             *self.scenario.launch,
         ]
