@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from local.in_memory import ACCOUNT, REGION, Clock
+from local.in_memory import ACCOUNT, REGION, Clock, graphql
 from local.in_memory.limits import broken_limit
 from proofs.matrix.search import matches
 
@@ -251,8 +251,7 @@ class Account:
         if asked["key"] != self.key.now:
             raise Refused("Unauthorized", "no such key", status=401)
         known = (self.versions.before or ()) if stale else self.versions.now
-        edges = [{"node": one} for one in reversed(known)]
-        return {"data": {"project": {"artifactCollection": {"artifacts": {"edges": edges}}}}}
+        return {"data": {"project": graphql.project(asked, known[::-1])}}
 
 
 def _there(found: T | None) -> T:

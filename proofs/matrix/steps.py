@@ -15,7 +15,7 @@ class Step(StrEnum):
     READ_KEY = "read the W&B key"
     ASK_WANDB = "ask W&B"
     CREATE = "create the successor"
-    ADJUDICATE = "list the successor's tags"
+    ADJUDICATE = "describe the successor"
     LOOK_AGAIN = "list the job's tags again"
     CREATE_SCHEDULE = "create the schedule"
     GET_SCHEDULE = "get the schedule"
@@ -55,7 +55,6 @@ WRITES = frozenset(
     }
 )
 _BY_OPERATION = {
-    "DescribeTrainingJob": Step.DESCRIBE,
     "CreateTrainingJob": Step.CREATE,
     "AddTags": Step.ADD_TAGS,
     "GetSecretValue": Step.READ_KEY,
@@ -79,17 +78,17 @@ def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None, laun
             return Step.READ_SWITCH if about is None else Step.READ_MODE
         case "Publish":
             return Step.TELL_OF_BREAKER if about is None else Step.PUBLISH
+        case "DescribeTrainingJob":
+            return Step.DESCRIBE if asked["TrainingJobName"] == about else Step.ADJUDICATE
         case "ListTags":
-            return _list_tags(asked, about, launched=launched)
+            return _list_tags(asked, launched=launched)
         case "Search":
             return _search(asked)
         case _:
             return _BY_OPERATION[operation]
 
 
-def _list_tags(asked: Mapping[str, Any], about: str | None, *, launched: bool) -> Step:
-    if asked["ResourceArn"].rpartition("/")[2] != about:
-        return Step.ADJUDICATE
+def _list_tags(asked: Mapping[str, Any], *, launched: bool) -> Step:
     if launched:
         return Step.LOOK_AGAIN
     return Step.LIST_MORE_TAGS if "NextToken" in asked else Step.LIST_TAGS

@@ -7,6 +7,7 @@ from local.aws import lambda_runtime
 from local.aws.event_path import (
     alarms,
     mappings,
+    networks,
     queue_access,
     rules,
     scheduler_access,
@@ -20,6 +21,7 @@ def install() -> None:
     """Mend this process's MiniStack; call once, before it serves."""
     transport.install()
     lambda_runtime.install()
+    networks.install()
     mappings.install()
     rules.install()
     queue_access.install()
