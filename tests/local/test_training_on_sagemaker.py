@@ -1,5 +1,6 @@
 """The launcher and the training against the local SageMaker, IAM enforced, and W&B."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -110,9 +111,14 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
         "WANDB_PROJECT": "resilient-digits",
         "WANDB_CHECKPOINT_NAME": "model-digits",
         "WANDB_RUN_ID": "digits",
-        "resilience:completed": "yes",
+        "resilience:completed": proof_of(machine.describe("digits")),
     }
     assert machine.wandb.api_key not in str(machine.describe("digits")) + output
+
+
+def proof_of(described: dict[str, Any]) -> str:
+    """What only the job, and who may describe it, can write at its true end."""
+    return hashlib.sha256(described["Environment"][TOKEN].encode()).hexdigest()
 
 
 LISTENER = """

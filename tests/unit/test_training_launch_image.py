@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from launching.account import Account, LaunchError
 from launching.images import default_image, registry_account
+from resilience.registries import DEEP_LEARNING_CONTAINERS
 from tests.unit.small_launch import ACCOUNT, TRAINING
 
 OURS = json.loads((TRAINING / "launching" / "registries.json").read_text())
@@ -61,6 +62,10 @@ def test_the_registries_and_the_default_image_are_those_that_the_sdk_knows() -> 
     assert version["registries"] == OURS
     assert version["repository"] == "pytorch-training"
     assert f"py{tag['python']}" in version["py_versions"]
+
+
+def test_the_controller_relaunches_the_default_image_in_every_region() -> None:
+    assert DEEP_LEARNING_CONTAINERS == OURS
 
 
 def test_the_domains_are_those_that_botocore_knows() -> None:

@@ -11,6 +11,7 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 
 from launching.account import Account
 from launching.role import Needs, ensure_role, execution_policy, self_opt_in_policy
+from tests.template import stack as template
 from tests.unit.small_launch import ACCOUNT, account
 
 NEEDS = Needs(home="bucket/prefix", secret="team/key")
@@ -77,6 +78,31 @@ def test_a_training_opts_itself_in_only_where_nobody_has() -> None:
     assert may_tag(policy, *keys, job="a", bears={})
     assert not may_tag(policy, *keys, job="a", bears=OPTED_IN)
     assert not may_tag(policy, *keys, "resilience:attempt", job="a", bears={})
+
+
+def test_the_stacks_policies_for_other_training_roles_give_the_very_same_rights() -> None:
+    place = Account("aws", template.ACCOUNT, template.REGION)
+    policies = template.stack(TrainingJobPrefix="vision-").of_type("AWS::IAM::ManagedPolicy")
+    needs = replace(NEEDS, job_prefix="vision-")
+    every = statements(execution_policy(place, needs))
+    opt_in = statements(self_opt_in_policy(place, needs))
+    marks = statements(policies["CompletionMarkPolicy"]["PolicyDocument"])
+    assert marks == [one for one in every if "sagemaker:" in one["Action"][0]]
+    theirs = statements(policies["SelfOptInPolicy"]["PolicyDocument"])
+    assert theirs == [*opt_in, *(one for one in marks if one["Action"] == ["sagemaker:ListTags"])]
+
+
+def statements(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """With lists where a policy may have a word, in one order, and without names."""
+    found = []
+    for statement in policy["Statement"]:
+        plain = {key: value for key, value in statement.items() if key != "Sid"}
+        keys = plain.get("Condition", {}).get("ForAllValues:StringEquals", {})
+        ordered = {"ForAllValues:StringEquals": {key: sorted(keys[key]) for key in keys}}
+        actions = [plain["Action"]] if isinstance(plain["Action"], str) else plain["Action"]
+        condition = {"Condition": plain["Condition"] | ordered} if keys else {}
+        found.append({**plain, "Action": actions, **condition})
+    return found
 
 
 def test_a_job_prefix_keeps_the_role_off_other_jobs() -> None:

@@ -11,8 +11,8 @@ from launching.account import LaunchError
 if TYPE_CHECKING:
     from launching.account import Account
 
-# The account whose registry has the Deep Learning Containers of a region. Data, because the
-# template's mapping DeepLearningContainers must say the same; a test compares both with the SDK's.
+# The account whose registry has the Deep Learning Containers of a region. The controller has the
+# same table, and takes only those images by default; a test compares both with the SDK's.
 _REGISTRIES = Path(__file__).with_name("registries.json")
 # The first of the containers with torch 2.10: an older one runs code out of a checkpoint that is
 # loaded with weights_only (CVE-2026-24747). requirements.lock is made for its Python.
