@@ -67,6 +67,9 @@ def local_stack(
         for note in aws.notes:
             say(f"note: {note}")
         say(f"AWS answers at {aws.endpoint}, W&B at {wandb.url}")
+        # The controller's own; what a launch makes has another name.
+        secrets = aws.client("secretsmanager")
+        secrets.create_secret(Name=SECRET, SecretString=wandb.api_key)
         deployed = _deploy(aws, wandb, parameters or {})
         say(f"template.yaml is deployed as stack {STACK!r}; its live properties are as written")
         for note in deployed.notes:

@@ -13,7 +13,7 @@ from local.demo.browser import press
 from local.demo.lineage import Attempt, Observer
 from local.demo.scenarios import Blow, Scenario
 from local.demo.story import Story
-from local.stack import ENTITY, REPOSITORY, SECRET, SWEEP, LocalStack
+from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -74,7 +74,7 @@ class Run:
     def _launch(self) -> None:
         """Launch by the command that a user would type."""
         options = [
-            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT, "--secret-name", SECRET),
+            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT),
             *("--base-url", self.stack.wandb.url, "--source", str(self._source())),
             *self.scenario.launch,
         ]
