@@ -1,4 +1,4 @@
-"""The one path that acts: observe afresh, then decide, act and learn until nothing new is learnt."""
+"""The one path that acts: observe afresh; then decide, act and learn until nothing is learnt."""
 
 from concurrent.futures import Executor
 from dataclasses import replace

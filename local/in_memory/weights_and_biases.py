@@ -21,7 +21,7 @@ class InMemoryWandb:
         if self.lookup is not Lookup.FOUND:
             return Answer(self.lookup)
         if (request.entity, request.project) not in self._projects:
-            return Answer(Lookup.FOUND, project_exists=False)
+            return Answer(Lookup.FOUND, project_exists=False, collection_exists=False)
         versions = self.versions(request)
         own = [one for one in reversed(versions or []) if one.run in request.runs]
         return Answer(
@@ -52,7 +52,9 @@ class InMemoryWandb:
         self.have_project(request.entity, request.project)
         self._versions.setdefault(_place(request), []).extend(checkpoints)
 
-    def commit(self, request: CheckpointRequest, *, step: int | None, run: str) -> Checkpoint:
+    def commit(
+        self, request: CheckpointRequest, *, step: int | None, run: str, job: str | None = None
+    ) -> Checkpoint:
         """Commit the next version; `latest` moves to it."""
         versions = self._versions.setdefault(_place(request), [])
         older = [
@@ -66,6 +68,7 @@ class InMemoryWandb:
             run=run,
             committed=True,
             aliases=("latest", version),
+            job=job,
         )
         versions[:] = older
         self.add(request, made)

@@ -3,8 +3,8 @@
 from itertools import count
 
 import pytest
-
 import resilience.recovery
+
 import resilience.sweeping
 from resilience import tags
 from resilience.decisions import Succession

@@ -1,8 +1,8 @@
 """The matrix notices when an element of the protocol is taken out of the controller."""
 
 import pytest
-
 import resilience.recovery
+
 from proofs.matrix.cells import judge
 from proofs.matrix.faults import Fault
 from proofs.matrix.run import Cell

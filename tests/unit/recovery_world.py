@@ -14,11 +14,11 @@ from local.replaying import deployment
 from local.replaying.described import described
 from resilience import events
 from resilience import tags as tag_names
+from resilience.controller import recover
 from resilience.decisions import CheckpointRequest, Decision
 from resilience.errors import Retry
 from resilience.events import Hint, NotForUs
 from resilience.ports import World
-from resilience.recovery import recover
 
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 JOB, SUCCESSOR = "night-1", "night-1-r2"

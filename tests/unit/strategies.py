@@ -47,8 +47,12 @@ LEDGERS = st.builds(
     ends=st.dictionaries(CLASSES.map(str), st.integers(1, 12), max_size=5).map(
         lambda ends: tuple(sorted(ends.items()))
     ),
-    without_progress=COUNTS,
-    at_checkpoint=st.integers(0, 3),
+    unpaid=COUNTS,
+    without_work=st.integers(0, 4),
+    lost_seconds=st.integers(0, 200_000),
+    same=st.integers(0, 3),
+    place=st.sampled_from(["", "0123abcd"]),
+    best=st.integers(-1, 100),
     seen=st.integers(-1, 12),
 )
 WAITS = st.none() | st.builds(Waiting, times=st.integers(0, 200), since=INSTANTS)
@@ -110,6 +114,8 @@ FACTS = st.builds(
     created_at=st.none() | INSTANTS,
     ended_at=st.none() | INSTANTS,
     started=st.booleans(),
+    seconds=st.integers(0, 400_000),
+    signature=st.sampled_from(["5191a7e0", "0therrea"]),
     mode=mostly(Mode.ACT, st.sampled_from(Mode)),
     request=st.none() | REQUESTS | REQUESTS | REQUESTS,
     tags_invalid=mostly(usual=False, others=st.booleans()),
@@ -124,12 +130,12 @@ FACTS = st.builds(
     run=st.sampled_from(["r1", "r1", "r2", None]),
     lookup=mostly(Lookup.FOUND, st.sampled_from(Lookup)),
     checkpoints=COLLECTIONS,
+    pending=mostly(0, st.integers(0, 3)),
     elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),
     policy=POLICIES,
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
     refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
-    scheduled=st.none() | INSTANTS,
 )
 
 # Tags that people set and SageMaker takes.
