@@ -221,6 +221,7 @@ class Facts:
     owner: str | None
     lineage: Lineage | None  # None: its lineage tags cannot be read
     judged: Judged | None
+    again: str | None  # a person asks for another decision: a hash of the word
     failure_class: FailureClass | None
     failure_rule: str
     checkpoint_load_error: bool

@@ -32,12 +32,7 @@ class SeenJob:
     started: bool  # whether it ever had its instances
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a search found. `whole` is False where it had more pages than one sweep reads."""
-
-    jobs: tuple[SeenJob, ...] = ()
-    whole: bool = True
+Pages = Iterator[tuple[SeenJob, ...]]  # of a search, each read when it is taken
 
 
 class Allowlist(Protocol):
