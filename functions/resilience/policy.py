@@ -48,7 +48,9 @@ def decide(facts: Facts) -> Decision:
     ignored = _ignore(facts)
     if ignored is not None:
         return Decision(verdict=Verdict.IGNORE, reason=ignored, rule=str(ignored), facts=facts)
-    distrusted = _distrust(facts)
+    # What runs already is no longer to be distrusted: the record has to say so.
+    relaunched = facts.succession is Succession.OURS and facts.failure_class and facts.lineage
+    distrusted = None if relaunched else _distrust(facts)
     if distrusted is not None:
         reason, detail = distrusted
         return Decision(
@@ -275,7 +277,8 @@ def _lost_or_hopeless(case: Case) -> Decision | None:
     if case.ledger.same >= _CONFIRMED:
         rule = case.facts.failure_rule
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
-    if case.rejected or case.lineage.started_from is not None or case.ledger.best >= 0:
+    excluded = case.rejected or case.facts.checkpoints
+    if excluded or case.lineage.started_from is not None or case.ledger.best >= 0:
         return case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose")
     return None
 
