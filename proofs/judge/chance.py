@@ -28,7 +28,7 @@ class Chance:
         return round(math.exp(self._random.uniform(math.log(low), math.log(high))))
 
     def after(self, mean: float, shape: float = 1.0) -> int:
-        """A Weibull time with this mean; shape 1 has no memory, below it faults come in clusters."""
+        """A Weibull time with this mean; at shape 1 without memory, below it in clusters."""
         scale = mean / math.gamma(1 + 1 / shape)
         return max(1, round(self._random.weibullvariate(scale, shape)))
 

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from proofs.at_once import AtOnce
@@ -76,13 +77,12 @@ class Course:
 
     def _plan(self, lineage: Lineage) -> None:
         training, truth = lineage.case.training, lineage.case.truth
-        self._at(training.launched, lambda: self._launch(lineage))
+        self._at(training.launched, partial(self._launch, lineage))
         if truth.stop:
-            self._at(truth.stop.at, lambda: self._person_stops(lineage))
+            self._at(truth.stop.at, partial(self._person_stops, lineage))
         for mode in truth.modes:
-            word = Mode(mode.word)
-            self._at(mode.window.begin, lambda word=word: self._world.set_mode(word))
-            self._at(mode.window.end, lambda: self._world.set_mode(Mode.ACT))
+            self._at(mode.window.begin, partial(self._world.set_mode, Mode(mode.word)))
+            self._at(mode.window.end, partial(self._world.set_mode, Mode.ACT))
 
     # Jobs
 
@@ -93,7 +93,7 @@ class Course:
 
     def _begin(self, lineage: Lineage, life: Life) -> None:
         if life.ended < FOR_EVER:
-            self._at(life.ended, lambda: self._end(lineage, life))
+            self._at(life.ended, partial(self._end, lineage, life))
 
     def _end(self, lineage: Lineage, life: Life) -> None:
         if lineage.record.done:
@@ -101,16 +101,13 @@ class Course:
         lineage.end(life)
         lineage.open[life.job] = self._clock() + self._contestant.sweep_settings.grace_seconds
         for when, version in lineage.late:
-            self._at(when, lambda version=version: lineage.end_upload(version))
+            self._at(when, partial(lineage.end_upload, version))
         lineage.late.clear()
         times = 0 if self._chance.happens(rates.EVENT_LOST) else 1
         times += self._chance.happens(rates.EVENT_TWICE)
         for _ in range(times):
-            hint = self._event(life.job)
-            self._at(
-                self._clock() + self._chance.between(*rates.EVENT_DELAY),
-                lambda hint=hint: self._take(hint, 1),
-            )
+            when = self._clock() + self._chance.between(*rates.EVENT_DELAY)
+            self._at(when, partial(self._take, self._event(life.job), 1))
 
     def _event(self, job: str) -> Hint:
         described = self._world.sagemaker.describe(job)
@@ -137,7 +134,7 @@ class Course:
             lineage.says(f"{hint.job}: {error}")
         if receives < _MOST_RECEIVES:
             when = self._clock() + _VISIBILITY
-            self._at(when, lambda: self._take(hint, receives + 1))
+            self._at(when, partial(self._take, hint, receives + 1))
         elif lineage:
             lineage.record.dead_letters += 1
 
@@ -180,7 +177,7 @@ class Course:
     def _hear(self, body: str) -> None:
         hint = events.parse(body, account=ACCOUNT, region=REGION)
         if isinstance(hint, Hint):
-            self._at(self._clock() + 1, lambda: self._take(hint, 1))
+            self._at(self._clock() + 1, partial(self._take, hint, 1))
 
     def _close(self, job: str) -> None:
         """See what stands on the job now, as a sweep would see it."""
@@ -239,12 +236,12 @@ class Course:
         for decision in published[self._mails :]:
             lineage = self._of[decision.facts.job]
             lineage.record.mails.append((self._clock(), f"{decision.verdict} {decision.reason}"))
-            if lineage.record.hopeless_since is not None:
-                self._at(next_look(self._clock()), lambda one=lineage: self._ends_hopeless(one))
+            if lineage.record.seems_hopeless:
+                self._at(next_look(self._clock()), partial(self._ends_hopeless, lineage))
         if len(told) > self._alerts:
             for lineage in self._lineages:
                 lineage.says(f"mail: {told[-1][0]}")
-            self._at(next_look(self._clock()), lambda: self._world.set_mode(Mode.ACT))
+            self._at(next_look(self._clock()), partial(self._world.set_mode, Mode.ACT))
         self._mails, self._alerts = len(published), len(told)
 
     def _ends_hopeless(self, lineage: Lineage) -> None:

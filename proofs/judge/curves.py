@@ -36,7 +36,8 @@ def _line(name: str, records: Sequence[Record]) -> str:
     lost = sum(one.lost_steps for one in able) / HOUR
     wrong = share_wrong(records) or 0.0
     bar = "#" * round(wrong / 2.5)
-    return f"{name:>20} {wrong:6.1f} %  {idle:6.2f} h idle  {lost:6.1f} h lost  {jobs:5.1f} jobs  {bar}"
+    measured = f"{idle:6.2f} h idle  {lost:6.1f} h lost  {jobs:5.1f} jobs"
+    return f"{name:>20} {wrong:6.1f} %  {measured}  {bar}".rstrip()
 
 
 def _struck(number: int, seed: int, seconds: int, what: str) -> Case:

@@ -8,6 +8,8 @@ from proofs.judge.truth import Taint, Training, Truth
 from proofs.judge.week import FOR_EVER, HOUR, MINUTE, Window, inside
 
 _GRACE = 120  # seconds that SageMaker leaves between SIGTERM and the end
+# When and of what the start fails; or not before when it can succeed.
+_Obstacle = tuple[int, str] | int
 _GRACEFUL = frozenset({"time_limit", "max_wait", "stopped"})
 _RESTARTS = frozenset({"repaired", "spot"})
 
@@ -71,7 +73,7 @@ class Lives:
         if started is None:
             return life
         life.started = started
-        run = _Run(life, started, step, bad, self._dangers_of_start(started, bad, chance))
+        run = _Run(life, started, step, bad, self._dangers_of_start(started, chance, bad=bad))
         while not self._ran_to_its_end(run, chance):
             pass
         self._settle_uploads(life, chance)
@@ -81,32 +83,54 @@ class Lives:
 
     def _start(self, life: Life, chance: Chance) -> int | None:
         """When the container starts; None: it never did, and the life has ended."""
-        truth, created = self._truth, life.created
-        ready = created + chance.between(*self._training.startup)
-        if truth.never_starts:
-            return _never(life, created + chance.between(60, 600), "never_starts")
-        if inside(truth.refused, created):
-            return _never(life, created + chance.between(120, 480), "refused")
-        incident = inside(truth.incidents, created) or inside(truth.incidents, ready)
-        if incident and chance.happens(rates.NEVER_STARTED_IN_INCIDENT):
-            return _never(life, max(created, incident.begin) + chance.between(60, 600), "incident")
-        drought = inside(truth.droughts, created)
-        if drought:
-            pending = chance.happens(rates.SHARE_PENDING)
-            patience = rates.PENDING if pending else rates.GIVES_UP_ON_CAPACITY
-            gives_up = created + chance.between(*patience)
-            if gives_up < drought.end:
-                return _never(life, gives_up, "pending" if pending else "capacity")
-            ready = max(ready, drought.end + chance.between(*self._training.startup))
-        if inside(truth.data_down, ready) and chance.happens(0.5):
-            return _never(life, ready, "download")
-        if truth.stop and created <= truth.stop.at < ready:
-            return _never(life, truth.stop.at + 5, "stopped")
+        ready = life.created + chance.between(*self._training.startup)
+        for obstacle in (self._refusal, self._incident, self._drought, self._no_data, self._halt):
+            met = obstacle(life.created, ready, chance)
+            if isinstance(met, tuple):
+                life.ends(*met)
+                return None
+            ready = max(ready, met)
         return ready
+
+    def _refusal(self, created: int, _: int, chance: Chance) -> _Obstacle:
+        if self._truth.never_starts:
+            return created + chance.between(60, 600), "never_starts"
+        if inside(self._truth.refused, created):
+            return created + chance.between(120, 480), "refused"
+        return created
+
+    def _incident(self, created: int, ready: int, chance: Chance) -> _Obstacle:
+        incidents = self._truth.incidents
+        met = inside(incidents, created) or inside(incidents, ready)
+        if met and chance.happens(rates.NEVER_STARTED_IN_INCIDENT):
+            return max(created, met.begin) + chance.between(60, 600), "incident"
+        return created
+
+    def _drought(self, created: int, _: int, chance: Chance) -> _Obstacle:
+        """SageMaker looks for instances for a while; some jobs wait for them in Pending."""
+        met = inside(self._truth.droughts, created)
+        if met is None:
+            return created
+        pending = chance.happens(rates.SHARE_PENDING)
+        patience = rates.PENDING if pending else rates.GIVES_UP_ON_CAPACITY
+        gives_up = created + chance.between(*patience)
+        if gives_up < met.end:
+            return gives_up, "pending" if pending else "capacity"
+        return met.end + chance.between(*self._training.startup)
+
+    def _no_data(self, created: int, ready: int, chance: Chance) -> _Obstacle:
+        met = inside(self._truth.data_down, ready)
+        return (ready, "download") if met and chance.happens(0.5) else created
+
+    def _halt(self, created: int, ready: int, _: Chance) -> _Obstacle:
+        stop = self._truth.stop
+        return (stop.at + 5, "stopped") if stop and created <= stop.at < ready else created
 
     # While it runs
 
-    def _dangers_of_start(self, started: int, bad: bool, chance: Chance) -> list[tuple[int, str]]:
+    def _dangers_of_start(
+        self, started: int, chance: Chance, *, bad: bool
+    ) -> list[tuple[int, str]]:
         truth, init = self._truth, self._training.init
         early = started + chance.between(0.3 * init, 0.95 * init)
         dangers = [(at, cause) for at, cause in truth.deaths if at > started]
@@ -266,10 +290,6 @@ class Lives:
         self._next_fault = self._age + self._faults.after(mean, shape)
 
 
-def _never(life: Life, at: int, cause: str) -> None:
-    life.ends(at, cause)
-
-
 def _fault(chance: Chance) -> str:
     if chance.happens(rates.SHARE_OF_SOFTWARE):
         return "software"
@@ -279,8 +299,3 @@ def _fault(chance: Chance) -> str:
 def _late(chance: Chance) -> int:
     share = chance.weighted({(low, high): weight for weight, low, high in rates.LATE})
     return chance.between(*share)
-
-
-def least_run(training: Training) -> int:
-    """Seconds from a request to the first commit, at the least."""
-    return training.startup[0] + training.init + training.interval + MINUTE

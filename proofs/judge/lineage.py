@@ -102,7 +102,9 @@ class Lineage:
         """Have SageMaker and W&B show the end as it looks from outside."""
         record, name = self.record, life.job
         self._show_versions(life)
-        self._world.sagemaker.show(name, requests.times(life))
+        stop = self.case.truth.stop
+        stopping = life.cause == "stopped" and stop is not None and stop.how != "wandb"
+        self._world.sagemaker.show(name, requests.times(life, stopping=stopping))
         status, secondary = self._looks(life)
         self._world.sagemaker.end(name, status, secondary, self._reason(life, status))
         if life.cause == "finished":
@@ -141,7 +143,22 @@ class Lineage:
             )
         else:
             text = self._wording.text(said, self._chance.of("says", life.job))
-        return text.replace("{version}", self._version_at(life.resumed))
+        return self._filled_in(text, life)
+
+    def _filled_in(self, text: str, life: Life) -> str:
+        """What this project's training side says holds its own steps and versions."""
+        if "{" not in text:
+            return text
+        taint, suspects = self.case.truth.taint, [one.version for one in life.saves if one.suspect]
+        filled = {
+            "{version}": self._version_at(life.resumed),
+            "{step}": str(taint.dies_at if taint else 0),
+            "{healthy}": str(taint.onset if taint else 0),
+            "{suspects}": " ".join(suspects) or "none",
+        }
+        for hole, word in filled.items():
+            text = text.replace(hole, word)
+        return text
 
     def _version_at(self, step: int) -> str:
         found = (name for name, save in self._saves.items() if save.step == step)

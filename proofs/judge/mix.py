@@ -1,4 +1,4 @@
-"""Draws lineages: a training, the weather that any training meets, and the trouble it is made for."""
+"""Draws lineages: a training, the weather that it meets, and the trouble it is made for."""
 
 from collections.abc import Mapping
 from dataclasses import replace

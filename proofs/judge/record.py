@@ -6,6 +6,8 @@ from proofs.judge.life import Life
 from proofs.judge.truth import Case
 from proofs.judge.week import DAY, FOR_EVER, HOUR, next_look, next_morning, stamp
 
+_TOO_MANY_MAILS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -44,6 +46,14 @@ class Record:
     @property
     def hopeless(self) -> bool:
         return bool(self.case.truth.hopeless)
+
+    @property
+    def seems_hopeless(self) -> bool:
+        """Whether the mails make a person look: of a wait, or of relaunch after relaunch."""
+        if self.hopeless_since is None:
+            return False
+        since = [what for when, what in self.mails if when >= self.hopeless_since]
+        return len(since) >= _TOO_MANY_MAILS or any(not one.startswith("RELAUNCH") for one in since)
 
     @property
     def recoverable(self) -> bool:

@@ -56,9 +56,9 @@ def launch(training: Training) -> Request:
     }
 
 
-def times(life: Life) -> dict[str, object]:
-    """What Describe shows of an attempt's course, whatever it says of itself."""
-    shown: dict[str, object] = {"SecondaryStatusTransitions": _transitions(life)}
+def times(life: Life, *, stopping: bool) -> dict[str, object]:
+    """What Describe shows of an attempt's course; `stopping`: somebody asked SageMaker to stop."""
+    shown: dict[str, object] = {"SecondaryStatusTransitions": _transitions(life, stopping=stopping)}
     if life.started is not None:
         shown["TrainingStartTime"] = _instant(life.started)
         shown["TrainingTimeInSeconds"] = life.trained
@@ -66,14 +66,14 @@ def times(life: Life) -> dict[str, object]:
     return shown
 
 
-def _transitions(life: Life) -> list[dict[str, object]]:
+def _transitions(life: Life, *, stopping: bool) -> list[dict[str, object]]:
     steps = [("Starting", life.created, "Preparing the instances for training")]
     if life.cause == "pending":
         steps.append(("Pending", life.created + 30, "Training job waiting for capacity"))
     if life.started is not None:
         steps.append(("Downloading", life.started - 30, "Downloading input data"))
         steps.append(("Training", life.started, "Training image download completed."))
-    if life.cause == "stopped":
+    if stopping:
         steps.append(("Stopping", life.ended, "Stopping the training job"))
     return [
         {"Status": status, "StartTime": _instant(begin), "StatusMessage": message}

@@ -55,6 +55,10 @@ def mails_mean(records: Records) -> float | None:
     return sum(len(one.mails) for one in records) / days if days else None
 
 
+def came_back(records: Records) -> float:
+    return sum(one.came_back for one in records)
+
+
 def rows(*, mixed: bool) -> tuple[Row, ...]:
     return (
         Row("lineages", len, ".0f"),
@@ -68,7 +72,7 @@ def rows(*, mixed: bool) -> tuple[Row, ...]:
         Row("hopeless: attempts that trained, mean", attempts_mean, ".2f", aim=1),
         Row("  worst", attempts_worst, ".0f", aim=3),
         Row("  launches, those that never started too", launches_mean, ".2f"),
-        Row("came back after a person's stop", lambda some: sum(one.came_back for one in some), ".0f", 0),
+        Row("came back after a person's stop", came_back, ".0f", aim=0),
         Row("mails a lineage and day", mails_mean, ".2f"),
         Row(
             "  most on one day",
@@ -76,7 +80,7 @@ def rows(*, mixed: bool) -> tuple[Row, ...]:
             ".0f",
         ),
         Row("dead letters", lambda some: sum(one.dead_letters for one in some), ".0f"),
-    )  # fmt: skip
+    )
 
 
 def missed(records: Records, *, mixed: bool) -> list[str]:
@@ -93,7 +97,8 @@ def table(records: Records, *, mixed: bool) -> Iterator[str]:
     by_length = {
         name: [one for one in records if one.case.length_class == name] for name in _COLUMNS
     }
-    yield f"{'':{_HEAD}}" + "".join(f"{name:>{_WIDTH}}" for name in ("all", "aim", *_COLUMNS))
+    names = ("all", "aim", *_COLUMNS)
+    yield " " * _HEAD + "".join(f"{name:>{_WIDTH}}" for name in names)
     for row in rows(mixed=mixed):
         aim = "" if row.aim is None else f"<= {row.aim:g}" if row.aim else "0"
         cells = [_cell(row, records), aim, *(_cell(row, by_length[name]) for name in _COLUMNS)]
@@ -134,11 +139,12 @@ def worst_groups(records: Records) -> Iterator[str]:
 
 def costly(records: Records) -> Iterator[str]:
     """One story each of training lost, of a hopeless lineage, and of one that came back."""
-    for what, measure in (
-        ("most training lost", lambda one: one.lost_steps * one.recoverable),
-        ("most attempts on a hopeless lineage", lambda one: one.hopeless_billed * one.hopeless),
-        ("came back after a person's stop", lambda one: one.came_back),
-    ):
+    measures: dict[str, Callable[[Record], int]] = {
+        "most training lost": lambda one: one.lost_steps * one.recoverable,
+        "most attempts on a hopeless lineage": lambda one: one.hopeless_billed * one.hopeless,
+        "came back after a person's stop": lambda one: one.came_back,
+    }
+    for what, measure in measures.items():
         worst = max(records, key=measure)
         if measure(worst):
             yield what

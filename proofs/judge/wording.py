@@ -19,14 +19,19 @@ _SHARES = {"another class": 1.0, "cut": 1.0, "harmless line": 1.0}
 # AWS writes few texts and knows which; it mistakes a cause a third as often.
 _SERVICE_MIXED = 1 / 3
 _HARMLESS = (
-    "[rank0]:[W312 00:49:03.94 ProcessGroupNCCL.cpp:1250] Warning: process group has NOT been"
-    " destroyed before we destruct ProcessGroupNCCL.",
+    "[rank0]:[W312 00:49:03.94 ProcessGroupNCCL.cpp:1250] Warning: process group has NOT been d",
     "algo-1:57:57 [0] NCCL INFO Bootstrap : Using eth0:10.0.0.1<0>",
     "Exception ignored in: <function _ConnectionBase.__del__ at 0x7f9a>",
     "FutureWarning: `torch.load` with `weights_only=False` will change its default",
     "wandb: Waiting for W&B process to finish... (failed 1).",
     "INFO: retrying request after connection reset, attempt 1 of 5",
     "bash: warning: setlocale: LC_ALL: cannot change locale (en_US.UTF-8)",
+)
+
+
+_DIVERGED = (
+    "AlgorithmError: LossDiverged: the loss at step {step} is nan;"
+    " healthy up to step {healthy}; suspect: {suspects}, exit code: 1"
 )
 
 
@@ -61,7 +66,11 @@ SAID: Mapping[str, Said] = {
     "bug": Said("user_code"),
     "data_bug": Said("data", ("OSError", "DataLossError", "JSONDecode", "ParserError", "zlib")),
     "nan": Said("user_code", ("nan loss", "loss scale")),
-    "marked_nan": Said("user_code", ("LossDiverged",)),
+    "marked_nan": Said(
+        "user_code",
+        exactly=(_DIVERGED,),
+    ),
+    ),
     "stopped": Said("interrupted", ("exit code: 143", "SIGTERM")),
     "unloadable": Said(
         "data", exactly=("AlgorithmError: CheckpointLoadError: {version}: truncated, exit code: 1",)
