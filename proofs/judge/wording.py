@@ -70,7 +70,6 @@ SAID: Mapping[str, Said] = {
         "user_code",
         exactly=(_DIVERGED,),
     ),
-    ),
     "stopped": Said("interrupted", ("exit code: 143", "SIGTERM")),
     "unloadable": Said(
         "data", exactly=("AlgorithmError: CheckpointLoadError: {version}: truncated, exit code: 1",)
