@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix mutate bench build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge mutate bench build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -80,6 +80,9 @@ model: $(READY) ## visit every state of the protocol, whole and with each elemen
 
 matrix: $(READY) ## every remote call x every fault x every situation, on the real code (ARGS=--pairs)
 	@$(BIN)/python -m proofs.matrix $(ARGS)
+
+judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="--mixed", "--curve all", "--ablate")
+	@$(BIN)/python -m proofs.judge $(ARGS)
 
 MUTANTS := build/mutation
 

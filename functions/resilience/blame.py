@@ -11,6 +11,7 @@ class Blame(StrEnum):
     """Who may have caused an attempt that trained and committed nothing."""
 
     OUTSIDE = "outside"  # a machine, a network, AWS: no evidence against program or checkpoint
+    PERSON = "person"  # a right or a key is missing: it comes back when somebody gives it
     LIMIT = "limit"  # time ran out: no evidence against the checkpoint
     PROGRAM = "program"  # script, data or checkpoint: the same end comes again
 
@@ -31,12 +32,13 @@ def blamed(failure_class: FailureClass) -> Blame:
             FailureClass.USER_CODE
             | FailureClass.DATA
             | FailureClass.OUT_OF_MEMORY
-            | FailureClass.PERMISSION
             | FailureClass.CONFIGURATION
             | FailureClass.STOPPED_BY_USER
             | FailureClass.UNKNOWN
         ):
             return Blame.PROGRAM
+        case FailureClass.PERMISSION:
+            return Blame.PERSON
         case _:
             assert_never(failure_class)
 

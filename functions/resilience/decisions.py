@@ -26,6 +26,7 @@ class Reason(StrEnum):
     QUOTA_REACHED = "quota_reached"
     NOT_STARTED = "not_started"
     START_REFUSED = "start_refused"
+    ACCESS_DENIED = "access_denied"
     FAILING_AGAIN = "failing_again"
     UPLOAD_PENDING = "upload_pending"
     THROTTLED = "throttled"

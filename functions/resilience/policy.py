@@ -15,6 +15,7 @@ from resilience.decisions import (
     Ledger,
     Lookup,
     Mode,
+    Progress,
     Reason,
     Succession,
     Successor,
@@ -32,8 +33,11 @@ _DAY = 86_400
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
 # A schedule and this clock may differ by the second that both are cut to.
 _DUE_SLACK_SECONDS = 1
+_NO_EVIDENCE = frozenset({Blame.OUTSIDE, Blame.PERSON})  # against program or checkpoint
 # Waits that only a person can end are reported when they begin.
-_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED})
+_WAITS_FOR_A_PERSON = frozenset(
+    {Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED, Reason.ACCESS_DENIED}
+)
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _CONFIRMED, _WALKED_BACK = 2, 3
 # A death that was confirmed waits so long for its next try: an incident that was read as a bug has
@@ -221,7 +225,7 @@ def _given_up(case: Case) -> Decision | None:
 def _dead_again(case: Case) -> Decision | None:
     """A death that comes again: at the same place, or wherever."""
     policy, ledger, rule = case.facts.policy, case.ledger, case.facts.failure_rule
-    if case.blame is Blame.OUTSIDE:
+    if case.blame in _NO_EVIDENCE:
         return None
     if case.blame is Blame.LIMIT and ledger.same >= _CONFIRMED:
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, rule)
@@ -238,9 +242,12 @@ def _held_back(case: Case) -> Decision | None:
     if case.advanced or case.facts.judged is not None or not case.facts.started:
         return None
     rule = case.facts.failure_rule
+    if case.blame is Blame.PERSON:
+        return wait_for(case, Reason.ACCESS_DENIED, rule)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
-    if case.blame is Blame.PROGRAM and case.ledger.same >= _CONFIRMED:
+    has_older = checkpoints.choose(case.facts, case.rejected).chosen is not None
+    if case.blame is Blame.PROGRAM and case.ledger.same == _CONFIRMED and has_older:
         return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
     return None
 
@@ -311,7 +318,7 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
     attempt = case.lineage.attempt + 1
     # A wait goes on over attempts that never started, or failed of something outside, until one
     # has done work: the back-off goes on growing.
-    goes_on = not case.advanced and (not case.facts.started or case.blame is Blame.OUTSIDE)
+    goes_on = not case.advanced and (not case.facts.started or case.blame in _NO_EVIDENCE)
     waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
         name=tags.successor_name(case.lineage.root, attempt),
@@ -330,14 +337,23 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
 def notifies(decision: Decision) -> bool:
     """Whether a person is notified: of what is final or new at once, of a wait once a day."""
     match decision.verdict:
-        case Verdict.RELAUNCH | Verdict.STOP:
+        case Verdict.STOP:
             return True
+        case Verdict.RELAUNCH:
+            return not _tries_again(decision)
         case Verdict.WAIT:
             return _needs_a_person_now(decision) or _a_day_has_passed(decision)
         case Verdict.IGNORE:
             return False
         case _:
             assert_never(decision.verdict)
+
+
+def _tries_again(decision: Decision) -> bool:
+    """Whether this is one more try within a wait, of which the wait itself is reported."""
+    lineage = decision.facts.lineage
+    waits = lineage is not None and lineage.waiting is not None
+    return waits and decision.progress is not Progress.ADVANCED
 
 
 def _needs_a_person_now(decision: Decision) -> bool:

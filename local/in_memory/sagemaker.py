@@ -168,6 +168,10 @@ class InMemorySageMaker:
             **({"FailureReason": failure_reason} if failure_reason is not None else {}),
         }
 
+    def show(self, name: str, members: Mapping[str, object]) -> None:
+        """Have Describe show these members of a job."""
+        self._jobs[name] |= deepcopy(dict(members))
+
     def delete(self, name: str) -> None:
         """DeleteTrainingJob frees the name for another job."""
         del self._jobs[name], self._tags[name]
