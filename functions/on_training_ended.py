@@ -19,7 +19,12 @@ from botocore.config import Config
 
 from resilience import settings, telemetry
 from resilience.adapters import graphql
-from resilience.adapters.messages import DeadLetterQueue, OneShotSchedules, Topic
+from resilience.adapters.messages import (
+    LEAD_SECONDS,
+    DeadLetterQueue,
+    OneShotSchedules,
+    Topic,
+)
 from resilience.adapters.parameters import stack_mode, wandb_key, wandb_trust
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
@@ -34,6 +39,7 @@ AWS_CALLS = Config(
     connect_timeout=2, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
 )
 _WAVE_WIDTH = 3
+_SHORTEST_LEAD_SECONDS = 10  # a call of CreateSchedule may take a few
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
@@ -65,6 +71,10 @@ def start() -> Intake:
     pool = graphql.pool(wandb_trust(ssm, own.wandb_ca_parameter))
     sagemaker_arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
     key = wandb_key(client("secretsmanager"), own.wandb_secret_name)
+
+    def now() -> int:
+        return int(time.time())
+
     return Intake(
         world=World(
             jobs=SageMakerTrainingJobs(client("sagemaker"), sagemaker_arns),
@@ -76,10 +86,12 @@ def start() -> Intake:
                 queue_arn=own.queue_arn,
                 account=account,
                 region=region,
+                now=now,
+                lead_seconds=_lead_seconds(own),
             ),
             notifications=Topic(client("sns"), own.topic_arn),
             mode=stack_mode(ssm, own.mode_parameter, own.mode),
-            now=lambda: int(time.time()),
+            now=now,
         ),
         dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),
         settings=own,
@@ -87,6 +99,11 @@ def start() -> Intake:
         account=account,
         region=region,
     )
+
+
+def _lead_seconds(own: settings.Settings) -> int:
+    """A stack that waits in seconds, as the demo's does, schedules in seconds; never in a few."""
+    return min(LEAD_SECONDS, max(_SHORTEST_LEAD_SECONDS, own.policy.backoff_base_seconds))
 
 
 if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:

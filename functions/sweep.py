@@ -31,6 +31,8 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, object]
         "overdue": len(swept.overdue),
         "breaker_tripped": swept.breaker_tripped,
     }
+    if swept.cut:
+        logger.warning("a search had more pages than a sweep reads", extra={"cut": swept.cut})
     logger.info("swept", extra=asdict(swept))
     return found
 

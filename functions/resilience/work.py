@@ -54,12 +54,11 @@ def _timed_out_in_pending(
 ) -> Classification:
     if described.get("TrainingJobStatus") != "Stopped":
         return by_text
-    texts = (
-        described.get("SecondaryStatus"),
-        described.get("FailureReason"),
-        *(message for _, message in transitions(described)),
-    )
-    said = " ".join(str(text) for text in texts).lower()
+    # What was said of the wait itself stands there as well when a person stops it: the last word
+    # is what tells how it ended.
+    messages = [message for _, message in transitions(described)]
+    texts = (described.get("SecondaryStatus"), described.get("FailureReason"), *messages[-1:])
+    said = " ".join(map(str, texts)).lower()
     if any(word in said for word in _PENDING):
         return Classification(FailureClass.CAPACITY, "timed_out_in_pending")
     return by_text

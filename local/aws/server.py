@@ -51,7 +51,7 @@ async def _run(listener: socket.socket, settings: Settings, keys: Keys, parent: 
         _end_with(parent, over)
     control = ControlPlane(settings, Emulator(asyncio.get_running_loop()))
     if importlib.util.find_spec(EVENT_PATH):
-        importlib.import_module(EVENT_PATH).install()
+        importlib.import_module(EVENT_PATH).install(settings.doubts)
     filter_patterns.install()
     managed_keys.install()
     endpoint.install(control)

@@ -73,7 +73,8 @@ class Short:
         return self._send("PutParameter", asked)
 
     def search(self, **asked: object) -> Mapping[str, Any]:
-        return self._send("Search", asked)
+        page = self._send("Search", asked)
+        return {**page, "Results": [_with_moments(one["TrainingJob"]) for one in page["Results"]]}
 
     def send_message_batch(self, **asked: object) -> Mapping[str, Any]:
         return self._send("SendMessageBatch", asked)
@@ -86,6 +87,17 @@ class Short:
         if isinstance(told, str):
             raise TypeError("a fault has hit what comes to rest")
         return told
+
+
+def _with_moments(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record of Search as botocore gives it: its times are moments, and no numbers."""
+    times = {name: job[name] for name in job if name.endswith("Time")}
+    return {
+        "TrainingJob": {
+            **job,
+            **{name: datetime.fromtimestamp(at, UTC) for name, at in times.items()},
+        }
+    }
 
 
 class _AtOnce:

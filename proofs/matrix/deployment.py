@@ -8,6 +8,7 @@ import on_training_ended
 from local.in_memory import ACCOUNT, REGION
 from proofs.matrix.account import MODE, SECRET
 from proofs.matrix.clients import WANDB
+from proofs.matrix.subject import ALGORITHM
 from resilience import settings
 from resilience.intake import Intake
 
@@ -24,7 +25,7 @@ SETTINGS = settings.of_on_training_ended(
         "RESILIENCE_MODE_PARAMETER": MODE,
         "RESILIENCE_MAX_AGE_DAYS": "14",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
-        "RESILIENCE_ALLOWED_IMAGES": IMAGE,
+        "RESILIENCE_ALLOWED_IMAGES": f"{IMAGE},{ALGORITHM}",
         "RESILIENCE_TRAINING_ROLES": ROLE,
         # Long enough that a redelivery comes before the schedule that an earlier try left.
         "RESILIENCE_BACKOFF_BASE_SECONDS": "3600",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from local.doubts import unechoed
 from proofs.matrix.line import Act, Call
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import Step
@@ -104,7 +105,7 @@ def nothing_lost(record: Record) -> Iterator[str]:
     """I5: the successor has every member of its parent, and all of its Environment and tags."""
     for call in record.calls(Step.CREATE):
         seen = list(record.seen(call.delivery, Step.DESCRIBE, call.place))
-        parent = (seen[-1].answer or {}) if seen else {}
+        parent = unechoed(seen[-1].answer or {}) if seen else {}
         given = set(parent) & set(_carried())
         for name in sorted(given - _NOT_CARRIED):
             if call.asked.get(name) != parent[name] and parent[name] is not False:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import on_training_ended
+from local.doubts import KNOWN, Doubts
 from local.in_memory import ACCOUNT, REGION, Clock
 from proofs.matrix import clients, deployment
 from proofs.matrix.account import MODE, SECRET, Account, Kept
@@ -75,6 +76,7 @@ class Stage:
     account: Account = field(init=False)
     line: Line = field(init=False)
     breaker_failures: int = 25
+    doubts: Doubts = KNOWN
     _deliveries: int = 0
     _processes: dict[str, Process] = field(default_factory=dict)
 
@@ -83,7 +85,9 @@ class Stage:
             one: secrets.token_hex(20) for one in ("key", "environment", "parameter", "reason")
         }
         older_key = secrets.token_hex(20)
-        self.account = Account(self.clock, Kept(self.canaries["key"], older_key))
+        self.account = Account(
+            self.clock, Kept(self.canaries["key"], older_key), doubts=self.doubts
+        )
         self.line = Line(self.account, self.clock)
         self.connections.switchboard.line = self.line
 
@@ -214,6 +218,7 @@ class Stage:
                     queue_arn=own.queue_arn,
                     account=ACCOUNT,
                     region=REGION,
+                    now=self._now,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
                 mode=stack_mode(aws["ssm"], MODE, own.mode),

@@ -24,6 +24,7 @@ class Step(StrEnum):
     QUARANTINE = "set the message aside"
     READ_SWITCH = "sweep: read the mode"
     COUNT_FAILURES = "sweep: count failures"
+    FIND_PARENTS = "sweep: find their parents"
     FIND_UNJUDGED = "sweep: find unjudged"
     FIND_WAITING = "sweep: find waiting"
     ASK_TO_CHECK = "sweep: queue what it found"
@@ -35,6 +36,7 @@ OF_THE_SWEEP = frozenset(
     {
         Step.READ_SWITCH,
         Step.COUNT_FAILURES,
+        Step.FIND_PARENTS,
         Step.FIND_UNJUDGED,
         Step.FIND_WAITING,
         Step.ASK_TO_CHECK,
@@ -95,8 +97,9 @@ def _list_tags(asked: Mapping[str, Any], *, launched: bool) -> Step:
 
 
 def _search(asked: Mapping[str, Any]) -> Step:
-    filters = {one["Name"]: one for one in asked["SearchExpression"]["Filters"]}
-    if "Tags.resilience:parent" in filters:
+    names = {one["Name"] for one in asked["SearchExpression"]["Filters"]}
+    if "TrainingJobName" in names:
+        return Step.FIND_PARENTS
+    if "Tags.resilience:parent" in names:
         return Step.COUNT_FAILURES
-    waits = filters["Tags.resilience:verdict"]["Operator"] == "Equals"
-    return Step.FIND_WAITING if waits else Step.FIND_UNJUDGED
+    return Step.FIND_WAITING if "Tags.resilience:verdict" in names else Step.FIND_UNJUDGED

@@ -1,7 +1,7 @@
 """Where messages go: back to the queue, into quarantine, to a person, and to a later time."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from resilience.decisions import Decision
 from resilience.errors import Retry
 from resilience.tags import stamp, step_word
 
+LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
@@ -67,7 +68,12 @@ class CheckQueue:
 
 
 class OneShotSchedules:
-    """Fulfils ports.Waits with EventBridge Scheduler; the name makes a second call harmless."""
+    """Fulfils ports.Waits with EventBridge Scheduler; the name makes a second call harmless.
+
+    Whether Scheduler takes a time that is past, or comes before the call does, is not documented.
+    So no schedule is set for sooner than `lead_seconds` from the call: what was decided a while
+    ago, such as before W&B was asked, is due then.
+    """
 
     def __init__(  # noqa: PLR0913 — each is one thing that a schedule names
         self,
@@ -78,6 +84,8 @@ class OneShotSchedules:
         queue_arn: str,
         account: str,
         region: str,
+        now: Callable[[], int],
+        lead_seconds: int = LEAD_SECONDS,
     ) -> None:
         self._scheduler = scheduler
         self._group = group
@@ -85,8 +93,11 @@ class OneShotSchedules:
         self._queue_arn = queue_arn
         self._account = account
         self._region = region
+        self._now = now
+        self._lead_seconds = lead_seconds
 
     def schedule(self, job: str, times: int, due: int) -> int:
+        due = max(due, self._now() + self._lead_seconds)
         name = _schedule_name(job, times)
         return due if self._create(name, job, due) else self._already(name, due)
 

@@ -15,9 +15,10 @@ from local.aws.event_path import (
     topics,
     transport,
 )
+from local.doubts import KNOWN, Doubts
 
 
-def install() -> None:
+def install(doubts: Doubts = KNOWN) -> None:
     """Mend this process's MiniStack; call once, before it serves."""
     transport.install()
     lambda_runtime.install()
@@ -26,6 +27,6 @@ def install() -> None:
     rules.install()
     queue_access.install()
     schedules.install()
-    scheduler_access.install()
+    scheduler_access.install(doubts)
     topics.install()
     alarms.install()

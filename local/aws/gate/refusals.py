@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from xml.sax.saxutils import escape
+from html import escape
 
 from local.aws.gate.request import RefusedError, Request
 

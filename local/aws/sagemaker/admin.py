@@ -16,6 +16,7 @@ At once, on every running job that matches:
 
 Armed, for the next `count` times (default: once; slow and the events: until cleared):
     capacity          a job that is created fails without ever starting
+    pending           a job that is created waits for its instances for longer than it may
     create_throttle, create_quota   CreateTrainingJob is refused
     create_lost       the job is created and the caller is told of an internal failure
     throttle, slow    any call, or `operation`; slow takes `seconds`
