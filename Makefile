@@ -30,11 +30,11 @@ build/.built: $(READY) $(SOURCES)
 	@$(BIN)/python packaging/build.py --into $(LAMBDA)
 	@touch $@
 
-demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… KEEP=1)
-	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(KEEP),--keep)
+demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… DOUBT=all KEEP=1)
+	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(DOUBT),--doubt $(DOUBT)) $(if $(KEEP),--keep)
 
-local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export
-	@$(BIN)/python -m local
+local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export (DOUBT=all)
+	@$(BIN)/python -m local $(if $(DOUBT),--doubt $(DOUBT))
 
 replay: $(READY) ## decide on one event without any stack (EVENT=events/x.json), or again from a log line (LOG=file)
 	@$(BIN)/python -m local.replay $(if $(LOG),--log "$(LOG)",$(EVENT))
@@ -78,7 +78,7 @@ security: $(READY) $(CHECK_VENV)/.ready
 model: $(READY) ## visit every state of the protocol, whole and with each element taken out
 	@$(BIN)/python -m proofs.model
 
-matrix: $(READY) ## every remote call x every fault x every situation, on the real code (ARGS=--pairs)
+matrix: $(READY) ## every remote call x every fault x every situation, on the real code, whichever way AWS behaves (ARGS=--pairs, --known)
 	@$(BIN)/python -m proofs.matrix $(ARGS)
 
 judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="--mixed", "--curve all", "--ablate")

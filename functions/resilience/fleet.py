@@ -65,7 +65,7 @@ def successors_by_their_launch(
 ) -> dict[str, str]:
     """Name each job that began, ended since `after` and was launched as a successor; its parent.
 
-    The end counts, not the last change: AddTags may be one (docs/decisions/0015).
+    The end counts, not the last change: AddTags may be one (ADR 15).
     """
     return {
         job.name: parent

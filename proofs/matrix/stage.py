@@ -14,10 +14,11 @@ from local.doubts import KNOWN, Doubts
 from local.in_memory import ACCOUNT, REGION, Clock
 from proofs.at_once import AtOnce
 from proofs.matrix import clients, deployment
-from proofs.matrix.account import MODE, SECRET, Account, Kept
+from proofs.matrix.account import MODE, SECRET, Account
 from proofs.matrix.faults import Crash
 from proofs.matrix.line import Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
+from proofs.matrix.resources import Kept
 from resilience import events
 from resilience.adapters.graphql import Bounds
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
