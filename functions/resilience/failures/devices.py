@@ -21,31 +21,29 @@ def xid_rule(text: str) -> Rule | None:
 
 
 _NEURON: dict[str, Rule] = {
-    "RESOURCE": rules.GPU_OUT_OF_MEMORY,
-    "FAIL_HOST_MEM_ALLOC": rules.OUT_OF_MEMORY,
-    "TIMEOUT": rules.NEURON_DEVICE,
-    "UNINITIALIZED": rules.GPU_DOES_NOT_START,
-    "CLOSED": rules.GPU_DOES_NOT_START,
-    "LOAD_NOT_ENOUGH_NC": rules.GPU_SETUP,
-    "UNSUPPORTED_NEFF_VERSION": rules.GPU_SETUP,
-    "INVALID": rules.GPU_PROGRAM_FAULT,
-    "INVALID_HANDLE": rules.GPU_PROGRAM_FAULT,
-    "EXEC_BAD_INPUT": rules.GPU_PROGRAM_FAULT,
-    "EXEC_OOB": rules.GPU_PROGRAM_FAULT,
-    "EXEC_COMPLETED_WITH_NUM_ERR": rules.DIVERGED,
-    "COLL_PENDING": rules.COLLECTIVE,
-    "NETWORK_PROXY_FAILURE": rules.COLLECTIVE,
-    "FAILURE": rules.UNEXPLAINED,
+    "resource": rules.GPU_OUT_OF_MEMORY,
+    "fail_host_mem_alloc": rules.OUT_OF_MEMORY,
+    "timeout": rules.NEURON_DEVICE,
+    "uninitialized": rules.GPU_DOES_NOT_START,
+    "closed": rules.GPU_DOES_NOT_START,
+    "load_not_enough_nc": rules.GPU_SETUP,
+    "unsupported_neff_version": rules.GPU_SETUP,
+    "invalid": rules.GPU_PROGRAM_FAULT,
+    "invalid_handle": rules.GPU_PROGRAM_FAULT,
+    "exec_bad_input": rules.GPU_PROGRAM_FAULT,
+    "exec_oob": rules.GPU_PROGRAM_FAULT,
+    "exec_completed_with_num_err": rules.DIVERGED,
+    "coll_pending": rules.COLLECTIVE,
+    "network_proxy_failure": rules.COLLECTIVE,
+    "failure": rules.UNEXPLAINED,
 }
 _NRT = re.compile(r"\bnrt_(?!success|info|warn|error)([a-z_]{4,40})\b")
 
 
 def neuron_rule(text: str) -> Rule | None:
     """The hardware errors, and what the runtime may add to them, are the device's fault."""
-    found = _NRT.search(text)
-    if found is None:
-        return None
-    status = found[1].upper()
-    if status in _NEURON:
-        return _NEURON[status]
-    return rules.NEURON_DEVICE if status.startswith(("HW_", "EXEC_")) else None
+    statuses = [found[1] for found in _NRT.finditer(text)]
+    known = next((_NEURON[status] for status in statuses if status in _NEURON), None)
+    if known is None and any(status.startswith(("hw_", "exec_")) for status in statuses):
+        return rules.NEURON_DEVICE
+    return known

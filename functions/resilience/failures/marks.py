@@ -7,7 +7,7 @@ _NAME = (
     r"(?!dlerror)(?:(?:\w{1,60}+\.){1,8}\w{0,60}(?:error|exception|interrupt|expired|timeout)"
     r"|\w{2,60}(?:error|exception)|keyboardinterrupt|exception(?=:)"
     r"|nosuchkey|nosuchbucket|badzipfile|badgzipfile|readtimeout|connecttimeout|incompleteread"
-    r"|remotedisconnected|timeoutexpired|lossdiverged|stoppedbyuser|systemexit)"
+    r"|remotedisconnected|timeoutexpired|brokenprocesspool|lossdiverged|stoppedbyuser|systemexit)"
 )
 # Printed at every end, whatever its cause; and advice.
 _FAREWELLS = (
@@ -33,7 +33,7 @@ _FAREWELLS = (
     "setting omp_num_threads",
     "permanently added",
     "assertionerror: can only test a child process",
-    r"nccl version \d",
+    r"nccl version [\d.]{1,20}\+cuda",
     "omp: info",
     "if reserved memory is",
     r"\d{1,3}%\s?\|",

@@ -98,6 +98,8 @@ _BY_PART: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         (r"timeout|timedout|deadlineexceeded", rules.TIMED_OUT),
         (r"connect|network|protocol|proxy|ssl|dns|socket|resolution|http|disconnect|maxretry|endpoint", rules.NETWORK_UNREACHABLE),
         (r"serviceunavailable|servererror", rules.SERVICE_UNAVAILABLE),
+        (r"^(?:invalid|missing|malformed|unsupported)\w*(?:input|parameter|request|value)", rules.REQUEST_REJECTED),
+        (r"(?:data|file|image|sample)s?notfound", rules.INPUT_MISSING),
         (r"divergen|nonfinite", rules.DIVERGED),
         (r"decode|parse|corrupt|malformed|tarfile", rules.INPUT_MALFORMED),
         (r"preempt|spotinterrupt", rules.SPOT_INTERRUPTION),

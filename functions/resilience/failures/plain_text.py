@@ -58,7 +58,10 @@ _REWRITES = (
     (re.compile(r"s3://[^\s'\"<>]{1,500}"), " s3url "),
     (re.compile(r"arn:aws[^\s'\"<>]{1,500}"), " "),
     # The file of a source line often names the library that speaks: it stays.
-    (re.compile(r"/(?<![\w<\"]/)(?>[\w.+@%=~-]{1,120}(?:/[\w.+@%=~-]{1,120}){1,40}/?)(?!:\d)"), " "),
+    (
+        re.compile(r"/(?<![\w<\"]/)(?>[\w.+@%=~-]{1,120}(?:/[\w.+@%=~-]{1,120}){1,40}/?)(?!:\d)"),
+        " ",
+    ),
     (re.compile(r"\n\s*\n"), "\n"),
 )
 

@@ -73,12 +73,12 @@ CAUSES = Phrasebook(
         rules.SPOT_INTERRUPTION,
         """spot & interrupt~|terminat~|reclaim~|preempt~; max wait time|maxwaittime & exceed~;
         maxwaittimeexceeded; (was|been|being|got) preempted; preempted by; node preemption;
-        preemption (notice|event); interruption (notice|warning)""",
+        preemption (notice|event); due to preemption; interruption (notice|warning)""",
     ),
     (
         rules.TIME_LIMIT,
         """maxruntimeexceeded; exceeded|exceeds & maxruntime|maxruntimeinseconds|max runtime|
-        maximum runtime|maximum run time|maximum allowed runtime|max run time""",
+        maximum runtime|maximum run time|maximum allowed runtime|max run time; due to time limit""",
     ),
     (
         rules.NOT_IN_REGION,
@@ -133,7 +133,7 @@ CAUSES = Phrasebook(
     ),
     (
         rules.ENTRY_POINT,
-        """executable file not found; exec format error; exec user process; command not found;
+        """executable file not found; exec format error; exec user process; command not found; launch the specified application;
         can t open file * no such file""",
     ),
     (
@@ -158,7 +158,7 @@ CAUSES = Phrasebook(
     ),
     (
         rules.KEY_MISSING,
-        """(api key|apikey) & configured|missing|no|required|must|set|provide;
+        """traffic has been disabled; offline mode is enabled; (api key|apikey) & configured|missing|no|required|must|set|provide;
         keyerror (wandb|hf token|aws)""",
     ),
     (
@@ -193,7 +193,7 @@ TROUBLES = Phrasebook(
         instruction); unspecified launch failure; misaligned address; invalid configuration
         argument; too many resources requested; graphics exception; mmu fault;
         (cublas|cudnn|cusolver|cusparse|cufft) (status |)(invalid value|bad param|not supported|
-        mapping error|arch mismatch); forked subprocess; nccl~ invalid (usage|argument);
+        mapping error|arch mismatch); forked subprocess; nccl * invalid (usage|argument);
         ncclinvalidusage; ncclinvalidargument; duplicate gpu; cuda error (invalid|peer access)""",
     ),
     (
@@ -208,7 +208,7 @@ TROUBLES = Phrasebook(
     (
         rules.ARGUMENTS,
         """(unrecognized|following|unexpected|missing|required|positional) (arguments|argument);
-        (error|invalid) (argument|choice); (no such|missing|unknown) option;
+        error argument; invalid choice; (no such|missing|unknown) option;
         hyperparameter|hyperparameters & invalid|required|missing|unexpected|allowed|range|must|cannot|validat~|
         initialize|tune|validation; additional properties; validate input data configuration;
         initialize the algorithm; unsupported instance type; no * specified * required; channel is not specified;
@@ -216,7 +216,7 @@ TROUBLES = Phrasebook(
     ),
     (
         rules.REQUEST_REJECTED,
-        """validation error~; parameter validation; (distribution|training) type is supported;
+        """validation (error|errors); parameter validation; unknown parameter; (entity|project) * not (found|specified); (distribution|training) type is supported;
         requested resource not found; invoke sagemaker; calling the createtrainingjob operation""",
     ),
     (
@@ -233,7 +233,7 @@ TROUBLES = Phrasebook(
     (
         rules.DEPENDENCY,
         """no matching distribution; could not find a version; resolutionimpossible;
-        conflicting dependencies; failed (building wheel|to build); installmoduleerror;
+        conflicting dependencies; failed (building wheel|to build); build wheels; built without; installmoduleerror;
         installrequirementserror; cannot open shared object; undefined symbol;
         requires * but you have; (glibc|glibcxx) * not found; metadata generation failed""",
     ),
@@ -303,7 +303,7 @@ TROUBLES = Phrasebook(
     ),
     (
         rules.INPUT_MISSING,
-        """inputdata & no such file|not found|not exist|empty|no file~|cannot access;
+        """inputdata & no such file|not found|not exist|empty|no file|no files|find|access;
         no (file|files|data|images|training data|input data|samples|records|labels|parquet|csv|
         train|valid~) (were |was |)(found|available); (specified|requested) (key|bucket|object)
         * (not exist|not found); s3~ * (not exist|not found); num samples 0;
@@ -324,7 +324,8 @@ TROUBLES = Phrasebook(
         audio|header|parquet|channel); imread; (codec|utf 8) & decode; contenttype; content type;
         (libsvm|csv|data|file|label|input) format; magic (bytes|number); parquet (file|magic|footer);
         (not a|as a) (zip|gzip|valid|jpeg|png|parquet|tar)~; crc (error|check); checksum;
-        determine delimiter; tokenizing data; extra data; ran out of input; end of stream;
+        determine delimiter; tokenizing data; parsing (json|csv|xml|line|row); unexpected eof & bytes|file|
+        expected; extra data; ran out of input; end of stream;
         convert string to; contains nan; (label|labels) (must|are not|not|
         error|out of); number of (columns|features|classes|labels|feature|input);
         mismatch between number; (expected|found) * (fields|columns); (manifest|json|jsonl|csv) *

@@ -27,7 +27,8 @@ _HTTP_STATUS = re.compile(
     r"|(?:response|error)(?: code)?)[^\w\n]{0,4}([45]\d\d)\b"
     r"|\w:? \(([45]\d\d)\)"
     r"|\b([45]\d\d)[^\w\n]{1,3}(?:client error|server error|bad gateway|service|gateway|internal"
-    r"|too many|forbidden|unauthorized|not found|slow down)")
+    r"|too many|forbidden|unauthorized|not found|slow down|get |post |put |head )"
+)
 
 
 def http_rule(text: str) -> Rule | None:

@@ -36,8 +36,7 @@ _ERRNO: dict[int, Rule] = {
     39: rules.PROGRAMMING_ERROR,
     98: rules.PROGRAMMING_ERROR,
 }
-_ERRNO_NUMBER = re.compile(
-    r"\b(?:errno[ :=]{1,3}|os error |error\(|os ?\{ ?code: ?)(-?\d{1,3})\b")
+_ERRNO_NUMBER = re.compile(r"\b(?:errno[ :=]{1,3}|os error |error\(|os ?\{ ?code: ?)(-?\d{1,3})\b")
 
 _SIGNALS: dict[int, Rule] = {
     1: rules.PROCESS_TERMINATED,
@@ -66,14 +65,23 @@ _EXIT_CODES: dict[int, Rule] = {
 _EXIT_CODE = re.compile(
     r"\b(?:exit|exits|exited|return|returns|returned|failed|terminated|ended)?[ _-]?"
     r"(?:with |non-?zero |exit |return |status |an ){0,4}(?:code|codes|status)(?: code)?"
-    r"[ :=(]{1,4}(-?\d{1,3})\b")
+    r"[ :=(]{1,4}(-?\d{1,3})\b"
+)
 _SIGNAL = re.compile(
-    r"\bsig(hup|int|ill|abrt|bus|fpe|kill|segv|term)\b|\bsignal[ :=]{1,3}(\d{1,2})\b")
+    r"\bsig(hup|int|ill|abrt|bus|fpe|kill|segv|term)\b|\bsignal[ :=]{1,3}(\d{1,2})\b"
+)
 # The whole job was asked to end, as torchrun, Lightning, W&B and plain programs say it.
 _ASKED_TO_END = re.compile(
     r"\b(?:received|got|caught) (?:a )?(?:signal[: ]{1,2})?"
     r"(?:(?:1|2|15)\b|sig(?:hup|int|term)\b)(?! received by)"
-    r"|\bsigterm(?: signal)? received|\bkeyboardinterrupt\b")
+    r"|\bsigterm(?: signal)? received|\bkeyboardinterrupt\b"
+)
+# A shell's last word on a process.
+_ALONE = {
+    "killed": rules.KILLED,
+    "terminated": rules.PROCESS_TERMINATED,
+    "aborted": rules.EXIT_CODE,
+}
 _ROOT_CAUSE = re.compile(r"root cause \(first observed failure\)")
 
 
@@ -84,6 +92,9 @@ def errno_rule(text: str) -> Rule | None:
 
 def ending_rule(text: str) -> Rule | None:
     """What the exit codes and signals in a statement say; the strongest of them, then the first."""
+    alone = _ALONE.get(text.strip(" .\n"))
+    if alone is not None:
+        return alone
     if _ASKED_TO_END.search(text):
         return rules.TERMINATED
     root = _ROOT_CAUSE.search(text)
