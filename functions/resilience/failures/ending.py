@@ -57,7 +57,10 @@ _BY_STATUS = {
 
 # The training side writes these lines (docs/contract.md). They count only where they lead the text:
 # quoted further down they are somebody's log.
-_WRAPPED = r"\s*(?:AlgorithmError:\s*)?(?:ExecuteUserScriptError:\s*ExitCode\s+\d{1,3}\s+ErrorMessage\s+\"\s*)?"
+_WRAPPED = (
+    r"\s*(?:AlgorithmError:\s*)?"
+    r'(?:ExecuteUserScriptError:\s*ExitCode\s+\d{1,3}\s+ErrorMessage\s+"\s*)?'
+)
 _LEADING_CHECKPOINT_LOAD_ERROR = re.compile(
     rf"{_WRAPPED}CheckpointLoadError:\s*\S{{1,200}}:(?:\s|$)", re.IGNORECASE
 )

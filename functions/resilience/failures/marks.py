@@ -4,10 +4,11 @@ import re
 
 # An exception's name before its message. Names that do not end as such are few.
 _NAME = (
-    r"(?!dlerror)(?:(?:\w{1,60}+\.){1,8}\w{0,60}(?:error|exception|interrupt|expired|timeout)"
-    r"|\w{2,60}(?:error|exception)|keyboardinterrupt|exception(?=:)"
-    r"|nosuchkey|nosuchbucket|badzipfile|badgzipfile|readtimeout|connecttimeout|incompleteread"
-    r"|remotedisconnected|timeoutexpired|brokenprocesspool|lossdiverged|stoppedbyuser|systemexit)"
+    r"(?!dlerror)(?:(?:(?:\w{1,60}+\.){1,8}\w{0,60}|\w{2,60})(?:error|exception)"
+    r"|(?:\w{1,60}+\.){1,8}\w{0,60}(?:interrupt|expired|timeout)|exception(?=:)"
+    r"|(?:\w{1,60}+\.){0,8}(?:keyboardinterrupt|nosuchkey|nosuchbucket|badzipfile|badgzipfile"
+    r"|readtimeout|connecttimeout|incompleteread|remotedisconnected|timeoutexpired"
+    r"|brokenprocesspool|lossdiverged|stoppedbyuser))"
 )
 # Printed at every end, whatever its cause; and advice.
 _FAREWELLS = (
@@ -43,6 +44,7 @@ _GUESSES = (
     "there are some potential root causes",
     "(?:some )?(?:possible|potential|common) (?:root )?(?:causes|reasons)",
     "it is possible that",
+    "this (?:most likely )?indicates that",
     "this (?:error )?(?:is|can|might|may|could) (?:be|usually|sometimes|often)",
     "(?:might|may|could) (?:be|have been) (?:caused|due)",
     "if (?:the|this) (?:error|issue|problem) persists",

@@ -17,95 +17,85 @@ class Family:
     local: bool = False
 
 
-def _named(family: Family, names: str) -> dict[str, Family]:
-    return dict.fromkeys(names.split(), family)
+def _families(text: str, *, closed: bool = False, local: bool = False) -> dict[str, Family]:
+    return {
+        name: Family(rule, closed=closed, local=local)
+        for rule, entries in rules.chapters(text)
+        for name in entries[0].split()
+    }
 
 
 # By the last part of the name, in small letters.
 _BY_NAME: dict[str, Family] = {
-    **_named(
-        Family(rules.PROGRAMMING_ERROR, closed=True),
-        """syntaxerror indentationerror taberror modulenotfounderror importerror nameerror
-        unboundlocalerror attributeerror typeerror keyerror indexerror notimplementederror
-        zerodivisionerror recursionerror notadirectoryerror isadirectoryerror fileexistserror
-        overflowerror unpicklableerror""",
+    **_families(
+        """
+programming_error = syntaxerror indentationerror taberror modulenotfounderror importerror nameerror
+    unboundlocalerror attributeerror typeerror keyerror indexerror notimplementederror
+    zerodivisionerror recursionerror notadirectoryerror isadirectoryerror fileexistserror
+    overflowerror
+input_malformed = jsondecodeerror parsererror emptydataerror unicodedecodeerror
+    unidentifiedimageerror badzipfile badgzipfile arrowinvalid arrowtypeerror datalosserror
+    unpicklingerror datasetgenerationcasterror unexpectedfeatures lzmaerror
+out_of_memory = memoryerror
+gpu_out_of_memory = resourceexhaustederror
+diverged = floatingpointerror
+terminated = keyboardinterrupt sigtermexception
+""",
+        closed=True,
     ),
-    **_named(
-        Family(rules.PROGRAMMING_ERROR, local=True),
-        "valueerror assertionerror filenotfounderror lookuperror invalidargumenterror",
+    **_families(
+        """
+programming_error = valueerror assertionerror filenotfounderror lookuperror invalidargumenterror
+""",
+        local=True,
     ),
-    **_named(
-        Family(rules.INPUT_MALFORMED, closed=True),
-        """jsondecodeerror parsererror emptydataerror unicodedecodeerror unidentifiedimageerror
-        badzipfile badzipfileerror badgzipfile arrowinvalid arrowtypeerror datalosserror
-        unpicklingerror datasetgenerationcasterror unexpectedfeatures lzmaerror
-        decompressionbomberror""",
+    **_families(
+        """
+input_malformed = datasetgenerationerror safetensorerror zliberror readerror
+input_missing = datasetnotfounderror entrynotfounderror
+connection_lost = connectionreseterror brokenpipeerror connectionrefusederror
+    connectionabortederror eoferror
+collective = distbackenderror distnetworkerror horovodinternalerror unavailableerror abortederror
+lost_worker = rayactorerror workercrashederror nodediederror actordiederror actorunavailableerror
+unexplained_exception = childfailederror calledprocesserror processraisedexception
+    processexitedexception brokenprocesspool trainingfailederror
+network_unreachable = commerror servererror urlerror sslerror gaierror incompleteread
+    remotedisconnected localentrynotfounderror responsestreamingerror chunkedencodingerror
+    clientpayloaderror clientoserror
+terminated = signalexception
+key_missing = usageerror
+timed_out = timeoutexpired timeout
+request_rejected = clienterror
+"""
     ),
-    **_named(
-        Family(rules.INPUT_MALFORMED), "datasetgenerationerror safetensorerror zliberror readerror"
-    ),
-    **_named(Family(rules.INPUT_MISSING), "datasetnotfounderror entrynotfounderror nosuchkey"),
-    **_named(Family(rules.OUT_OF_MEMORY, closed=True), "memoryerror"),
-    **_named(Family(rules.GPU_OUT_OF_MEMORY, closed=True), "resourceexhaustederror"),
-    **_named(Family(rules.DIVERGED, closed=True), "floatingpointerror"),
-    **_named(
-        Family(rules.CONNECTION_LOST),
-        """connectionreseterror brokenpipeerror connectionrefusederror connectionabortederror
-        eoferror""",
-    ),
-    **_named(
-        Family(rules.COLLECTIVE),
-        "distbackenderror distnetworkerror horovodinternalerror unavailableerror abortederror",
-    ),
-    **_named(
-        Family(rules.LOST_WORKER),
-        "rayactorerror workercrashederror nodediederror actordiederror actorunavailableerror",
-    ),
-    **_named(Family(rules.INTERNAL_ERROR), "internalerror internalservererror"),
-    **_named(
-        Family(rules.UNEXPLAINED),
-        """childfailederror calledprocesserror processraisedexception processexitedexception
-        brokenprocesspool raytaskerror trainingfailederror algorithmerror""",
-    ),
-    **_named(
-        Family(rules.NETWORK_UNREACHABLE),
-        """commerror servererror oserrorproxy urlerror sslerror gaierror incompleteread
-        remotedisconnected localentrynotfounderror responsestreamingerror chunkedencodingerror
-        clientpayloaderror clientoserror""",
-    ),
-    **_named(Family(rules.TERMINATED, closed=True), "keyboardinterrupt sigtermexception"),
-    **_named(Family(rules.TERMINATED), "signalexception"),
-    **_named(Family(rules.KEY_MISSING), "usageerror"),
-    # SageMaker's own: the customer's request or data is at fault.
-    **_named(Family(rules.REQUEST_REJECTED), "clienterror"),
-    **_named(Family(rules.TIMED_OUT), "timeoutexpired timeout"),
 }
 
 # By how the name is made: the first that fits.
-_BY_PART: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
-    (re.compile(pattern), rule)
-    for pattern, rule in (
-        (r"outofmemory", rules.OUT_OF_MEMORY),
-        (r"^(?:rendezvous|diststore|c10d)", rules.RENDEZVOUS),
-        (r"nccl|collective|smddp", rules.COLLECTIVE),
-        (r"throttl|ratelimit|toomanyrequests", rules.THROTTLED),
-        (r"capacity", rules.CAPACITY),
-        (r"(?:limit|quota)exceeded", rules.QUOTA),
-        (r"accessdenied|permission|unauthori|forbidden|authenticat|authoriz|gated", rules.ACCESS_DENIED),
-        (r"^repositorynotfound", rules.ACCESS_DENIED),
-        (r"credential", rules.ACCESS_DENIED),
-        (r"(?:connect|read|write|http|server|request|client|pool|fs|socket)timeout", rules.NETWORK_UNREACHABLE),
-        (r"timeout|timedout|deadlineexceeded", rules.TIMED_OUT),
-        (r"connect|network|protocol|proxy|ssl|dns|socket|resolution|http|disconnect|maxretry|endpoint", rules.NETWORK_UNREACHABLE),
-        (r"serviceunavailable|servererror", rules.SERVICE_UNAVAILABLE),
-        (r"^(?:invalid|missing|malformed|unsupported)\w*(?:input|parameter|request|value)", rules.REQUEST_REJECTED),
-        (r"(?:data|file|image|sample)s?notfound", rules.INPUT_MISSING),
-        (r"divergen|nonfinite", rules.DIVERGED),
-        (r"decode|parse|corrupt|malformed|tarfile", rules.INPUT_MALFORMED),
-        (r"preempt|spotinterrupt", rules.SPOT_INTERRUPTION),
-        (r"internalserver|internalservice", rules.INTERNAL_ERROR),
-    )
-)  # fmt: skip
+_BY_PART = tuple(
+    (re.compile(entry), rule)
+    for rule, entries in rules.chapters(r"""
+out_of_memory = outofmemory
+rendezvous = ^(?:rendezvous|diststore|c10d)
+collective = nccl|collective|smddp
+throttled = throttl|ratelimit|toomanyrequests
+capacity = capacity
+quota = (?:limit|quota)exceeded
+access_denied = accessdenied|permission|unauthori|forbidden|authenticat|authoriz|gated|credential;
+    ^repositorynotfound
+network_unreachable = (?:connect|read|write|http|server|request|client|pool|fs|socket)timeout
+timed_out = timeout|timedout|deadlineexceeded
+network_unreachable = connect|network|protocol|proxy|ssl|dns|socket|resolution|http|disconnect;
+    maxretry|endpoint
+service_unavailable = serviceunavailable|servererror
+request_rejected = ^(?:invalid|missing|malformed|unsupported)\w*(?:input|parameter|request|value)
+input_missing = (?:data|file|image|sample)s?notfound
+diverged = divergen|nonfinite
+input_malformed = decode|parse|corrupt|malformed|tarfile
+spot_interruption = preempt|spotinterrupt
+internal_error = internalserver|internalservice|^internalerror
+""")
+    for entry in entries
+)
 _GENERIC = Family(rules.EXCEPTION)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from resilience.failures.rules import Rule
+from resilience.failures.rules import Rule, chapters
 
 _GAP = " (?:.{0,90} )?"
 _BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
@@ -29,13 +29,11 @@ class Phrase:
 
 
 class Phrasebook:
-    """Phrases in order: the first that is there decides."""
+    """Phrases in the order of their chapters (`rules.chapters`): the first found decides."""
 
-    def __init__(self, *chapters: tuple[Rule, str]) -> None:
+    def __init__(self, text: str) -> None:
         self.phrases = tuple(
-            Phrase(rule, " ".join(phrase.split()).replace("| ", "|"))
-            for rule, phrases in chapters
-            for phrase in phrases.split(";")
+            Phrase(rule, phrase) for rule, phrases in chapters(text) for phrase in phrases
         )
         self._by_word: dict[str, list[int]] = {}
         for number, phrase in enumerate(self.phrases):

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from resilience.failures import devices, rules, services, system
+from resilience.failures.causes import CAUSES
 from resilience.failures.names import Family, family_of
 from resilience.failures.phrasebook import words_of
 from resilience.failures.rules import Rank, Rule
-from resilience.failures.sentences import CAUSES, REMAINS, TROUBLES
 from resilience.failures.statements import Statement, statements_of
+from resilience.failures.troubles import REMAINS, TROUBLES
 
 # What an exception of the program alone says: any better word in the same text outweighs it.
 _OF_PROGRAMS = (rules.PROGRAMMING_ERROR, rules.EXCEPTION, rules.UNEXPLAINED)
@@ -98,7 +99,9 @@ def _code(text: str, vocabulary: Iterable[str]) -> Rule | None:
 
 def _quoted(vocabulary: Iterable[str]) -> Rule | None:
     """The family of an exception that a statement names in passing."""
-    families = (family_of(word) for word in vocabulary if word.endswith(_NAMES) and len(word) > 9)
+    families = (
+        family_of(word) for word in vocabulary if word.endswith(_NAMES) and word not in _NAMES
+    )
     return next((each.rule for each in families if each and each.rule not in _OF_PROGRAMS), None)
 
 

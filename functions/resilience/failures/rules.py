@@ -3,6 +3,8 @@
 A rule's name is stable: it goes into decisions, tags and logs.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -121,5 +123,13 @@ TERMINATED = Rule("terminated", FailureClass.INTERRUPTED)
 PROCESS_TERMINATED = Rule("process_terminated", FailureClass.INTERRUPTED, Rank.ECHO)
 
 RULES: tuple[Rule, ...] = tuple(
-    dict.fromkeys(each for each in globals().values() if isinstance(each, Rule))
+    each for each in tuple(globals().values()) if isinstance(each, Rule)
 )
+_BY_NAME = {rule.name: rule for rule in RULES}
+
+
+def chapters(text: str) -> Iterator[tuple[Rule, list[str]]]:
+    """Reads `rule = entry; entry` lines, of which each may go on in indented lines."""
+    for chapter in re.split(r"\n(?=\w)", text.strip()):
+        name, _, entries = chapter.partition("=")
+        yield _BY_NAME[name.strip()], [" ".join(entry.split()) for entry in entries.split(";")]

@@ -61,77 +61,42 @@ def grpc_rule(text: str) -> Rule | None:
     return _GRPC.get(found[1]) if found else None
 
 
-def _codes(rule: Rule, codes: str) -> dict[str, Rule]:
-    return {code.lower(): rule for code in codes.split()}
-
-
 # AWS joins the words of a code, so that a code is no word of any sentence.
 _AWS: dict[str, Rule] = {
-    **_codes(
-        rules.THROTTLED,
-        """ThrottlingException ThrottledException RequestThrottledException RequestThrottled
-        TooManyRequestsException ProvisionedThroughputExceededException RequestLimitExceeded
-        BandwidthLimitExceeded PriorRequestNotComplete TransactionInProgressException SlowDown
-        EC2ThrottledException""",
-    ),
-    **_codes(
-        rules.SERVICE_UNAVAILABLE,
-        """RequestTimeout RequestTimeoutException InternalFailure ServiceUnavailable
-        ServiceUnavailableException OperationAborted RequestTimeTooSkewed""",
-    ),
-    **_codes(
-        rules.INTERNAL_ERROR,
-        "InternalError InternalServerError InternalServerException InternalServiceException",
-    ),
-    **_codes(
-        rules.CREDENTIALS_EXPIRED,
-        """ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired
-        CredentialRetrievalError MetadataRetrievalError""",
-    ),
-    **_codes(
-        rules.ACCESS_DENIED,
-        """AccessDenied AccessDeniedException AllAccessDisabled UnauthorizedOperation
-        UnauthorizedException UnrecognizedClientException InvalidAccessKeyId InvalidClientTokenId
-        InvalidToken SignatureDoesNotMatch NotAuthorized InvalidSignatureException OptInRequired
-        NoCredentialsError PartialCredentialsError""",
-    ),
-    **_codes(
-        rules.KMS,
-        """KMSAccessDeniedException KMSInvalidStateException KMSDisabledException
-        KMSNotFoundException CustomerKeyHasBeenRevoked""",
-    ),
-    **_codes(
-        rules.CAPACITY,
-        """CapacityError InsufficientInstanceCapacity InsufficientHostCapacity
-        InsufficientReservedInstanceCapacity EC2InsufficientCapacityError UnfulfillableCapacity
-        ReservationCapacityExceeded InsufficientCapacity SpotMaxPriceTooLow""",
-    ),
-    **_codes(
-        rules.QUOTA,
-        "ResourceLimitExceeded ServiceQuotaExceededException LimitExceededException",
-    ),
-    **_codes(
-        rules.VPC_USED_UP,
-        "NetworkInterfaceLimitExceeded InsufficientFreeAddressesInSubnet",
-    ),
-    **_codes(rules.INPUT_MISSING, "NoSuchKey NoSuchBucket NoSuchUpload NoSuchVersion"),
-    **_codes(
-        rules.IMAGE_MISSING, "ImageNotFoundException RepositoryNotFoundException"
-    ),
-    **_codes(
-        rules.NETWORK_ROUTE,
-        "InvalidSubnet InvalidSubnetID InvalidSecurityGroup InvalidSecurityGroupID InvalidGroup",
-    ),
-    **_codes(rules.FILE_SYSTEM_MOUNT, "FileSystemNotFound"),
-    **_codes(
-        rules.REQUEST_REJECTED,
-        """ValidationException ParamValidationError InvalidParameterException
-        InvalidParameterValue MissingParameter ResourceInUse ResourceInUseException
-        ResourceNotFound ResourceNotFoundException ConflictException InvalidRequest
-        MissingMandatoryValue""",
-    ),
-    **_codes(rules.ENTRY_POINT, "ContainerRuntimeError"),
-}  # fmt: skip
+    code.lower(): rule
+    for rule, entries in rules.chapters("""
+throttled = ThrottlingException ThrottledException RequestThrottledException RequestThrottled
+    TooManyRequestsException ProvisionedThroughputExceededException RequestLimitExceeded
+    BandwidthLimitExceeded PriorRequestNotComplete TransactionInProgressException SlowDown
+    EC2ThrottledException
+service_unavailable = RequestTimeout RequestTimeoutException InternalFailure ServiceUnavailable
+    ServiceUnavailableException OperationAborted RequestTimeTooSkewed
+internal_error = InternalError InternalServerError InternalServerException InternalServiceException
+credentials_expired = ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired
+    CredentialRetrievalError MetadataRetrievalError
+access_denied = AccessDenied AccessDeniedException AllAccessDisabled UnauthorizedOperation
+    UnauthorizedException UnrecognizedClientException InvalidAccessKeyId InvalidClientTokenId
+    InvalidToken SignatureDoesNotMatch NotAuthorized InvalidSignatureException OptInRequired
+    NoCredentialsError PartialCredentialsError
+kms = KMSAccessDeniedException KMSInvalidStateException KMSDisabledException KMSNotFoundException
+    CustomerKeyHasBeenRevoked
+capacity = CapacityError InsufficientInstanceCapacity InsufficientHostCapacity
+    InsufficientReservedInstanceCapacity EC2InsufficientCapacityError UnfulfillableCapacity
+    ReservationCapacityExceeded InsufficientCapacity SpotMaxPriceTooLow
+quota = ResourceLimitExceeded ServiceQuotaExceededException LimitExceededException
+vpc_used_up = NetworkInterfaceLimitExceeded InsufficientFreeAddressesInSubnet
+input_missing = NoSuchKey NoSuchBucket NoSuchUpload NoSuchVersion
+image_missing = ImageNotFoundException RepositoryNotFoundException
+network_route = InvalidSubnet InvalidSubnetID InvalidSecurityGroup InvalidSecurityGroupID
+    InvalidGroup
+file_system_mount = FileSystemNotFound
+request_rejected = ValidationException ParamValidationError InvalidParameterException
+    InvalidParameterValue MissingParameter ResourceInUse ResourceInUseException ResourceNotFound
+    ResourceNotFoundException ConflictException InvalidRequest MissingMandatoryValue
+entry_point = ContainerRuntimeError
+""")
+    for code in entries[0].split()
+}
 _ERROR_OCCURRED = re.compile(r"error(?: \(| occurred \()(\w{3,80})\)")
 
 
