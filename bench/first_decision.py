@@ -11,7 +11,7 @@ from bench.processes import SITE_PACKAGES, subject
 from bench.progress import Progress
 from bench.relaunch import ROUND_TRIPS
 from bench.report import Report, megabytes, milliseconds, ratio, whole
-from bench.surroundings import COLLECTION, CONTROLLER, PROJECT, TAGS, Surroundings
+from bench.surroundings import COLLECTION, CONTROLLER, PROJECT, RUN, TAGS, Surroundings
 from local.stack import ENTITY
 
 NOTHING, LOOKUP, OURS, SDK = (
@@ -54,7 +54,7 @@ class Bench:
         return self._measure("handling", environment, question=question)
 
     def lookup(self) -> Sample:
-        return self._look_up("graphql_lookup", ENTITY, PROJECT, COLLECTION)
+        return self._look_up("graphql_lookup", ENTITY, PROJECT, COLLECTION, RUN)
 
     def sdk(self) -> Sample:
         path = f"{ENTITY}/{PROJECT}/{COLLECTION}"

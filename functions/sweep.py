@@ -31,6 +31,8 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, object]
         "overdue": len(swept.overdue),
         "breaker_tripped": swept.breaker_tripped,
     }
+    if swept.cut:
+        logger.warning("a search had more pages than a sweep reads", extra={"cut": swept.cut})
     logger.info("swept", extra=asdict(swept))
     return found
 
@@ -44,7 +46,7 @@ def _start(function_arn: str) -> tuple[sweeping.Fleet, settings.SweepSettings]:
     fleet = sweeping.Fleet(
         jobs=SageMakerTrainingJobs(client("sagemaker"), arns),
         queue=CheckQueue(client("sqs"), own.queue_url, account, region),
-        switch=ModeSwitch(client("ssm"), own.mode_parameter),
+        switch=ModeSwitch(client("ssm"), own.mode_parameter, own.mode),
         alert=Topic(client("sns"), own.topic_arn),
     )
     return fleet, own

@@ -22,20 +22,6 @@ class Choice:
     alias_missing: bool = False
 
 
-def lineage_run(told: str | None, collection: str, checkpoints: Iterable[Checkpoint]) -> str | None:
-    """Find whose versions count.
-
-    That is the run that was told; else the one that `model-<run id>` names, if it made any; else
-    the maker of the newest version.
-    """
-    if told is not None:
-        return told
-    newest_first = sorted(checkpoints, key=lambda one: one.number, reverse=True)
-    makers = [one.run for one in newest_first if one.run is not None]
-    named = collection.removeprefix("model-")
-    return named if named in makers else next(iter(makers), None)
-
-
 def progress(facts: Facts) -> Progress:
     """Compare the newest good step with the one this attempt started from.
 
@@ -97,7 +83,7 @@ def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
         return Choice(None, (), alias_missing=True)
     passed_over: list[tuple[str, str]] = []
     for place, checkpoint in enumerate(ranked):
-        fault = _fault(checkpoint, facts.run, barred) or ("not_named" if place < first else None)
+        fault = _fault(checkpoint, facts, barred) or ("not_named" if place < first else None)
         if fault is None:
             return Choice(checkpoint, tuple(passed_over))
         passed_over.append((checkpoint.version, fault))
@@ -112,24 +98,24 @@ def _named(facts: Facts, ranked: list[Checkpoint]) -> int | None:
     ours = (
         place
         for place, one in enumerate(ranked)
-        if alias in (*one.aliases, one.version) and not _is_foreign(one, facts.run)
+        if alias in (*one.aliases, one.version) and not _is_foreign(one, facts)
     )
     return next(ours, None)
 
 
 def _good(facts: Facts) -> Iterator[Checkpoint]:
     rejected = facts.lineage.rejected if facts.lineage else ()
-    return (one for one in facts.checkpoints if _fault(one, facts.run, rejected) is None)
+    return (one for one in facts.checkpoints if _fault(one, facts, rejected) is None)
 
 
-def _is_foreign(checkpoint: Checkpoint, run: str | None) -> bool:
-    return run is not None and checkpoint.run != run
+def _is_foreign(checkpoint: Checkpoint, facts: Facts) -> bool:
+    return facts.request is None or checkpoint.run not in facts.request.runs
 
 
-def _fault(checkpoint: Checkpoint, run: str | None, rejected: Iterable[str]) -> str | None:
+def _fault(checkpoint: Checkpoint, facts: Facts, rejected: Iterable[str]) -> str | None:
     if not checkpoint.committed:
         return "not_committed"
-    if _is_foreign(checkpoint, run):
+    if _is_foreign(checkpoint, facts):
         return "other_run"
     if any(map(is_barring, checkpoint.aliases)):
         return SUSPECT

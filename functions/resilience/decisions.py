@@ -46,9 +46,14 @@ class Reason(StrEnum):
     IMAGE_NOT_ALLOWED = "image_not_allowed"
     ROLE_NOT_ALLOWED = "role_not_allowed"
     LINEAGE_TAGS_MALFORMED = "lineage_tags_malformed"
+    TAGS_INVALID = "tags_invalid"
+    TAGS_CONTRADICT_LAUNCH = "tags_contradict_launch"
+    RUN_UNKNOWN = "run_unknown"
+    CHECKPOINTS_ELSEWHERE = "checkpoints_elsewhere"
+    TERMINATION_UNKNOWN = "termination_unknown"
+    ENDED_TOO_LONG_AGO = "ended_too_long_ago"
     # IGNORE
     NOT_OPTED_IN = "not_opted_in"
-    TAGS_INVALID = "tags_invalid"
     PROJECT_NOT_ALLOWED = "project_not_allowed"
     NOT_ENDED = "not_ended"
     STATUS_UNKNOWN = "status_unknown"
@@ -116,12 +121,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointRequest:
-    """Where the job's tags say that its checkpoints are."""
+    """Where a job's checkpoints are, and the W&B runs whose versions count."""
 
     entity: str
     project: str
     collection: str
     alias: str = "latest"
+    runs: tuple[str, ...] = ()  # told by the job, never inferred from who made versions
+
+    @property
+    def path(self) -> str:
+        return f"{self.entity}/{self.project}/{self.collection}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +157,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """A job's place in its lineage, read from its own tags."""
+    """A job's place in its lineage, read from its own Environment."""
 
     root: str
     attempt: int
@@ -181,6 +191,9 @@ class Policy:
     max_data: int = 3
     max_unknown: int = 3
     max_jobs: int = 100
+    # Since the job ended; an older one needs a person's word. Longer than a dead letter is kept
+    # (14 days), so that whatever a person redrives is acted on.
+    max_age_days: int = 15
     backoff_base_seconds: int = 60
     backoff_max_seconds: int = 3600
     wait_total_seconds: int = 86_400
@@ -198,10 +211,13 @@ class Facts:
     status: str
     secondary_status: str
     observed_at: int  # epoch seconds
+    created_at: int | None
     ended_at: int | None
+    started: bool  # whether the training ever began; what a job says of itself does not count
     mode: Mode
     request: CheckpointRequest | None
     tags_invalid: bool
+    contradictions: tuple[str, ...]  # tags that say other than what was fixed at the launch
     project_allowed: bool
     owner: str | None
     lineage: Lineage | None  # None: its lineage tags cannot be read
@@ -212,6 +228,7 @@ class Facts:
     run: str | None
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...]
+    elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
     succession: Succession = Succession.UNKNOWN
@@ -231,6 +248,7 @@ class Successor:
     ledger: Ledger
     rejected: tuple[str, ...]
     waiting: Waiting | None
+    parent_created: int | None = None  # epoch seconds
     diverged: bool = False  # the parent's loss did
 
 

@@ -23,10 +23,11 @@ from resilience.decisions import (
 from resilience.failures import LOSS_DIVERGED, FailureClass
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
-# How an ended job's secondary status may read. SageMaker may add to it; unknown is not dead.
+# How an ended job's secondary status may read. SageMaker may add to it.
 _ENDED_HOW = frozenset(
     {"Completed", "Failed", "Stopped", "Interrupted", "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 )
+_DAY = 86_400
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
 # A schedule and this clock may differ by the second that both are cut to.
 _DUE_SLACK_SECONDS = 1
@@ -53,17 +54,18 @@ def decide(facts: Facts) -> Decision:
     ignored = _ignore(facts)
     if ignored is not None:
         return Decision(verdict=Verdict.IGNORE, reason=ignored, rule=str(ignored), facts=facts)
+    distrusted = _distrust(facts)
+    if distrusted is not None:
+        reason, detail = distrusted
+        return Decision(
+            verdict=Verdict.STOP, reason=reason, rule=str(reason), facts=facts, detail=detail
+        )
     if facts.failure_class is None:
         return Decision(
             verdict=Verdict.IGNORE, reason=Reason.COMPLETED, rule=facts.failure_rule, facts=facts
         )
     if facts.lineage is None:
-        return Decision(
-            verdict=Verdict.STOP,
-            reason=Reason.LINEAGE_TAGS_MALFORMED,
-            rule="lineage_tags_malformed",
-            facts=facts,
-        )
+        raise AssertionError("a lineage that cannot be read is distrusted")
     case = measure(facts, facts.lineage, facts.failure_class)
     return _settled(case) or _stop(case) or _wait(case) or _relaunch(case)
 
@@ -72,6 +74,7 @@ def needs_checkpoints(facts: Facts) -> bool:
     """Whether the decision can depend on what W&B answers; if not, it is not asked."""
     return (
         _ignore(facts) is None
+        and _distrust(facts) is None
         and facts.failure_class is not None
         and facts.failure_class not in _HOPELESS
         and not facts.obstacles
@@ -83,29 +86,52 @@ def _ignore(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line per re
         return Reason.MODE_OFF
     if facts.status not in _ENDED:
         return Reason.NOT_ENDED if facts.status in _GOES_ON else Reason.STATUS_UNKNOWN
-    if facts.secondary_status not in _ENDED_HOW:
-        return Reason.STATUS_UNKNOWN
-    if facts.tags_invalid:
-        return Reason.TAGS_INVALID
-    if facts.request is None:
+    if facts.request is None and not facts.tags_invalid:
         return Reason.NOT_OPTED_IN
     if facts.owner is not None:
         return Reason.OWNED_ELSEWHERE
-    if not facts.project_allowed:
+    if not (facts.project_allowed or facts.tags_invalid):
         return Reason.PROJECT_NOT_ALLOWED
+    # Before any verdict that a tag may claim: no tag brings back what a person stopped.
+    stopped = facts.failure_class is FailureClass.STOPPED_BY_USER
     if facts.judged is not None:
-        return _still_judged(facts.judged, facts.observed_at)
-    if facts.failure_class is FailureClass.STOPPED_BY_USER:
-        return Reason.STOPPED_BY_USER
-    return None
+        return _still_judged(facts.judged, facts.observed_at, stopped=stopped)
+    return Reason.STOPPED_BY_USER if stopped else None
 
 
-def _still_judged(judged: Judged, now: int) -> Reason | None:
+def _still_judged(judged: Judged, now: int, *, stopped: bool) -> Reason | None:
     if judged.verdict != Verdict.WAIT:
         return Reason.ALREADY_JUDGED
+    if stopped:
+        return Reason.STOPPED_BY_USER
     if judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
         return Reason.NOT_DUE
     return None
+
+
+def _distrust(facts: Facts) -> tuple[Reason, str] | None:
+    """Why what is said of the job may not be acted on, and what a person has to look at."""
+    if facts.contradictions:
+        return Reason.TAGS_CONTRADICT_LAUNCH, ", ".join(facts.contradictions)
+    if facts.failure_class is None:
+        return None
+    if facts.secondary_status not in _ENDED_HOW and facts.failure_class is FailureClass.UNKNOWN:
+        return Reason.TERMINATION_UNKNOWN, ""
+    if facts.tags_invalid:
+        return Reason.TAGS_INVALID, ""
+    if facts.lineage is None:
+        return Reason.LINEAGE_TAGS_MALFORMED, ""
+    return _too_old(facts)
+
+
+def _too_old(facts: Facts) -> tuple[Reason, str] | None:
+    """Nobody expects a job of long ago to come back by itself. A wait knows how long it lasts."""
+    if facts.ended_at is None or facts.judged is not None:
+        return None
+    age, most = facts.observed_at - facts.ended_at, facts.policy.max_age_days
+    if age <= most * _DAY:
+        return None
+    return Reason.ENDED_TOO_LONG_AGO, f"{age // _DAY} days ago, {most} allowed"
 
 
 def _settled(case: Case) -> Decision | None:
@@ -211,6 +237,11 @@ def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | Non
     """
     if choice.chosen is not None:
         return None
+    if case.facts.elsewhere:
+        detail = ", ".join(case.facts.elsewhere)
+        return case.verdict(Verdict.STOP, Reason.CHECKPOINTS_ELSEWHERE, "choose", detail)
+    if case.facts.run is None:
+        return case.verdict(Verdict.STOP, Reason.RUN_UNKNOWN, "choose")
     if choice.alias_missing and case.facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
     had_one = bool(case.rejected) or case.lineage.started_from is not None
@@ -269,6 +300,7 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
         name=tags.successor_name(case.lineage.root, attempt),
         root=case.lineage.root,
         parent=case.facts.job,
+        parent_created=case.facts.created_at,
         attempt=attempt,
         checkpoint=checkpoint,
         ledger=ledger,

@@ -18,11 +18,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What W&B answered. The checkpoints mean something only with Lookup.FOUND."""
+    """What W&B answered. All but the lookup means something only with Lookup.FOUND.
+
+    The checkpoints are those that the requested runs logged in the requested collection.
+    """
 
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...] = ()
     project_exists: bool = True
+    collection_exists: bool = True
+    # Other collections of the project that hold committed checkpoints of the requested runs.
+    elsewhere: tuple[str, ...] = ()
+    foreign: int = 0  # versions of other runs that were seen and do not count
+    pending: int = 0  # versions of the requested runs whose upload has not ended, as far as seen
 
 
 class TrainingJobs(Protocol):
@@ -45,13 +53,22 @@ class TrainingJobs(Protocol):
 
 class Checkpoints(Protocol):
     def newest(self, request: CheckpointRequest) -> Answer:
-        """Ask for the newest versions of a collection, in one request; never raises for W&B."""
+        """Ask for the newest versions that the runs logged, in one request as a rule.
+
+        Never raises for W&B. Without runs nothing counts, and the answer has no checkpoints.
+        """
         ...
 
 
 class Waits(Protocol):
     def schedule(self, job: str, times: int, due: int) -> int:
         """Have the job looked at again; returns when, which an earlier call may have set."""
+        ...
+
+    def is_reminder_set(self, job: str) -> bool: ...
+
+    def remind(self, job: str, due: int) -> None:
+        """Have the job looked at again; a reminder that stands is left as it is."""
         ...
 
 

@@ -1,12 +1,12 @@
 """The one path that acts: observe afresh, decide, act once, record the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from resilience import checkpoints, events, policy, relaunch, tags
+from resilience import environment, identity, policy, relaunch, tags, work
 from resilience.decisions import (
     CheckpointRequest,
     Decision,
@@ -29,8 +29,7 @@ _RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER, Reason.OWNED_EL
 # A wait that only a person can end is told of when it begins.
 _WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED})
 _NOT_ASKED = Answer(Lookup.NOT_ASKED)
-_PIPELINES, _BATCH = "pipelines-", "AWSBatch"
-_OWNERS = ("TuningJobArn", "AutoMLJobArn", "LabelingJobArn")
+_REMINDER_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,12 @@ def _observe(
 ) -> _Observed | None:
     """Wave 1: describe, tags and the early question for checkpoints, side by side."""
     describing = executor.submit(world.jobs.describe, hint.job)
+    listing = executor.submit(world.jobs.tags, hint.job)
     asked = _early_request(hint, settings)
     asking = executor.submit(world.checkpoints.newest, asked) if asked else None
-    own = world.jobs.tags(hint.job)
+    # Describe first: how ListTags answers for a job that is gone is not documented.
     job = describing.result()
+    own = None if job is None else listing.result()
     if job is None or own is None:
         return None
     facts = replace(
@@ -76,15 +77,15 @@ def _observe(
         mode=tags.mode(own, mode),
     )
     answer = _answer(facts, asked, asking, world)
-    return _Observed(hint, job, own, _with_answer(facts, answer, own))
+    return _Observed(hint, job, own, _with_answer(facts, answer))
 
 
 def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
     """The event's own tags may start the question early; ListTags confirms them or asks again."""
     ended_badly = hint.status in {"Failed", "Stopped"}
-    if not ended_badly or hint.tags is None or not tags.opted_in(hint.tags):
+    if not ended_badly or hint.tags is None:
         return None
-    request = _request(hint.tags)
+    request = _request(hint.job, {}, hint.tags)
     return request if request and settings.allows_project(request) else None
 
 
@@ -101,16 +102,18 @@ def _answer(
     return world.checkpoints.newest(facts.request)
 
 
-def _request(own: Mapping[str, str]) -> CheckpointRequest | None:
+def _request(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> CheckpointRequest | None:
+    if not identity.opted_in(env, own):
+        return None
     try:
-        return tags.checkpoint_request(own) if tags.opted_in(own) else None
+        return identity.checkpoint_request(name, env, own)
     except tags.UnreadableTagError:
         return None
 
 
-def _lineage(name: str, own: Mapping[str, str]) -> Lineage | None:
+def _lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Lineage | None:
     try:
-        return tags.lineage(name, own)
+        return identity.lineage(name, env, own)
     except tags.UnreadableTagError:
         return None
 
@@ -119,27 +122,32 @@ def _establish(
     name: str, described: Mapping[str, object], own: Mapping[str, str], settings: Settings
 ) -> Facts:
     """Everything that the job itself tells; the clock, the mode and W&B are still to be asked."""
-    request, lineage = _request(own), _lineage(name, own)
-    classification = _classify(described, own)
+    env = environment.read(described)
+    request = _request(name, env, own)
+    classification = _classify(described, env, own)
     return Facts(
         job=name,
         status=str(described.get("TrainingJobStatus")),
         secondary_status=str(described.get("SecondaryStatus")),
         observed_at=0,
+        created_at=identity.created_at(described),
         ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
+        started=work.started(described),
         mode=Mode.OFF,
         request=request,
-        tags_invalid=request is None and tags.opted_in(own),
-        project_allowed=request is not None and settings.allows_project(request),
-        owner=_owner(name, described),
-        lineage=lineage,
+        tags_invalid=request is None and identity.opted_in(env, own),
+        contradictions=_contradictions(name, described, own),
+        project_allowed=any(map(settings.allows_project, _places(env, request))),
+        owner=identity.owner(name, described, own),
+        lineage=_lineage(name, env, own),
         judged=tags.judged(own),
         failure_class=classification.failure_class,
         failure_rule=classification.rule,
         checkpoint_load_error=classification.checkpoint_load_error,
-        run=tags.run_id(own, _environment(described)),
+        run=identity.told_run(env, own),
         lookup=Lookup.NOT_ASKED,
         checkpoints=(),
+        elsewhere=(),
         obstacles=relaunch.obstacles(
             described, own, settings.allowed_images, settings.training_roles
         ),
@@ -147,46 +155,64 @@ def _establish(
     )
 
 
-def _with_answer(facts: Facts, answer: Answer, own: Mapping[str, str]) -> Facts:
-    if facts.request is None or answer.lookup is not Lookup.FOUND:
-        return replace(facts, lookup=answer.lookup)
-    # A project that W&B does not show may be one that the key may not see. Only a job that shows
-    # no trace of a checkpoint may be taken to have none.
-    began = tags.completed_mark(own) is not None or (
-        facts.lineage is not None and facts.lineage.started_from is not None
-    )
-    if not answer.project_exists and began:
+def _places(
+    env: Mapping[str, str], request: CheckpointRequest | None
+) -> Iterator[CheckpointRequest]:
+    """Where the job's tags, and what was fixed at its launch, say that it belongs."""
+    if request is not None:
+        yield request
+    pinned = identity.pinned_project(env, request)
+    if pinned is not None:
+        yield pinned
+
+
+def _contradictions(
+    name: str, described: Mapping[str, object], own: Mapping[str, str]
+) -> tuple[str, ...]:
+    env = environment.read(described)
+    if not identity.opted_in(env, own):
+        return ()
+    if described.get("TrainingJobStatus") != "Completed":
+        return identity.contradictions(name, env, own)
+    # A training that reached its end does not come back, whatever its other tags say.
+    if identity.is_unproved_completion(env, own):
+        return (tags.COMPLETED,)
+    unfinished = identity.completed_mark(env, own) is False
+    return identity.contradictions(name, env, own) if unfinished else ()
+
+
+def _with_answer(facts: Facts, answer: Answer) -> Facts:
+    # A project that W&B does not show may be one that the key may not see. Only a job that never
+    # trained may be taken to have no checkpoint in it.
+    began = facts.started or (facts.lineage is not None and facts.lineage.started_from is not None)
+    if answer.lookup is Lookup.FOUND and not answer.project_exists and began:
         return replace(facts, lookup=Lookup.REFUSED)
-    run = checkpoints.lineage_run(facts.run, facts.request.collection, answer.checkpoints)
-    return replace(facts, lookup=Lookup.FOUND, checkpoints=answer.checkpoints, run=run)
+    # With no run named, the successor goes on in the first of the job's runs that has a version.
+    makers = {one.run for one in answer.checkpoints}
+    runs = facts.request.runs if facts.request else ()
+    return replace(
+        facts,
+        lookup=answer.lookup,
+        run=facts.run or next((one for one in runs if one in makers), None),
+        checkpoints=answer.checkpoints,
+        elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
+    )
 
 
-def _classify(described: Mapping[str, object], own: Mapping[str, str]) -> Classification:
-    transitions = described.get("SecondaryStatusTransitions")
+def _classify(
+    described: Mapping[str, object], env: Mapping[str, str], own: Mapping[str, str]
+) -> Classification:
     reason = described.get("FailureReason")
-    return classify(
+    by_text = classify(
         End(
             status=str(described.get("TrainingJobStatus")),
             secondary_status=str(described.get("SecondaryStatus")),
             failure_reason=None if reason is None else str(reason),
-            transition_messages=tuple(
-                str(one.get("StatusMessage", ""))
-                for one in (transitions if isinstance(transitions, list) else ())
-            ),
-            completed_mark=tags.completed_mark(own),
+            transition_messages=tuple(message for _, message in work.transitions(described)),
+            completed_mark=identity.completed_mark(env, own),
         )
     )
-
-
-def _owner(name: str, described: Mapping[str, object]) -> str | None:
-    if name.startswith((_PIPELINES, _BATCH)):
-        return _PIPELINES if name.startswith(_PIPELINES) else _BATCH
-    return next((member for member in _OWNERS if described.get(member)), None)
-
-
-def _environment(described: Mapping[str, object]) -> dict[str, str]:
-    environment = described.get("Environment")
-    return environment if isinstance(environment, dict) else {}
+    return work.corrected(by_text, described)
 
 
 def _instant(value: object) -> int | None:
@@ -262,15 +288,10 @@ def _again(facts: Facts, observed: _Observed, world: World) -> Decision:
 
 
 def _record(decision: Decision, observed: _Observed, world: World) -> Decision:
-    """Tell, then tag: a crash between the two tells twice rather than never.
-
-    A job with 50 tags of its own has no room for a verdict. Every sweep finds it again, and only
-    its event and its schedule are told of: not the same STOP every few minutes.
-    """
+    """Notify, then tag: a crash between the two notifies twice rather than never."""
     verdict = _that_fits(decision, observed)
-    again = not verdict and observed.hint.source == events.SWEEP
-    if _is_told(decision) and not again:
-        world.notifications.publish(decision)
+    if _is_told(decision):
+        _notify(decision, world, recordable=bool(verdict))
     if verdict:
         world.jobs.add_tags(observed.job.arn, verdict)
     return decision
@@ -283,6 +304,19 @@ def _is_told(decision: Decision) -> bool:
     return decision.verdict in {Verdict.RELAUNCH, Verdict.STOP}
 
 
+def _notify(decision: Decision, world: World, *, recordable: bool) -> None:
+    """Notify a person; of a job without room for a verdict, once a day.
+
+    A job with 50 tags of its own cannot bear a verdict, and each of its messages finds it anew. So
+    a schedule that brings it back in a day says that it has been reported.
+    """
+    job = decision.facts.job
+    if recordable or not world.waits.is_reminder_set(job):
+        world.notifications.publish(decision)
+    if not recordable:
+        world.waits.remind(job, decision.facts.observed_at + _REMINDER_SECONDS)
+
+
 def _that_fits(decision: Decision, observed: _Observed) -> dict[str, str]:
     return tags.with_room(observed.tags, tags.of_verdict(decision))
 
@@ -291,11 +325,12 @@ def _succession(facts: Facts, world: World) -> Succession:
     """Adjudicate: whose is the job that bears the successor's name?"""
     if facts.lineage is None:
         return Succession.UNKNOWN
-    name = tags.successor_name(facts.lineage.root, facts.lineage.attempt + 1)
-    found = world.jobs.tags(name)
+    found = world.jobs.describe(tags.successor_name(facts.lineage.root, facts.lineage.attempt + 1))
     if found is None:
         return Succession.UNKNOWN
-    return Succession.OURS if found.get(tags.PARENT) == facts.job else Succession.FOREIGN
+    env = environment.read(found.described)
+    ours = identity.continues(env, facts.job, facts.created_at)
+    return Succession.OURS if ours else Succession.FOREIGN
 
 
 def _classify_refusal(refusal: CreateRefused) -> tuple[FailureClass, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from resilience import tags
+from resilience import environment, tags
 from resilience.decisions import CheckpointRequest, Reason, Successor
 
 # Members that are not carried, each with its reason.
@@ -20,13 +20,25 @@ DROPPED = {
     "DebugRuleConfigurations": "starts paid processing jobs; tag resilience:debug-rules=keep",
     "ProfilerRuleConfigurations": "starts paid processing jobs; tag resilience:debug-rules=keep",
 }
+# Members that no successor gets, each with its reason.
+NEVER_CARRIED = {
+    "RemoteDebugConfig": "opens a shell; UpdateTrainingJob can set it on a job that runs, and"
+    " Describe does not say whether the launch or an update did",
+}
+# Tags that are not inherited: AWS sets them for a job of its own making, and may refuse them from
+# anybody else (docs/decisions/0015).
+_OWNERS_PREFIX = "sagemaker:"
+_OWNERS_TAGS = frozenset({"MANAGED_BY_AWS", "AWS_STEP_FUNCTIONS_EXECUTION_ARN"})
 # Members that Describe shows and that a clone would not honour: refused, not lost.
 REFUSED = ("ModelPackageConfig", "ServerlessJobConfig", "SessionChainingConfig")
 # Members inside ResourceConfig that Describe adds and Create rejects.
 _ECHOED_ONLY = ("SelectedInstanceType", "SelectedInstanceCount")
+# Members that say of each instance what these say of all: empty, they are another's echo.
+_OF_SEVERAL_KINDS = ("InstanceGroups", "InstancePreferences")
+_OF_ONE_KIND = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
 _RULES = frozenset(DROPPED)
 _KEEP_RULES = "keep"
-_ON_DIVERGENCE, _DATA_SEED_OFFSET = "on-divergence", "RESILIENCE_DATA_SEED_OFFSET"
+_METRICS, _REFUSED_METRICS = "MetricDefinitions", "metric definition"
 _MOST_ENTRIES = 100
 _LONGEST = {"Environment": 512, "HyperParameters": 2500}
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
@@ -62,15 +74,17 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
     carried = {
         name: pruned
         for name, member in shape.members.items()
-        if name in described and (keep_rules or name not in _RULES)
+        if name in described and name not in NEVER_CARRIED and (keep_rules or name not in _RULES)
         if not _is_nothing(pruned := _prune(described[name], member))
     }
     request = carried | {
         "TrainingJobName": successor.name,
-        "Environment": _environment(source, successor),
+        "Environment": environment.of_successor(
+            described, source.tags, source.wandb, source.run, successor
+        ),
         "Tags": [
             {"Key": key, "Value": value}
-            for key, value in sorted(tags.of_successor(source.tags, successor).items())
+            for key, value in sorted(tags.of_successor(_own(source.tags), successor).items())
         ],
     }
     _drop_what_create_rejects(request)
@@ -93,8 +107,33 @@ def obstacles(
     ]
     if allowed_roles and described.get("RoleArn") not in allowed_roles:
         found.append((Reason.ROLE_NOT_ALLOWED, "RoleArn"))
-    crowded = _too_many_tags(tags.inherited(own_tags).keys() | tags.OF_EVERY_SUCCESSOR)
+    crowded = _too_many_tags(tags.inherited(_own(own_tags)).keys() | tags.OF_EVERY_SUCCESSOR)
     return (*found, *((Reason.LIMIT_REACHED, limit) for limit in crowded))
+
+
+def without_injected(request: Request, refusal: str) -> Request | None:
+    """What to ask for when SageMaker refuses what it had added itself; None: nothing was added.
+
+    For its own algorithms, Describe shows MetricDefinitions that nobody sent, and Create refuses
+    them. Which images these are is written nowhere, and users may send metrics to some images of
+    the same registries (scikit-learn). So the refusal decides, and not a list.
+    """
+    algorithm = request.get("AlgorithmSpecification")
+    if not isinstance(algorithm, dict) or _METRICS not in algorithm:
+        return None
+    if _REFUSED_METRICS not in refusal.lower():
+        return None
+    kept = {name: value for name, value in algorithm.items() if name != _METRICS}
+    return {**request, "AlgorithmSpecification": kept}
+
+
+def _own(own_tags: Mapping[str, str]) -> dict[str, str]:
+    """The job's tags without those by which an AWS service marks a job that it made."""
+    return {
+        key: value
+        for key, value in own_tags.items()
+        if key not in _OWNERS_TAGS and not key.lower().startswith(_OWNERS_PREFIX)
+    }
 
 
 def _images(
@@ -161,39 +200,6 @@ def _entries(member: str, entries: Mapping[str, object], longest: int) -> Iterat
         yield f"{member}: a value is over {longest} characters; shorten it"
 
 
-def _environment(source: Source, successor: Successor) -> dict[str, str]:
-    own = source.described.get("Environment")
-    inherited = {
-        key: value
-        for key, value in (own.items() if isinstance(own, dict) else ())
-        if not key.startswith("RESILIENCE_")
-    }
-    added = {
-        "WANDB_RESUME": "allow",
-        "RESILIENCE_ROOT": successor.root,
-        "RESILIENCE_ATTEMPT": str(successor.attempt),
-    }
-    if source.run is not None:
-        added["WANDB_RUN_ID"] = source.run
-    if successor.checkpoint is not None:
-        wandb = source.wandb
-        path = f"{wandb.entity}/{wandb.project}/{wandb.collection}"
-        added["RESILIENCE_CHECKPOINT"] = f"{path}:{successor.checkpoint.version}"
-        added["RESILIENCE_CHECKPOINT_DIGEST"] = successor.checkpoint.digest
-        added["RESILIENCE_CHECKPOINT_STEP"] = tags.step_word(successor.checkpoint.step)
-    if successor.rejected:
-        added["RESILIENCE_REJECTED"] = " ".join(successor.rejected)
-    return inherited | added | _data_order(source, successor, own)
-
-
-def _data_order(source: Source, successor: Successor, own: object) -> dict[str, str]:
-    """Return another order after a divergence, where it is asked for; later attempts keep it."""
-    if successor.diverged and source.tags.get(tags.RESHUFFLE) == _ON_DIVERGENCE:
-        return {_DATA_SEED_OFFSET: str(successor.attempt)}
-    kept = own.get(_DATA_SEED_OFFSET) if isinstance(own, dict) else None
-    return {} if kept is None else {_DATA_SEED_OFFSET: str(kept)}
-
-
 def _prune(value: object, shape: Shape) -> object:
     """Drop what Describe shows as empty and Create rejects; a user's own map is left as it is."""
     if shape.type_name == "structure" and isinstance(value, dict):
@@ -217,10 +223,17 @@ def _drop_what_create_rejects(request: Request) -> None:
     if isinstance(stopping, dict) and not request.get("EnableManagedSpotTraining"):
         stopping.pop("MaxWaitTimeInSeconds", None)
     if isinstance(resources, dict):
-        for name in _ECHOED_ONLY:
+        for name in tuple(_echoes(resources)):
             resources.pop(name, None)
-        if resources.get("KeepAlivePeriodInSeconds") == 0:
-            del resources["KeepAlivePeriodInSeconds"]
+
+
+def _echoes(resources: Mapping[str, object]) -> Iterator[str]:
+    """Members of ResourceConfig that Describe may show and Create may reject."""
+    yield from _ECHOED_ONLY
+    if resources.get("KeepAlivePeriodInSeconds") == 0:
+        yield "KeepAlivePeriodInSeconds"
+    if any(resources.get(name) for name in _OF_SEVERAL_KINDS):
+        yield from (name for name in _OF_ONE_KIND if not resources.get(name))
 
 
 def _rename_in_hyperparameters(request: Request, name: str) -> None:

@@ -4,30 +4,52 @@ The sweep is also where the fleet is seen as one, and so where its breaker sits:
 jobs that fail in a short time have one cause, and relaunching each of them is not its cure.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
 from resilience import tags
 from resilience.decisions import Mode
+from resilience.fleet import (
+    Seen,
+    SeenJob,
+    confirmed,
+    is_allowed,
+    is_invalid,
+    successors_by_their_launch,
+)
 from resilience.ports import Queue
 from resilience.settings import SweepSettings
 
+_RELAUNCHED, _OPTED_IN, _WAITING = "relaunched", "opted_in", "waiting"
+
 
 class EndedJobs(Protocol):
-    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]: ...
+    """What Search shows: eventually, and a bounded number of pages of it."""
 
-    def waiting(self) -> Iterator[tuple[str, str]]: ...
+    def opted_in(self, *, since: int) -> Seen:
+        """Opted-in jobs that have ended and were changed since then (epoch seconds)."""
+        ...
 
-    def failed_successors(self, *, after: int) -> Iterator[str]: ...
+    def waiting(self) -> Seen:
+        """Opted-in jobs whose verdict is WAIT."""
+        ...
+
+    def relaunched(self, *, since: int) -> Seen:
+        """Failed jobs that bear `resilience:parent` and were changed since then (epoch seconds)."""
+        ...
+
+    def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
+        """Those of the named jobs that exist, read as they are taken."""
+        ...
 
 
 class Switch(Protocol):
     """The stack's mode, which a person or the breaker sets."""
 
     def read(self) -> tuple[Mode, int]:
-        """Read the mode and since when it was set (epoch seconds)."""
+        """Read the mode and since when the switch stands (epoch seconds; 0: never set)."""
         ...
 
     def observe(self) -> None: ...
@@ -54,6 +76,7 @@ class Swept:
     without_verdict: tuple[str, ...]
     overdue: tuple[str, ...]
     breaker_tripped: bool = False
+    cut: tuple[str, ...] = ()  # the searches that had more pages than one sweep reads
 
 
 def sweep(fleet: Fleet, settings: SweepSettings, now: int) -> Swept:
@@ -65,46 +88,79 @@ def sweep(fleet: Fleet, settings: SweepSettings, now: int) -> Swept:
     mode, since = fleet.switch.read()
     if mode is not Mode.ACT:
         return Swept((), ())
-    if _breaks(fleet, settings, since, now):
-        return Swept((), (), breaker_tripped=True)
+    relaunched = _relaunched(fleet, settings, since, now)
+    if relaunched.breaker_tripped:
+        return relaunched
     before = now - settings.grace_seconds
-    found = fleet.jobs.unjudged(after=now - settings.lookback_seconds, before=before)
-    unjudged = tuple(name for name, own in found if _gets_a_verdict(own, settings))
-    # Times in tags are of one fixed form in UTC, so their text sorts as they do.
-    overdue = tuple(name for name, due in fleet.jobs.waiting() if due <= tags.stamp(before))
+    ended = fleet.jobs.opted_in(since=now - settings.lookback_seconds)
+    unjudged = tuple(job.name for job in ended.jobs if _is_due(job, settings, now))
+    waiting = fleet.jobs.waiting()
+    overdue = tuple(job.name for job in waiting.jobs if _is_overdue(job, before))
     fleet.queue.ask_to_check((*unjudged, *overdue))
-    return Swept(unjudged, overdue)
+    return Swept(
+        unjudged, overdue, cut=(*relaunched.cut, *_cut(_OPTED_IN, ended), *_cut(_WAITING, waiting))
+    )
 
 
-def _gets_a_verdict(own: Mapping[str, str], settings: SweepSettings) -> bool:
-    """Whether judging the job would record anything; if not, each sweep would find it again."""
-    if tags.mode(own, Mode.ACT) is not Mode.ACT or not tags.opted_in(own):
+def _is_due(job: SeenJob, settings: SweepSettings, now: int) -> bool:
+    """Whether the job ended in the window without a verdict, and would get one.
+
+    The window is about the end. The last change is the service's own filter and no more: a tag that
+    is added may move it, and would hide a job for ever or bring back one from years ago.
+    """
+    oldest, newest = now - settings.lookback_seconds, now - settings.grace_seconds
+    if tags.VERDICT in job.tags or job.ended_at is None or not oldest <= job.ended_at <= newest:
         return False
-    try:
-        return settings.allows_project(tags.checkpoint_request(own))
-    except tags.UnreadableTagError:
-        return False
+    return _gets_a_verdict(job, settings)
 
 
-def _breaks(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> bool:
+def _gets_a_verdict(job: SeenJob, settings: SweepSettings) -> bool:
+    """Whether deciding on the job would record anything; if not, each sweep would find it again."""
+    return _acts(job) and (is_invalid(job) or is_allowed(job, settings))
+
+
+def _is_overdue(job: SeenJob, before: int) -> bool:
+    # Times in tags are of one fixed form in UTC, so their text sorts as they do.
+    return _acts(job) and job.tags.get(tags.DUE, "") <= tags.stamp(before)
+
+
+def _acts(job: SeenJob) -> bool:
+    return tags.mode(job.tags, Mode.ACT) is Mode.ACT
+
+
+def _cut(search: str, seen: Seen) -> tuple[str, ...]:
+    return () if seen.whole else (search,)
+
+
+def _relaunched(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> Swept:
     """Trip the breaker when too many relaunched jobs failed within the window.
 
     Only failures since the mode was last set count: a person who sets it back to "act" has looked
-    at them.
+    at them. Parents are read only where the jobs by themselves would trip it.
     """
     after = max(since, now - settings.breaker_window_seconds)
-    most = settings.breaker_failures
-    failed = sum(1 for _ in islice(fleet.jobs.failed_successors(after=after), most))
-    if failed < most:
-        return False
-    # Told first: a crash between the two tells again at the next sweep; the other way round the
-    # stack would stand still and nobody know.
+    seen = fleet.jobs.relaunched(since=after)
+    unbroken = Swept((), (), cut=_cut(_RELAUNCHED, seen))
+    failed = successors_by_their_launch(seen.jobs, settings, after)
+    if len(failed) < settings.breaker_failures:
+        return unbroken
+    parents = fleet.jobs.named(tuple(failed.values()))
+    real = sum(1 for _ in islice(confirmed(failed, parents), settings.breaker_failures))
+    if real < settings.breaker_failures:
+        return unbroken
+    _trip(fleet, settings, after)
+    return replace(unbroken, breaker_tripped=True)
+
+
+def _trip(fleet: Fleet, settings: SweepSettings, after: int) -> None:
+    # Notified first: a crash between the two notifies again at the next sweep; the other way round
+    # the stack would stand still and nobody know.
     fleet.alert.tell(
         "fleet breaker tripped: the controller only observes",
-        f"{failed} or more relaunched training jobs failed since {tags.stamp(after)}."
+        f"{settings.breaker_failures} or more relaunched training jobs failed since"
+        f" {tags.stamp(after)}."
         "\nThat is one cause, not many."
         "\nNothing is relaunched until somebody has looked: docs/runbook.md#fleet_breaker_tripped"
         f"\nreset: aws ssm put-parameter --overwrite --name {settings.mode_parameter} --value act",
     )
     fleet.switch.observe()
-    return True

@@ -21,6 +21,7 @@ from resilience.decisions import (
     Waiting,
 )
 from resilience.failures import FailureClass
+from resilience.modes import more_careful
 
 PREFIX = "resilience:"
 ROOT, PARENT, ATTEMPT = "resilience:root", "resilience:parent", "resilience:attempt"
@@ -37,6 +38,10 @@ CHECKPOINT_NAME, CHECKPOINT_TAG, RUN_ID = (
     "WANDB_RUN_ID",
 )
 
+OPT_IN = (ENTITY, PROJECT, CHECKPOINT_NAME)
+UNFINISHED = "no"
+NO_CHECKPOINT = "none"
+
 MOST_TAGS = 50  # that SageMaker lets one job have; aws: ones do not count
 # What every successor bears, and what it will bear when it is judged in its turn.
 OF_EVERY_SUCCESSOR = frozenset({ROOT, PARENT, ATTEMPT, CHECKPOINT, CHECKPOINT_STEP, LEDGER})
@@ -52,10 +57,11 @@ _LEDGER_WORDS = _CLASSES | {_NO_PROGRESS, _AT_CHECKPOINT, _SEEN}
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST_NAME = 63
 _DASH_AND_HASH = 9
+_CEILINGS = ("max_jobs", "max_age_days")
 _MOST_DIGITS = 8  # of a number in a tag that people set
 _NOT_OURS = "unknown"
-_NO_CHECKPOINT, _UNKNOWN_STEP = "none", "unknown"
-_COMPLETED_MARKS: Mapping[str | None, bool] = {"yes": True, "no": False}
+_UNKNOWN_STEP = "unknown"
+_MOST_DIGITS_OF_OURS = 18  # of a number that the controller wrote
 
 
 class UnreadableTagError(ValueError):
@@ -73,26 +79,21 @@ def read(raw: object) -> dict[str, str] | None:
 
 
 def opted_in(tags: Mapping[str, str]) -> bool:
-    return all(tags.get(key) for key in (ENTITY, PROJECT, CHECKPOINT_NAME))
+    """Whether the tags opt the job in; one that is emptied opts nothing out."""
+    return all(key in tags for key in OPT_IN)
 
 
-def checkpoint_request(tags: Mapping[str, str]) -> CheckpointRequest:
+def checkpoint_request(tags: Mapping[str, str], runs: tuple[str, ...]) -> CheckpointRequest:
     """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
-    collection, _, suffix = tags[CHECKPOINT_NAME].partition(":")
+    collection, _, suffix = tags.get(CHECKPOINT_NAME, "").partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
-    run = [told] if (told := tags.get(RUN_ID)) else []
-    for name in (tags[ENTITY], tags[PROJECT], collection, alias, *run):
-        if not is_wandb_name(name):
-            raise UnreadableTagError("not a W&B name")
+    told = [tags[RUN_ID]] if tags.get(RUN_ID) else []
+    entity, project = tags.get(ENTITY, ""), tags.get(PROJECT, "")
+    if not all(map(is_wandb_name, (entity, project, collection, alias, *told))):
+        raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
-        entity=tags[ENTITY], project=tags[PROJECT], collection=collection, alias=alias
+        entity=entity, project=project, collection=collection, alias=alias, runs=runs
     )
-
-
-def run_id(tags: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
-    """The lineage's one W&B run, as the training side or the job itself tells it."""
-    told = tags.get(RUN_ID) or environment.get(RUN_ID) or ""
-    return told if is_wandb_name(told) else None
 
 
 def is_wandb_name(text: str) -> bool:
@@ -101,23 +102,14 @@ def is_wandb_name(text: str) -> bool:
 
 def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:
     """The more careful of the stack's mode and the job's; an unknown word observes."""
-    own = tags.get(MODE, "").strip().lower()
-    if not own:
-        return of_the_stack
-    order = [Mode.ACT, Mode.OBSERVE, Mode.OFF]
-    of_the_job = Mode(own) if own in set(Mode) else Mode.OBSERVE
-    return max(of_the_stack, of_the_job, key=order.index)
-
-
-def completed_mark(tags: Mapping[str, str]) -> bool | None:
-    """Whether the training side says that it reached its true end; None: it never says."""
-    return _COMPLETED_MARKS.get(tags.get(COMPLETED))
+    return more_careful(tags.get(MODE, ""), of_the_stack)
 
 
 def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
     """The stack's numbers with the job's own over them; what is no whole number changes nothing.
 
-    The ceiling over all of a lineage's jobs is the stack's: a job may lower it.
+    The ceiling over all of a lineage's jobs and over a job's age are the stack's: a job may lower
+    them.
     """
     own = {
         field.name: int(tags[key])
@@ -126,7 +118,9 @@ def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:
         and _is_whole(tags[key])
         and len(tags[key]) <= _MOST_DIGITS
     }
-    own["max_jobs"] = min(own.get("max_jobs", of_the_stack.max_jobs), of_the_stack.max_jobs)
+    for name in _CEILINGS:
+        ceiling = int(getattr(of_the_stack, name))
+        own[name] = min(own.get(name, ceiling), ceiling)
     return replace(of_the_stack, **own)
 
 
@@ -148,7 +142,7 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
     gone is not an empty one.
     """
     root, attempt = tags.get(ROOT), tags.get(ATTEMPT)
-    if root is None or attempt is None or not _is_attempt(job, root, attempt):
+    if root is None or attempt is None or not is_attempt(job, tags):
         # A clone has its model's start of waiting until it is judged itself.
         inherited = root is not None and VERDICT not in tags
         return Lineage(
@@ -162,7 +156,7 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
     return Lineage(
         root=root,
         attempt=int(attempt),
-        started_from=None if started_from == _NO_CHECKPOINT else _version(started_from),
+        started_from=None if started_from == NO_CHECKPOINT else _version(started_from),
         started_step=None if step == _UNKNOWN_STEP else _whole(step),
         ledger=ledger,
         rejected=tuple(_version(word) for word in tags.get(REJECTED, "").split()),
@@ -170,7 +164,9 @@ def lineage(job: str, tags: Mapping[str, str]) -> Lineage:
     )
 
 
-def _is_attempt(job: str, root: str, attempt: str) -> bool:
+def is_attempt(job: str, tags: Mapping[str, str]) -> bool:
+    """Whether root and attempt are those that give the job its name."""
+    root, attempt = tags.get(ROOT, ""), tags.get(ATTEMPT, "")
     if not (_is_whole(attempt) and _JOB_NAME.fullmatch(root)):
         return False
     return int(attempt) > 1 and job == successor_name(root, int(attempt))
@@ -204,14 +200,14 @@ def inherited(parent_tags: Mapping[str, str]) -> dict[str, str]:
 def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:
     """All tags of a successor: the parent's own, then the lineage's."""
     own = inherited(parent_tags)
-    if own.get(COMPLETED) == "yes":
-        own[COMPLETED] = "no"
+    if COMPLETED in own:
+        own[COMPLETED] = UNFINISHED
     checkpoint = successor.checkpoint
     return own | {
         ROOT: successor.root,
         PARENT: successor.parent,
         ATTEMPT: str(successor.attempt),
-        CHECKPOINT: checkpoint.version if checkpoint else _NO_CHECKPOINT,
+        CHECKPOINT: checkpoint.version if checkpoint else NO_CHECKPOINT,
         CHECKPOINT_STEP: step_word(checkpoint.step if checkpoint else 0),
         LEDGER: ledger_text(successor.ledger),
         **({REJECTED: " ".join(successor.rejected)} if successor.rejected else {}),
@@ -301,7 +297,7 @@ def _whole(text: str) -> int:
 
 
 def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS_OF_OURS
 
 
 def _version(text: str) -> str:

@@ -83,12 +83,13 @@ def _without_others_words(facts: Facts) -> Facts:
     Whoever may tag a job or an artifact could have written anything there. The decision is the same
     without them.
     """
-    wanted = facts.request.alias if facts.request else None
+    trusted = facts.project_allowed and not facts.contradictions
+    known = facts.request if trusted or facts.request is None else _UNNAMED
+    wanted = known.alias if known else None
     checkpoints = tuple(
         replace(one, aliases=tuple(a for a in one.aliases if a == wanted or is_barring(a)))
         for one in facts.checkpoints
     )
-    known = facts.request if facts.project_allowed or facts.request is None else _UNNAMED
     return replace(facts, request=known, checkpoints=checkpoints)
 
 

@@ -1,10 +1,11 @@
 """Scheduler, SNS and SQS, in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from local.in_memory.clock import ACCOUNT, REGION
 from resilience import events
+from resilience.adapters.messages import LEAD_SECONDS
 from resilience.decisions import Decision
 
 
@@ -12,12 +13,19 @@ from resilience.decisions import Decision
 class InMemorySchedules:
     """Fulfils ports.Waits."""
 
+    now: Callable[[], int]
     due: dict[tuple[str, int], int] = field(default_factory=dict)
     account: str = ACCOUNT
     region: str = REGION
 
     def schedule(self, job: str, times: int, due: int) -> int:
-        return self.due.setdefault((job, times), due)
+        return self.due.setdefault((job, times), max(due, self.now() + LEAD_SECONDS))
+
+    def is_reminder_set(self, job: str) -> bool:
+        return (job, 0) in self.due
+
+    def remind(self, job: str, due: int) -> None:
+        self.due.setdefault((job, 0), due)
 
     def fire(self, now: int) -> tuple[str, ...]:
         """Take out what is due; the messages that the queue gets for it."""

@@ -1,6 +1,6 @@
 """SageMaker's training jobs, in memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
@@ -11,13 +11,14 @@ import botocore.session
 from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
+from local.doubts import KNOWN, TAGS_LAG_SECONDS, Doubts, echoed, refusal
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
 from resilience import tags as tag_names
-from resilience.decisions import Mode
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
+from resilience.fleet import Seen, SeenJob
 from resilience.ports import Job
-from resilience.relaunch import Request, Shape
+from resilience.relaunch import Request, Shape, without_injected
 
 _ENDED = ("Failed", "Stopped", "Completed")
 _MOST_TAGS = 50
@@ -44,8 +45,15 @@ def create_shape() -> Any:  # noqa: ANN401 — botocore has no types
 class InMemorySageMaker:
     """Fulfils ports.TrainingJobs and sweeping.EndedJobs."""
 
-    def __init__(self, clock: Clock, account: str = ACCOUNT, region: str = REGION) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        doubts: Doubts = KNOWN,
+    ) -> None:
         self._clock = clock
+        self._doubts = doubts
         self._arn_prefix = f"arn:aws:sagemaker:{region}:{account}:training-job/"
         self._jobs: dict[str, dict[str, Any]] = {}
         self._tags: dict[str, dict[str, str]] = {}
@@ -55,16 +63,30 @@ class InMemorySageMaker:
 
     def describe(self, name: str) -> Job | None:
         described = self._jobs.get(name)
-        return None if described is None else Job(self.arn(name), deepcopy(described))
+        if described is None:
+            return None
+        return Job(self.arn(name), echoed(deepcopy(described), self._doubts))
 
     def tags(self, name: str) -> dict[str, str] | None:
-        return dict(self._tags[name]) if name in self._jobs else None
+        if name not in self._jobs:
+            return None
+        age = self._clock() - self._jobs[name]["CreationTime"].timestamp()
+        return {} if self._doubts.tags_lag and age < TAGS_LAG_SECONDS else dict(self._tags[name])
 
     def create(self, request: Request) -> None:
+        try:
+            self._create(request)
+        except CreateRefused as refused:
+            smaller = without_injected(request, refused.text)
+            if smaller is None:
+                raise
+            self._create(smaller)
+
+    def _create(self, request: Request) -> None:
         report = ParamValidator().validate(request, create_shape())
         if report.has_errors():
             raise ParamValidationError(report=report.generate_report())
-        broken = broken_limit(request)
+        broken = broken_limit(request) or refusal(request, self._doubts)
         if broken is not None:
             raise CreateRefused("ValidationException", broken)
         name = str(request["TrainingJobName"])
@@ -85,29 +107,28 @@ class InMemorySageMaker:
         if len(added) > _MOST_TAGS:
             raise Retry("AddTags: ValidationException")
         self._tags[name] = added
+        if self._doubts.add_tags_modifies:
+            self._jobs[name]["LastModifiedTime"] = datetime.fromtimestamp(self._clock(), UTC)
 
     def request_shape(self) -> Shape:
         shape: Shape = create_shape()
         return shape
 
-    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]:
-        for name, job in self._opted_in_and_ended():
-            modified = job["LastModifiedTime"].timestamp()
-            if after <= modified <= before and tag_names.VERDICT not in self._tags[name]:
-                yield name, dict(self._tags[name])
+    def opted_in(self, *, since: int) -> Seen:
+        jobs = (self._seen(name) for name in self._opted_in_and_ended(since))
+        return Seen(tuple(jobs))
 
-    def waiting(self) -> Iterator[tuple[str, str]]:
-        for name, _ in self._opted_in_and_ended():
-            own = self._tags[name]
-            on = tag_names.mode(own, Mode.ACT) is Mode.ACT
-            if on and own.get(tag_names.VERDICT) == "WAIT":
-                yield name, own.get(tag_names.DUE, "")
+    def waiting(self) -> Seen:
+        jobs = (self._seen(name) for name in self._opted_in_and_ended())
+        return Seen(tuple(job for job in jobs if job.tags.get(tag_names.VERDICT) == "WAIT"))
 
-    def failed_successors(self, *, after: int) -> Iterator[str]:
-        for name, job in list(self._jobs.items()):
-            failed = job["TrainingJobStatus"] == "Failed" and tag_names.PARENT in self._tags[name]
-            if failed and job["LastModifiedTime"].timestamp() >= after:
-                yield name
+    def relaunched(self, *, since: int) -> Seen:
+        jobs = (self._seen(name) for name in self._modified(since))
+        failed = (job for job in jobs if job.status == "Failed" and tag_names.PARENT in job.tags)
+        return Seen(tuple(failed))
+
+    def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
+        return (self._seen(name) for name in names if name in self._jobs)
 
     def arn(self, name: str) -> str:
         return self._arn_prefix + name
@@ -125,6 +146,12 @@ class InMemorySageMaker:
         job.pop("Tags", None)
         self._tags[name] = dict(tags or {})
         self._jobs[name] = job | {"TrainingJobName": name, "TrainingJobArn": self.arn(name)}
+
+    def begin(self, name: str) -> None:
+        """Have a job come by its instances now."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        training = {"SecondaryStatus": "Training", "TrainingStartTime": now}
+        self._jobs[name] |= training | {"LastModifiedTime": now}
 
     def end(
         self, name: str, status: str, secondary_status: str, failure_reason: str | None = None
@@ -147,8 +174,25 @@ class InMemorySageMaker:
         """Have the next creates answered so, one each."""
         self._refusals.extend(errors)
 
-    def _opted_in_and_ended(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, job in list(self._jobs.items()):
+    def _opted_in_and_ended(self, since: int = 0) -> Iterator[str]:
+        for name in self._modified(since):
             opted_in = tag_names.CHECKPOINT_NAME in self._tags[name]
-            if opted_in and job["TrainingJobStatus"] in _ENDED:
-                yield name, job
+            if opted_in and self._jobs[name]["TrainingJobStatus"] in _ENDED:
+                yield name
+
+    def _modified(self, since: int) -> Iterator[str]:
+        for name, job in list(self._jobs.items()):
+            if job["LastModifiedTime"].timestamp() >= since:
+                yield name
+
+    def _seen(self, name: str) -> SeenJob:
+        job = self._jobs[name]
+        ended: datetime = job.get("TrainingEndTime", job["LastModifiedTime"])
+        return SeenJob(
+            name=name,
+            status=job["TrainingJobStatus"],
+            tags=dict(self._tags[name]),
+            environment=dict(job.get("Environment", {})),
+            ended_at=int(ended.timestamp()),
+            started="TrainingStartTime" in job,
+        )

@@ -1,12 +1,10 @@
 """W&B's versions of a collection, in memory."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.ports import Answer
-
-_MOST_VERSIONS = 100
 
 
 class InMemoryWandb:
@@ -23,10 +21,28 @@ class InMemoryWandb:
         if self.lookup is not Lookup.FOUND:
             return Answer(self.lookup)
         if (request.entity, request.project) not in self._projects:
-            return Answer(Lookup.FOUND, project_exists=False)
-        versions = self._versions.get(_place(request), [])
-        committed = (one for one in reversed(versions) if one.committed)
-        return Answer(Lookup.FOUND, tuple(islice(committed, _MOST_VERSIONS)))
+            return Answer(Lookup.FOUND, project_exists=False, collection_exists=False)
+        versions = self.versions(request)
+        own = [one for one in reversed(versions or []) if one.run in request.runs]
+        return Answer(
+            Lookup.FOUND,
+            tuple(one for one in own if one.committed),
+            collection_exists=versions is not None,
+            elsewhere=tuple(self._elsewhere(request)),
+            foreign=sum(one.run not in request.runs for one in versions or [] if one.committed),
+            pending=sum(not one.committed for one in own),
+        )
+
+    def _elsewhere(self, request: CheckpointRequest) -> Iterator[str]:
+        for place, versions in self._versions.items():
+            is_other = place[:2] == _place(request)[:2] and place[2] != request.collection
+            if is_other and any(one.committed and one.run in request.runs for one in versions):
+                yield place[2]
+
+    def versions(self, request: CheckpointRequest) -> tuple[Checkpoint, ...] | None:
+        """All versions of the collection, whoever made them, oldest first; None: there is none."""
+        versions = self._versions.get(_place(request))
+        return None if versions is None else tuple(versions)
 
     def have_project(self, entity: str, project: str) -> None:
         self._projects.add((entity, project))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from local.doubts import KNOWN, Doubts
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.messages import (
     InMemoryDeadLetters,
@@ -25,6 +26,7 @@ class InMemoryWorld:
     account: str = ACCOUNT
     region: str = REGION
     mode_since: int = 0
+    doubts: Doubts = KNOWN
     sagemaker: InMemorySageMaker = field(init=False)
     wandb: InMemoryWandb = field(default_factory=InMemoryWandb)
     schedules: InMemorySchedules = field(init=False)
@@ -33,8 +35,8 @@ class InMemoryWorld:
     dead_letters: InMemoryDeadLetters = field(default_factory=InMemoryDeadLetters)
 
     def __post_init__(self) -> None:
-        self.sagemaker = InMemorySageMaker(self.clock, self.account, self.region)
-        self.schedules = InMemorySchedules(account=self.account, region=self.region)
+        self.sagemaker = InMemorySageMaker(self.clock, self.account, self.region, self.doubts)
+        self.schedules = InMemorySchedules(self.clock, account=self.account, region=self.region)
         self.queue = InMemoryQueue(account=self.account, region=self.region)
 
     def read(self) -> tuple[Mode, int]:

@@ -4,7 +4,31 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from local.in_memory import create_shape
+from resilience import environment
+from resilience.tags import (
+    ATTEMPT,
+    CHECKPOINT,
+    CHECKPOINT_STEP,
+    COMPLETED,
+    LEDGER,
+    NO_CHECKPOINT,
+    PARENT,
+    REJECTED,
+    ROOT,
+    UNFINISHED,
+    stamp,
+)
 
+_ENTRIES = {
+    ROOT: environment.ROOT,
+    PARENT: environment.PARENT,
+    ATTEMPT: environment.ATTEMPT,
+    CHECKPOINT: environment.CHECKPOINT,
+    CHECKPOINT_STEP: environment.CHECKPOINT_STEP,
+    LEDGER: environment.LEDGER,
+    REJECTED: environment.REJECTED,
+}
+_TOKEN = "0" * 32  # of a world that is made up
 _TIMES = frozenset(
     {"CreationTime", "TrainingStartTime", "TrainingEndTime", "LastModifiedTime"}
     | {"StartTime", "EndTime"}
@@ -26,6 +50,24 @@ def described(detail: Mapping[str, object], *, account: str, region: str) -> dic
         elif whole is not None:
             known.setdefault(name, whole)
     return {"EnableManagedSpotTraining": False, "EnableNetworkIsolation": False} | known
+
+
+def launched_with(tags: Mapping[str, str], parent_created: object = None) -> dict[str, str]:
+    """The Environment that a job with such tags was launched with, no event shows it.
+
+    The controller writes each lineage tag of a successor into its Environment as well; and a job
+    that marks its completion was launched with a token.
+    """
+    born = {
+        name: tags[tag]
+        for tag, name in _ENTRIES.items()
+        if tags.get(tag) and tags[tag] != NO_CHECKPOINT
+    }
+    if tags.get(COMPLETED) == UNFINISHED:
+        born[environment.COMPLETION_TOKEN] = _TOKEN
+    if isinstance(parent_created, datetime):
+        born[environment.PARENT_CREATED] = stamp(int(parent_created.timestamp()))
+    return born
 
 
 def _assumed(account: str, region: str) -> dict[str, object]:

@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from logging import StreamHandler
 
 from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from local.replaying import deployment
-from local.replaying.described import described
+from local.replaying.described import described, launched_with
 from local.replaying.surroundings import ASSUMED_NOW, Message
 from resilience import events, telemetry
 from resilience.decisions import Checkpoint, Decision, Lookup
@@ -77,12 +77,18 @@ def captured() -> Iterator[io.StringIO]:
 def _world(message: Message, account: str, region: str) -> InMemoryWorld:
     told = message.surroundings
     world = InMemoryWorld(Clock(_now(message)), told.mode, account, region)
-    for name, tags in told.others.items():
-        world.sagemaker.put(name, {"TrainingJobStatus": "InProgress"}, tags)
     hint = events.parse(message.body, account=account, region=region)
     if isinstance(hint, Hint) and told.job_exists:
         job = described(message.detail, account=account, region=region)
-        world.sagemaker.put(hint.job, job, message.tags)
+        born = {"Environment": launched_with(message.tags)}
+        world.sagemaker.put(hint.job, born | job, message.tags)
+    for name, tags in told.others.items():
+        created = _creation(world, tags.get("resilience:parent"))
+        running = {
+            "TrainingJobStatus": "InProgress",
+            "Environment": launched_with(tags, parent_created=created),
+        }
+        world.sagemaker.put(name, running, tags)
     if told.create_refused is not None:
         refused = told.create_refused
         world.sagemaker.refuse_create(CreateRefused(refused.code, refused.text))
@@ -90,11 +96,16 @@ def _world(message: Message, account: str, region: str) -> InMemoryWorld:
     return world
 
 
+def _creation(world: InMemoryWorld, name: str | None) -> object:
+    job = world.sagemaker.describe(name) if name else None
+    return job.described["CreationTime"] if job else None
+
+
 def _fill_wandb(world: InMemoryWorld, message: Message) -> None:
     told, tags = message.surroundings, message.tags
     world.wandb.lookup = Lookup(told.wandb)
     try:
-        request = checkpoint_request(tags) if opted_in(tags) else None
+        request = checkpoint_request(tags, ()) if opted_in(tags) else None
     except UnreadableTagError:
         return
     if request is None or not told.project_exists:
@@ -114,6 +125,8 @@ def _fill_wandb(world: InMemoryWorld, message: Message) -> None:
                 aliases=(*version.aliases, *aliases, f"v{number}"),
             ),
         )
+    for collection in told.elsewhere:
+        world.wandb.commit(replace(request, collection=collection), step=100, run=run)
     world.wandb.have_project(request.entity, request.project)
 
 

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from local.in_memory import ACCOUNT, REGION, Clock
+from local.doubts import (
+    KNOWN,
+    PAST_SECONDS,
+    TAGS_LAG_SECONDS,
+    Doubts,
+    Missing,
+    echoed,
+    refusal,
+)
+from local.in_memory import ACCOUNT, REGION, Clock, graphql
 from local.in_memory.limits import broken_limit
 from proofs.matrix.search import matches
 
@@ -31,7 +40,11 @@ class Refused(Exception):  # noqa: N818 — a refusal is an answer
         self.code, self.text, self.status = code, text, status
 
 
-NO_SUCH_JOB = "Requested resource not found."
+_MISSING = {
+    Missing.KNOWN: ("ValidationException", "Requested resource not found."),
+    Missing.OTHER_TEXT: ("ValidationException", "Could not find the training job."),
+    Missing.DENIED: ("AccessDeniedException", "The caller is not authorized."),
+}
 
 
 @dataclass(slots=True)
@@ -50,6 +63,7 @@ class Kept(Generic[T]):
 class TrainingJob:
     described: Kept[dict[str, Any] | None]
     tags: Kept[dict[str, str] | None]
+    created: int
 
 
 @dataclass(slots=True)
@@ -65,6 +79,7 @@ class Account:
     set_aside: list[Fields] = field(default_factory=list)
     asked_to_check: list[str] = field(default_factory=list)
     versions: Kept[tuple[dict[str, Any], ...]] = field(default_factory=lambda: Kept(()))
+    doubts: Doubts = KNOWN
 
     def answer(self, operation: str, asked: Fields, *, stale: bool = False) -> dict[str, Any]:
         """Do what is asked; raises Refused."""
@@ -96,7 +111,13 @@ class Account:
         """Have a job, which comes into being with its tags."""
         now = {"CreationTime": self.clock(), "LastModifiedTime": self.clock()}
         own = now | dict(described) | {"TrainingJobName": name, "TrainingJobArn": JOB_ARN + name}
-        self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)))
+        self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)), own["CreationTime"])
+
+    def begin(self, name: str) -> None:
+        """A job has come by its instances."""
+        job = self.jobs[name]
+        started = {"SecondaryStatus": "Training", "TrainingStartTime": self.clock()}
+        job.described.become({**(job.described.now or {}), **started})
 
     def end(self, name: str, status: str, secondary: str, reason: str | None = None) -> None:
         job = self.jobs[name]
@@ -144,21 +165,28 @@ class Account:
     # SageMaker
 
     def _describe_training_job(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
-        kept = self._job(asked["TrainingJobName"]).described
-        return _there(kept.before if stale else kept.now)
+        job = self.jobs.get(asked["TrainingJobName"])
+        kept = (job.described.before if stale else job.described.now) if job else None
+        return echoed(_there(kept, self.doubts.describe_of_missing), self.doubts)
 
     def _list_tags(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         """Give a page; where the first was stale, so are those that follow on it."""
         start, _, follows = asked.get("NextToken", "0").partition(_STALE)
         stale = stale or bool(follows)
-        kept = self._job(asked["ResourceArn"].rpartition("/")[2]).tags
-        tags = _there(kept.before if stale else kept.now)
+        job = self.jobs.get(asked["ResourceArn"].rpartition("/")[2])
+        kept = (job.tags.before if stale else job.tags.now) if job else None
+        tags = _there(kept, self.doubts.list_tags_of_missing)
+        if self.doubts.tags_lag and job and self.clock() < job.created + TAGS_LAG_SECONDS:
+            tags = {}
         end = int(start) + min(_TAGS_A_PAGE, asked["MaxResults"])
         token = f"{end}{_STALE}before" if stale else str(end)
         more = {"NextToken": token} if end < len(tags) else {}
         return {"Tags": _pairs(dict(list(tags.items())[int(start) : end])), **more}
 
     def _search(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
+        operators = {one["Operator"] for one in asked["SearchExpression"]["Filters"]}
+        if self.doubts.search_refuses_not_exists and "NotExists" in operators:
+            raise Refused("ValidationException", "NotExists is not supported")
         seen = [
             (described, tags)
             for job in self.jobs.values()
@@ -176,7 +204,7 @@ class Account:
 
     def _create_training_job(self, asked: Fields) -> dict[str, Any]:
         name = asked["TrainingJobName"]
-        broken = broken_limit(asked)
+        broken = broken_limit(asked) or refusal(asked, self.doubts)
         if broken is not None:
             raise Refused("ValidationException", broken)
         if name in self.jobs:
@@ -193,10 +221,13 @@ class Account:
         if len(own | added) > _MOST_TAGS:
             raise Refused("ValidationException", "too many tags")
         self.tag(name, added)
+        if self.doubts.add_tags_modifies:
+            described = self.jobs[name].described
+            described.become({**(described.now or {}), "LastModifiedTime": self.clock()})
         return {"Tags": asked["Tags"]}
 
     def _job(self, name: str) -> TrainingJob:
-        return _there(self.jobs.get(name))
+        return _there(self.jobs.get(name), Missing.KNOWN)
 
     # The others
 
@@ -225,6 +256,9 @@ class Account:
     def _create_schedule(self, asked: Fields) -> dict[str, Any]:
         if asked["Name"] in self.schedules:
             raise Refused("ConflictException", "the schedule is there already", status=409)
+        at = _moment(asked["ScheduleExpression"])
+        if self.doubts.past_schedules_refused and at < self.clock() + PAST_SECONDS:
+            raise Refused("ValidationException", "the time must be in the future")
         self.schedules[asked["Name"]] = dict(asked)
         return {"ScheduleArn": f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{asked['Name']}"}
 
@@ -251,13 +285,13 @@ class Account:
         if asked["key"] != self.key.now:
             raise Refused("Unauthorized", "no such key", status=401)
         known = (self.versions.before or ()) if stale else self.versions.now
-        edges = [{"node": one} for one in reversed(known)]
-        return {"data": {"project": {"artifactCollection": {"artifacts": {"edges": edges}}}}}
+        return {"data": {"project": graphql.project(asked, known[::-1])}}
 
 
-def _there(found: T | None) -> T:
+def _there(found: T | None, how: Missing) -> T:
+    """Give what is there; how a call says that nothing is, is in doubt."""
     if found is None:
-        raise Refused("ValidationException", NO_SUCH_JOB)
+        raise Refused(*_MISSING[how])
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from local.doubts import KNOWN, Doubts
 from proofs.matrix.faults import HAVE_QUOTAS, Fault
 from proofs.matrix.invariants import violations
 from proofs.matrix.record import Record
@@ -80,9 +81,9 @@ def assumptions(cell: Cell) -> Iterator[tuple[str, str]]:
         yield "I8", "ListTags shows a tag that a person set before it was asked"
 
 
-def judge(cell: Cell, connections: Connections) -> Outcome:
+def judge(cell: Cell, connections: Connections, doubts: Doubts = KNOWN) -> Outcome:
     """Run a cell, in each of its orders."""
-    runs = list(runs_of(cell, connections))
+    runs = list(runs_of(cell, connections, doubts))
     bad = [(found, run) for run in runs if (found := violated(cell, run))]
     found, worst = min(bad, key=lambda one: one[1].repeated_from, default=((), None))
     return Outcome(cell, found, len(runs), worst)

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 
 from local.in_memory import REGION
-from on_training_ended import _WANDB_RETRIES, AWS_CALLS
+from on_training_ended import AWS_CALLS
 from proofs.matrix.account import Refused
 from proofs.matrix.faults import NoAnswer
 from proofs.matrix.line import Line
@@ -73,7 +73,8 @@ class Short:
         return self._send("PutParameter", asked)
 
     def search(self, **asked: object) -> Mapping[str, Any]:
-        return self._send("Search", asked)
+        page = self._send("Search", asked)
+        return {**page, "Results": [_with_moments(one["TrainingJob"]) for one in page["Results"]]}
 
     def send_message_batch(self, **asked: object) -> Mapping[str, Any]:
         return self._send("SendMessageBatch", asked)
@@ -86,6 +87,17 @@ class Short:
         if isinstance(told, str):
             raise TypeError("a fault has hit what comes to rest")
         return told
+
+
+def _with_moments(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record of Search as botocore gives it: its times are moments, and no numbers."""
+    times = {name: job[name] for name in job if name.endswith("Time")}
+    return {
+        "TrainingJob": {
+            **job,
+            **{name: datetime.fromtimestamp(at, UTC) for name, at in times.items()},
+        }
+    }
 
 
 class _AtOnce:
@@ -194,7 +206,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _wandb(switchboard: Switchboard) -> urllib3.PoolManager:
-    pool = urllib3.PoolManager(retries=_WANDB_RETRIES.new(backoff_factor=0))
+    pool = urllib3.PoolManager()
     connection = type("Answered", (_Connection,), {"switchboard": switchboard})
     here = type("Here", (urllib3.HTTPConnectionPool,), {"ConnectionCls": connection})
     pool.pool_classes_by_scheme = {"http": here}
@@ -230,7 +242,7 @@ class _Connection(HTTPConnection):
 
 
 def _http(status: int, body: str) -> urllib3.HTTPResponse:
-    return urllib3.HTTPResponse(io.BytesIO(body.encode()), status=status, preload_content=True)
+    return urllib3.HTTPResponse(io.BytesIO(body.encode()), status=status, preload_content=False)
 
 
 __all__ = ["WANDB", "Clients", "Switchboard", "connect"]

@@ -8,6 +8,7 @@ import on_training_ended
 from local.in_memory import ACCOUNT, REGION
 from proofs.matrix.account import MODE, SECRET
 from proofs.matrix.clients import WANDB
+from proofs.matrix.subject import ALGORITHM
 from resilience import settings
 from resilience.intake import Intake
 
@@ -20,9 +21,11 @@ SETTINGS = settings.of_on_training_ended(
     {
         "WANDB_BASE_URL": WANDB,
         "WANDB_SECRET_NAME": SECRET,
+        "RESILIENCE_MODE": "act",
         "RESILIENCE_MODE_PARAMETER": MODE,
+        "RESILIENCE_MAX_AGE_DAYS": "14",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
-        "RESILIENCE_ALLOWED_IMAGES": IMAGE,
+        "RESILIENCE_ALLOWED_IMAGES": f"{IMAGE},{ALGORITHM}",
         "RESILIENCE_TRAINING_ROLES": ROLE,
         # Long enough that a redelivery comes before the schedule that an earlier try left.
         "RESILIENCE_BACKOFF_BASE_SECONDS": "3600",
@@ -39,7 +42,9 @@ _here = threading.local()
 def of_sweep(breaker_failures: int) -> settings.SweepSettings:
     return settings.of_sweep(
         {
+            "RESILIENCE_MODE": "act",
             "RESILIENCE_MODE_PARAMETER": MODE,
+            "RESILIENCE_MAX_AGE_DAYS": "14",
             "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
             "RESILIENCE_QUEUE_URL": QUEUE_URL,
             "RESILIENCE_SWEEP_GRACE_SECONDS": str(GRACE),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from local.doubts import unechoed
 from proofs.matrix.line import Act, Call
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import Step
@@ -95,15 +96,16 @@ def newest_checkpoint(record: Record) -> Iterator[str]:
 
 
 def _nodes(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    collection = answer["data"]["project"]["artifactCollection"]
-    return (edge["node"] for edge in collection["artifacts"]["edges"])
+    logged = (value for run, value in answer["data"]["project"].items() if run.startswith("run"))
+    pages = (one["outputArtifacts"] for one in logged if one is not None)
+    return (edge["node"] for page in pages for edge in page["edges"])
 
 
 def nothing_lost(record: Record) -> Iterator[str]:
     """I5: the successor has every member of its parent, and all of its Environment and tags."""
     for call in record.calls(Step.CREATE):
         seen = list(record.seen(call.delivery, Step.DESCRIBE, call.place))
-        parent = (seen[-1].answer or {}) if seen else {}
+        parent = unechoed(seen[-1].answer or {}) if seen else {}
         given = set(parent) & set(_carried())
         for name in sorted(given - _NOT_CARRIED):
             if call.asked.get(name) != parent[name] and parent[name] is not False:

@@ -74,11 +74,15 @@ class Plan:
     process: str = "A"
     call: str | None = None  # the logical call that it has hit
     attempts: int = 0
+    spared: int = 0  # how many calls at the step go well first
 
     def hits(self, delivery: Delivery, step: Step, call: str) -> bool:
         if self.step is not step or self.call not in (None, call):
             return False
         if self.process != delivery.process:
+            return False
+        if self.spared:
+            self.spared -= 1
             return False
         self.call = call
         self.attempts += 1

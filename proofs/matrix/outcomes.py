@@ -105,6 +105,7 @@ def replays_alike(record: Record) -> Iterator[str]:
 def verdict_is_true(record: Record) -> Iterator[str]:
     """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made."""
     made = {tags_of(call)["resilience:parent"] for call in record.calls(Step.CREATE)}
+    made |= {act.job for act in record.acts("relaunched before")}
     for name, tags in record.rest.tags.items():
         verdict = tags.get("resilience:verdict")
         if verdict == "RELAUNCH" and name not in made:

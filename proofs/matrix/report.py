@@ -41,6 +41,14 @@ def report(results: Results, seconds: float, of_processor: float) -> Iterator[st
         yield from _violations(results.bad)
 
 
+def in_short(setting: str, results: Results, seconds: float) -> Iterator[str]:
+    """One line for the cells under a doubt, and what they violate."""
+    ran, held = len(results.outcomes), len(results.outcomes) - len(results.bad)
+    yield f"{setting}: {ran} cells ran, {held} held, in {seconds:.0f} s"
+    if results.bad:
+        yield from _violations(results.bad)
+
+
 def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     ran = Counter((one.cell.fault, one.cell.situation) for one in outcomes)
     bad = Counter((one.cell.fault, one.cell.situation) for one in outcomes if one.violated)

@@ -8,8 +8,9 @@ _TAG = "Tags."
 
 
 def matches(job: Mapping[str, Any], tags: Mapping[str, str], expression: Mapping[str, Any]) -> bool:
-    """Whether a job meets all filters."""
-    return all(_meets(_value(job, tags, one["Name"]), one) for one in expression["Filters"])
+    """Whether a job meets all filters, or any of them with Operator=Or."""
+    met = (_meets(_value(job, tags, one["Name"]), one) for one in expression["Filters"])
+    return any(met) if expression.get("Operator") == "Or" else all(met)
 
 
 def _value(job: Mapping[str, Any], tags: Mapping[str, str], name: str) -> object:

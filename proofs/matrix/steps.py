@@ -15,7 +15,7 @@ class Step(StrEnum):
     READ_KEY = "read the W&B key"
     ASK_WANDB = "ask W&B"
     CREATE = "create the successor"
-    ADJUDICATE = "list the successor's tags"
+    ADJUDICATE = "describe the successor"
     LOOK_AGAIN = "list the job's tags again"
     CREATE_SCHEDULE = "create the schedule"
     GET_SCHEDULE = "get the schedule"
@@ -24,6 +24,7 @@ class Step(StrEnum):
     QUARANTINE = "set the message aside"
     READ_SWITCH = "sweep: read the mode"
     COUNT_FAILURES = "sweep: count failures"
+    FIND_PARENTS = "sweep: find their parents"
     FIND_UNJUDGED = "sweep: find unjudged"
     FIND_WAITING = "sweep: find waiting"
     ASK_TO_CHECK = "sweep: queue what it found"
@@ -35,6 +36,7 @@ OF_THE_SWEEP = frozenset(
     {
         Step.READ_SWITCH,
         Step.COUNT_FAILURES,
+        Step.FIND_PARENTS,
         Step.FIND_UNJUDGED,
         Step.FIND_WAITING,
         Step.ASK_TO_CHECK,
@@ -55,7 +57,6 @@ WRITES = frozenset(
     }
 )
 _BY_OPERATION = {
-    "DescribeTrainingJob": Step.DESCRIBE,
     "CreateTrainingJob": Step.CREATE,
     "AddTags": Step.ADD_TAGS,
     "GetSecretValue": Step.READ_KEY,
@@ -79,25 +80,26 @@ def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None, laun
             return Step.READ_SWITCH if about is None else Step.READ_MODE
         case "Publish":
             return Step.TELL_OF_BREAKER if about is None else Step.PUBLISH
+        case "DescribeTrainingJob":
+            return Step.DESCRIBE if asked["TrainingJobName"] == about else Step.ADJUDICATE
         case "ListTags":
-            return _list_tags(asked, about, launched=launched)
+            return _list_tags(asked, launched=launched)
         case "Search":
             return _search(asked)
         case _:
             return _BY_OPERATION[operation]
 
 
-def _list_tags(asked: Mapping[str, Any], about: str | None, *, launched: bool) -> Step:
-    if asked["ResourceArn"].rpartition("/")[2] != about:
-        return Step.ADJUDICATE
+def _list_tags(asked: Mapping[str, Any], *, launched: bool) -> Step:
     if launched:
         return Step.LOOK_AGAIN
     return Step.LIST_MORE_TAGS if "NextToken" in asked else Step.LIST_TAGS
 
 
 def _search(asked: Mapping[str, Any]) -> Step:
-    filters = {one["Name"]: one for one in asked["SearchExpression"]["Filters"]}
-    if "Tags.resilience:parent" in filters:
+    names = {one["Name"] for one in asked["SearchExpression"]["Filters"]}
+    if "TrainingJobName" in names:
+        return Step.FIND_PARENTS
+    if "Tags.resilience:parent" in names:
         return Step.COUNT_FAILURES
-    waits = filters["Tags.resilience:verdict"]["Operator"] == "Equals"
-    return Step.FIND_WAITING if waits else Step.FIND_UNJUDGED
+    return Step.FIND_WAITING if "Tags.resilience:verdict" in names else Step.FIND_UNJUDGED

@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from local.in_memory import ACCOUNT, REGION
@@ -12,6 +13,7 @@ from proofs.matrix.line import Plan
 from proofs.matrix.queue import VISIBILITY
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
+from proofs.matrix.subject import subject, tags_of_aws
 from resilience import events
 
 JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
@@ -23,6 +25,7 @@ TAGS = {
     "resilience:completed": "no",
     "team": "vision",
 }
+_TRAINED_FOR = 3600  # seconds
 _GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
 _CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 
@@ -45,6 +48,7 @@ _OF_STEP = {
     Step.CREATE_SCHEDULE: Story.WAIT,
     Step.GET_SCHEDULE: Story.SCHEDULED,
     Step.QUARANTINE: Story.MALFORMED,
+    Step.FIND_PARENTS: Story.FLEET,
     Step.SWITCH_OFF: Story.FLEET,
     Step.TELL_OF_BREAKER: Story.FLEET,
 }
@@ -61,7 +65,8 @@ def process_of(step: Step) -> str:
 
 def train(stage: Stage) -> None:
     """Have a training job that has saved twice, and a contract's tags that it wrote itself."""
-    described = {
+    described: dict[str, Any] = {
+        "CreationTime": stage.clock() - _TRAINED_FOR,
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         "RoleArn": ROLE,
         "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
@@ -77,8 +82,9 @@ def train(stage: Stage) -> None:
         "EnableManagedSpotTraining": False,
         "TrainingJobStatus": "InProgress",
         "SecondaryStatus": "Training",
+        **subject(stage.doubts),
     }
-    stage.account.put(JOB, described, {})
+    stage.account.put(JOB, described, tags_of_aws(stage.doubts))
     stage.account.tag(JOB, TAGS)
     for step in (100, 200):
         stage.account.commit(step, RUN)
@@ -140,8 +146,27 @@ def earlier_try(stage: Stage, story: Story) -> None:
 
 
 def fleet(stage: Stage) -> None:
-    """Relaunched jobs that have failed, just enough of them to trip the breaker."""
+    """Relaunched jobs that have failed, just enough of them to trip the breaker.
+
+    They bear nothing of the opt-in but their launch's, so that only the breaker looks at them.
+    """
     stage.breaker_failures = 3
-    for number in range(3):
-        stage.account.put(f"bad-{number}-r2", {}, {"resilience:parent": f"bad-{number}"})
-        fail(stage, job=f"bad-{number}-r2")
+    for number in range(stage.breaker_failures):
+        root = f"bad-{number}"
+        successor = f"{root}-r2"
+        verdict = {"resilience:verdict": "RELAUNCH", "resilience:successor": successor}
+        stage.account.put(root, {"TrainingJobStatus": "Failed"}, verdict)
+        stage.act("relaunched before", root)
+        launch = {
+            "TrainingStartTime": stage.clock(),
+            "Environment": {
+                "RESILIENCE_ROOT": root,
+                "RESILIENCE_PARENT": root,
+                "RESILIENCE_ATTEMPT": "2",
+                "RESILIENCE_COLLECTION": "example-team/vision/model-bad",
+            },
+        }
+        lineage = {"root": root, "parent": root, "attempt": "2"}
+        born_with = {f"resilience:{key}": value for key, value in lineage.items()}
+        stage.account.put(successor, launch, born_with)
+        fail(stage, job=successor)

@@ -7,12 +7,19 @@ from moto import mock_aws
 
 from local.aws import LocalAws
 from local.wandb_server import LocalWandb
-from tests.adapters.local_jobs import LocalJobs, prepared
+from tests.adapters.local_jobs import DOUBTED, LocalJobs, prepared
 
 
 @pytest.fixture(scope="session")
 def local_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalJobs]:
     with LocalAws.start(tmp_path_factory.mktemp("aws"), ["--page-limit", "2"]) as aws:
+        yield prepared(aws)
+
+
+@pytest.fixture(scope="session")
+def doubted_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalJobs]:
+    options = ["--page-limit", "2", *(word for name in DOUBTED for word in ("--doubt", name))]
+    with LocalAws.start(tmp_path_factory.mktemp("doubted-aws"), options) as aws:
         yield prepared(aws)
 
 

@@ -22,7 +22,8 @@ from resilience.decisions import Decision
 from resilience.events import Hint
 from resilience.ports import Waits
 
-DUE = 1_769_828_400  # 2026-01-31T03:00:00Z
+NOW = 1_769_826_600  # 2026-01-31T02:30:00Z
+DUE = NOW + 1800
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:training-ended"
 LONGEST_JOB = "n" * 63
 pytestmark = pytest.mark.usefixtures("moto")
@@ -49,6 +50,7 @@ def schedules(scheduler: Any) -> OneShotSchedules:  # noqa: ANN401 — boto3 has
         queue_arn=QUEUE_ARN,
         account=ACCOUNT,
         region=REGION,
+        now=lambda: NOW,
     )
 
 
@@ -63,12 +65,27 @@ def scheduler() -> Any:  # noqa: ANN401 — boto3 has no types
 def waits(request: pytest.FixtureRequest) -> Waits:
     if request.param == "scheduler":
         return schedules(request.getfixturevalue("scheduler"))
-    return InMemorySchedules()
+    return InMemorySchedules(lambda: NOW)
 
 
 def test_a_wait_is_scheduled_once_and_its_first_time_stands(waits: Waits) -> None:
     assert waits.schedule("night-1", 1, DUE) == DUE
     assert waits.schedule("night-1", 1, DUE + 99) == DUE
+
+
+@pytest.mark.parametrize("due", [NOW - 3600, NOW, NOW + 59, NOW + 60])
+def test_a_wait_that_is_due_by_now_is_scheduled_a_minute_ahead_and_says_so(
+    waits: Waits, due: int
+) -> None:
+    assert waits.schedule("night-1", 1, due) == NOW + 60
+    assert waits.schedule("night-1", 1, due) == NOW + 60
+
+
+def test_what_scheduler_is_asked_for_lies_ahead(scheduler: Any) -> None:  # noqa: ANN401 — boto3 has no types
+    schedules(scheduler).schedule("night-1", 1, NOW - 1)
+    (summary,) = scheduler.list_schedules(GroupName="waits")["Schedules"]
+    made = scheduler.get_schedule(Name=summary["Name"], GroupName="waits")
+    assert made["ScheduleExpression"] == "at(2026-01-31T02:31:00)"
 
 
 def test_each_wait_of_each_job_has_a_schedule_of_its_own(waits: Waits) -> None:
@@ -91,7 +108,7 @@ def test_a_schedule_brings_a_message_to_the_queue_once_and_is_gone(scheduler: An
 
 
 def test_the_schedule_in_memory_brings_the_same_message(scheduler: Any) -> None:  # noqa: ANN401 — boto3 has no types
-    fake = InMemorySchedules()
+    fake = InMemorySchedules(lambda: NOW)
     for one in (fake, schedules(scheduler)):
         one.schedule("night-1", 1, DUE)
     (summary,) = scheduler.list_schedules(GroupName="waits")["Schedules"]

@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 from local.in_memory import create_shape
 from resilience import relaunch
 from resilience.decisions import Checkpoint, CheckpointRequest, Ledger, Successor
-from resilience.relaunch import DROPPED, REFUSED, Source, compose, obstacles
+from resilience.relaunch import DROPPED, NEVER_CARRIED, REFUSED, Source, compose, obstacles
 
 WANDB = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
 SUCCESSOR = Successor(
@@ -79,7 +79,7 @@ def without_echoes(described: Any) -> Any:  # noqa: ANN401 — JSON
 
 def test_create_and_describe_still_share_what_this_test_is_about() -> None:
     assert len(SHARED) >= 26
-    assert set(DROPPED) <= set(SHARED)
+    assert set(DROPPED) | set(NEVER_CARRIED) <= set(SHARED)
     assert set(REFUSED) <= set(create_shape().members)
 
 
@@ -87,7 +87,7 @@ def test_create_and_describe_still_share_what_this_test_is_about() -> None:
 def test_every_shared_member_is_carried_whole_or_left_for_a_reason(member: str) -> None:
     job = whole_job()
     request = composed(job)
-    if member in DROPPED:
+    if member in DROPPED or member in NEVER_CARRIED:
         assert member not in request
     elif member in REFUSED:
         reasons = [culprit for _, culprit in obstacles(job, {}, ("*",), ())]
@@ -117,6 +117,9 @@ def test_the_environment_is_carried_and_the_lineage_added() -> None:
         "WANDB_RESUME": "allow",
         "RESILIENCE_ROOT": "night-1",
         "RESILIENCE_ATTEMPT": "2",
+        "RESILIENCE_PARENT": "night-1",
+        "RESILIENCE_LEDGER": "no-progress=0 at-checkpoint=0",
+        "RESILIENCE_COLLECTION": "example-team/vision/model-night",
         "RESILIENCE_CHECKPOINT": "example-team/vision/model-night:v3",
         "RESILIENCE_CHECKPOINT_DIGEST": "d",
         "RESILIENCE_CHECKPOINT_STEP": "400",

@@ -1,5 +1,6 @@
 """What SageMaker's errors mean, through the real client, from a server that gives them."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,6 +132,49 @@ def test_a_request_that_the_client_itself_finds_wrong_is_refused(sagemaker: Serv
     assert (refused.value.code, refused.value.text) == ("ParamValidation", "")
 
 
+METRICS = [{"Name": "loss", "Regex": "loss=(.*)"}]
+WITH_METRICS = REQUEST | {
+    "AlgorithmSpecification": {
+        "TrainingImage": "image",
+        "TrainingInputMode": "File",
+        "MetricDefinitions": METRICS,
+    }
+}
+OVERRIDDEN = aws_error(
+    "ValidationException",
+    "You can't override the metric definitions for Amazon SageMaker algorithms.",
+)
+
+
+def _algorithms(sagemaker: Service) -> list[dict[str, object]]:
+    asked = [json.loads(body) for _, body in sagemaker.server.asked]
+    return [one["AlgorithmSpecification"] for one in asked]
+
+
+def test_metrics_that_sagemaker_takes_are_sent(sagemaker: Service) -> None:
+    sagemaker.server.reply(CREATED)
+    sagemaker.jobs.create(WITH_METRICS)
+    assert [one["MetricDefinitions"] for one in _algorithms(sagemaker)] == [METRICS]
+
+
+def test_metrics_that_sagemaker_does_not_take_back_are_left_out(sagemaker: Service) -> None:
+    sagemaker.server.reply(OVERRIDDEN, CREATED)
+    sagemaker.jobs.create(WITH_METRICS)
+    _, second = _algorithms(sagemaker)
+    assert second == REQUEST["AlgorithmSpecification"]
+
+
+def test_a_create_that_is_refused_without_metrics_as_well_is_refused(sagemaker: Service) -> None:
+    sagemaker.server.reply(OVERRIDDEN, aws_error("ResourceLimitExceeded", "no more"))
+    with pytest.raises(CreateRefused) as refused:
+        sagemaker.jobs.create(WITH_METRICS)
+    assert refused.value.code == "ResourceLimitExceeded"
+    sagemaker.server.reply(OVERRIDDEN)
+    with pytest.raises(CreateRefused):
+        sagemaker.jobs.create(REQUEST)
+    assert len(sagemaker.server.asked) == 1
+
+
 def test_a_create_that_succeeded_unheard_is_found_out_when_it_is_sent_again(
     sagemaker: Service,
 ) -> None:
@@ -155,8 +199,10 @@ CALLS: dict[str, Callable[[SageMakerTrainingJobs], object]] = {
     "describe": lambda jobs: jobs.describe("night-1"),
     "tags": lambda jobs: jobs.tags("night-1"),
     "add_tags": lambda jobs: jobs.add_tags(f"{ARNS}night-1", {"resilience:verdict": "STOP"}),
-    "unjudged": lambda jobs: list(jobs.unjudged(after=0, before=1)),
-    "waiting": lambda jobs: list(jobs.waiting()),
+    "opted_in": lambda jobs: jobs.opted_in(since=0),
+    "waiting": lambda jobs: jobs.waiting(),
+    "relaunched": lambda jobs: jobs.relaunched(since=0),
+    "named": lambda jobs: list(jobs.named(["night-1"])),
 }
 
 
@@ -178,7 +224,16 @@ def test_a_question_without_an_answer_is_asked_again_later(
     assert "authorized" not in str(retry.value)
 
 
-@pytest.mark.parametrize("reply", [NOT_FOUND, aws_error("ResourceNotFound", "no such job")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        NOT_FOUND,
+        aws_error("ResourceNotFound", "no such job"),
+        aws_error("ResourceNotFoundException", "no such job"),
+        aws_error("ValidationException", "Could not find training job night-1"),
+        aws_error("ValidationException", "The training job does not exist"),
+    ],
+)
 @pytest.mark.parametrize("name", ["describe", "tags", "add_tags"])
 def test_a_job_that_the_service_does_not_know_is_none(
     reply: Reply, name: str, sagemaker: Service
@@ -187,20 +242,90 @@ def test_a_job_that_the_service_does_not_know_is_none(
     assert CALLS[name](sagemaker.jobs) is None
 
 
+UNHEARD_OF = [
+    pytest.param(aws_error("ValidationException", "Invalid ARN"), id="another text"),
+    pytest.param(aws_error("AccessDeniedException", "secret words"), id="denied"),
+    pytest.param(aws_error("UnknownResource", "secret words"), id="another code"),
+]
+
+
+@pytest.mark.parametrize("reply", UNHEARD_OF)
+def test_whatever_list_tags_says_of_a_job_that_describe_does_not_know_it_has_no_tags(
+    reply: Reply, sagemaker: Service
+) -> None:
+    sagemaker.server.reply(reply, NOT_FOUND)
+    assert sagemaker.jobs.tags("night-1") is None
+    assert len(sagemaker.server.asked) == 2
+
+
+@pytest.mark.parametrize("reply", UNHEARD_OF)
+def test_a_refusal_of_list_tags_for_a_job_that_is_there_comes_again(
+    reply: Reply, sagemaker: Service
+) -> None:
+    there = reply_json(200, {"TrainingJobArn": f"{ARNS}night-1", "TrainingJobStatus": "Failed"})
+    sagemaker.server.reply(reply, there)
+    with pytest.raises(Retry) as retry:
+        sagemaker.jobs.tags("night-1")
+    assert "secret" not in str(retry.value)
+
+
+def test_list_tags_without_an_answer_is_no_occasion_to_ask_for_the_job(sagemaker: Service) -> None:
+    sagemaker.server.reply(Reply(cut=True), NOT_FOUND)
+    with pytest.raises(Retry):
+        sagemaker.jobs.tags("night-1")
+    assert len(sagemaker.server.asked) == 1
+
+
+def test_a_search_that_is_refused_is_not_an_empty_one(sagemaker: Service) -> None:
+    for refusal in (NOT_FOUND, aws_error("ResourceNotFound", "no such property")):
+        sagemaker.server.reply(refusal)
+        with pytest.raises(Retry):
+            sagemaker.jobs.waiting()
+
+
 def test_tags_that_vanish_between_two_pages_are_those_of_no_job(sagemaker: Service) -> None:
     page = reply_json(200, {"Tags": [{"Key": "a", "Value": "b"}], "NextToken": "more"})
     sagemaker.server.reply(page, NOT_FOUND)
     assert sagemaker.jobs.tags("night-1") is None
 
 
-def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Service) -> None:
-    def page(*names: str, token: str | None) -> Reply:
-        results = [{"TrainingJob": {"TrainingJobName": name}} for name in names]
-        return reply_json(200, {"Results": results} | ({"NextToken": token} if token else {}))
+def found(*names: str, token: str | None = None) -> Reply:
+    """A page of a search."""
+    results = [{"TrainingJob": {"TrainingJobName": name}} for name in names]
+    return reply_json(200, {"Results": results} | ({"NextToken": token} if token else {}))
 
-    pages = [page("a", token="1"), page(token="2"), page("b", token=None), page(token=None)]
+
+def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Service) -> None:
+    pages = [found("a", token="1"), found(token="2"), found("b"), found()]
     sagemaker.server.reply(*pages)
-    assert list(dict(sagemaker.jobs.unjudged(after=0, before=1))) == ["a", "b"]
+    seen = sagemaker.jobs.opted_in(since=0)
+    assert ([job.name for job in seen.jobs], seen.whole) == (["a", "b"], True)
+
+
+def test_a_search_without_an_end_is_cut_and_says_so(sagemaker: Service) -> None:
+    sagemaker.server.reply(found("a", token="more"))
+    seen = sagemaker.jobs.relaunched(since=0)
+    assert (len(seen.jobs), seen.whole) == (20, False)
+    assert len(sagemaker.server.asked) == 20
+    assert not sagemaker.jobs.waiting().whole
+
+
+def test_no_search_asks_for_a_tag_that_is_not_there(sagemaker: Service) -> None:
+    for call in ("opted_in", "waiting", "relaunched", "named"):
+        sagemaker.server.reply(found())
+        CALLS[call](sagemaker.jobs)
+        assert sagemaker.server.asked
+        assert not any(b"NotExists" in body for _, body in sagemaker.server.asked)
+
+
+def test_many_names_are_asked_for_in_as_few_searches_as_the_filters_allow(
+    sagemaker: Service,
+) -> None:
+    sagemaker.server.reply(found())
+    assert list(sagemaker.jobs.named([f"night-{number}" for number in range(41)])) == []
+    bodies = [json.loads(body)["SearchExpression"] for _, body in sagemaker.server.asked]
+    assert [len(one["Filters"]) for one in bodies] == [20, 20, 1]
+    assert {one["Operator"] for one in bodies} == {"Or"}
 
 
 def test_nobody_listening_means_again_later() -> None:

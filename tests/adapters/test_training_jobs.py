@@ -6,14 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from local.doubts import ALGORITHM_REGISTRY, KNOWN, flipped
 from local.in_memory import Clock, InMemorySageMaker, InMemoryWorld
 from local.replaying import deployment
 from resilience import tags
 from resilience.decisions import CheckpointRequest, Decision, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse
 from resilience.events import Hint
+from resilience.fleet import Seen
 from resilience.recovery import recover
-from tests.adapters.local_jobs import JobsInMemory, LocalJobs, Service
+from tests.adapters.local_jobs import DOUBTED, JobsInMemory, LocalJobs, Service
 
 OPTED_IN = {
     "WANDB_ENTITY": "example-team",
@@ -22,12 +24,20 @@ OPTED_IN = {
 }
 
 
-@pytest.fixture(params=["in memory", "local aws"])
+WANTED = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
+
+
+@pytest.fixture(
+    params=["in memory", "local aws", "in memory, every doubt", "local aws, every doubt"]
+)
 def service(request: pytest.FixtureRequest) -> Service:
-    if request.param == "local aws":
-        found: LocalJobs = request.getfixturevalue("local_jobs")
+    doubted = "doubt" in request.param
+    if request.param.startswith("local aws"):
+        name = "doubted_jobs" if doubted else "local_jobs"
+        found: LocalJobs = request.getfixturevalue(name)
         return found
-    return JobsInMemory(InMemorySageMaker(Clock(int(time.time()))))
+    doubts = flipped(DOUBTED) if doubted else KNOWN
+    return JobsInMemory(InMemorySageMaker(Clock(int(time.time())), doubts=doubts))
 
 
 def created(service: Service, own: Mapping[str, str] = OPTED_IN, **more: object) -> str:
@@ -133,46 +143,55 @@ def test_the_request_shape_is_that_of_create_training_job(service: Service) -> N
     assert {"TrainingJobName", "Environment", "Tags"} <= set(shape.members)
 
 
-def unjudged(service: Service) -> set[str]:
-    now = int(time.time())
-    return {name for name, _ in service.jobs.unjudged(after=now - 600, before=now + 60)}
-
-
-def test_the_sweep_finds_what_has_ended_without_a_verdict_and_nothing_else(
-    service: Service,
-) -> None:
+def test_the_sweep_finds_what_has_ended_and_opted_in_and_nothing_else(service: Service) -> None:
     running, other = created(service), service.failed({"owner": "another"})
     first, second, third = (service.failed(OPTED_IN) for _ in range(3))
     ours = {running, other, first, second, third}
-    assert unjudged(service) & ours == {first, second, third}
-    job = service.jobs.describe(second)
-    assert job is not None
-    service.jobs.add_tags(job.arn, {tags.VERDICT: "STOP"})
-    assert unjudged(service) & ours == {first, third}
+    since = int(time.time()) - 600
+    assert names(service.jobs.opted_in(since=since)) & ours == {first, second, third}
+    assert names(service.jobs.opted_in(since=since + 1200)) & ours == set()
 
 
-def test_the_sweep_looks_no_further_than_its_window(service: Service) -> None:
-    name, now = service.failed(OPTED_IN), int(time.time())
-    assert name not in dict(service.jobs.unjudged(after=now + 60, before=now + 600))
-    assert name not in dict(service.jobs.unjudged(after=now - 600, before=now - 60))
+def names(seen: Seen) -> set[str]:
+    assert seen.whole
+    return {job.name for job in seen.jobs}
+
+
+def test_a_search_shows_what_the_sweep_decides_by(service: Service) -> None:
+    name, now = service.failed(OPTED_IN, Environment={"MINE": "kept"}), int(time.time())
+    (seen,) = service.jobs.named([name])
+    assert (seen.name, seen.status) == (name, "Failed")
+    assert (seen.tags, seen.environment) == (OPTED_IN, {"MINE": "kept"})
+    assert seen.started
+    assert seen.ended_at is not None
+    assert abs(seen.ended_at - now) < 60
 
 
 def test_the_sweep_finds_waits_with_their_due_times(service: Service) -> None:
     name = service.failed(OPTED_IN)
-    assert name not in dict(service.jobs.waiting())
+    assert name not in names(service.jobs.waiting())
     job = service.jobs.describe(name)
     assert job is not None
     service.jobs.add_tags(job.arn, {tags.VERDICT: "WAIT", tags.DUE: "2026-01-31T03:00:00Z"})
-    assert dict(service.jobs.waiting())[name] == "2026-01-31T03:00:00Z"
+    due = {job.name: job.tags[tags.DUE] for job in service.jobs.waiting().jobs}
+    assert due[name] == "2026-01-31T03:00:00Z"
 
 
-def test_the_breaker_counts_relaunched_jobs_that_failed_and_no_others(service: Service) -> None:
+def test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others(service: Service) -> None:
     first, successor = service.failed(OPTED_IN), service.failed(OPTED_IN | {tags.PARENT: "night"})
     created(service, OPTED_IN | {tags.PARENT: "night"})
     now = int(time.time())
-    found = set(service.jobs.failed_successors(after=now - 600))
+    found = names(service.jobs.relaunched(since=now - 600))
     assert found & {first, successor} == {successor}
-    assert successor not in set(service.jobs.failed_successors(after=now + 60))
+    assert successor not in names(service.jobs.relaunched(since=now + 60))
+
+
+def test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out(
+    service: Service,
+) -> None:
+    there = [created(service) for _ in range(2)]
+    asked = [there[0], *(f"gone-{number}" for number in range(40)), there[1]]
+    assert {job.name for job in service.jobs.named(asked)} == set(there)
 
 
 def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service) -> None:
@@ -182,8 +201,7 @@ def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service)
         HyperParameters={"epochs": "20", "sagemaker_job_name": '"night"'},
     )
     world = InMemoryWorld(Clock(int(time.time())))
-    wanted = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
-    world.wandb.commit(wanted, step=100, run="night")
+    world.wandb.commit(WANTED, step=100, run="night")
     decision = recovered(service, world, name)
     assert (decision.verdict, decision.reason) == (
         Verdict.RELAUNCH,
@@ -202,6 +220,34 @@ def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night:v0"
     assert (service.jobs.tags(name) or {})[tags.SUCCESSOR] == f"{name}-r2"
     assert recovered(service, world, name).reason is Reason.ALREADY_JUDGED
+
+
+GROUP = {"InstanceGroupName": "all", "InstanceType": "ml.m5.large", "InstanceCount": 1}
+
+
+def test_a_job_in_which_the_doubts_show_is_continued_as_it_was_asked_for(service: Service) -> None:
+    """Several kinds of instances, SageMaker's own algorithm, and a tag that Studio sets."""
+    usual = service.request({})["AlgorithmSpecification"]
+    name = service.failed(
+        OPTED_IN,
+        ResourceConfig={"InstanceGroups": [GROUP], "VolumeSizeInGB": 1},
+        AlgorithmSpecification={
+            **usual,
+            "TrainingImage": f"{ALGORITHM_REGISTRY}us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+            "ContainerEntrypoint": ["sh", "-c", "exit 1"],
+        },
+    )
+    parent = service.jobs.describe(name)
+    assert parent is not None
+    service.jobs.add_tags(parent.arn, {"sagemaker:domain-arn": "arn:aws:sagemaker:::domain/d-1"})
+    world = InMemoryWorld(Clock(int(time.time())))
+    world.wandb.commit(WANTED, step=100, run="night")
+    assert recovered(service, world, name).verdict is Verdict.RELAUNCH
+    successor = service.jobs.describe(f"{name}-r2")
+    assert successor is not None
+    for member in ("ResourceConfig", "AlgorithmSpecification"):
+        assert successor.described[member] == parent.described[member]
+    assert "sagemaker:domain-arn" not in (service.jobs.tags(f"{name}-r2") or {})
 
 
 def recovered(service: Service, world: InMemoryWorld, name: str) -> Decision:

@@ -17,14 +17,15 @@ from tests.adapters.test_training_jobs import (
     test_a_failed_job_is_continued_with_everything_that_it_had,
     test_a_job_that_is_not_there_is_none,
     test_a_name_is_used_once_and_the_first_job_stays_as_it_is,
+    test_a_search_shows_what_the_sweep_decides_by,
+    test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others,
     test_its_tags_are_there_from_the_start_over_all_pages,
+    test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out,
     test_of_many_creates_at_once_one_succeeds,
     test_tags_are_added_and_overwritten,
-    test_the_breaker_counts_relaunched_jobs_that_failed_and_no_others,
     test_the_request_shape_is_that_of_create_training_job,
     test_the_sweep_finds_waits_with_their_due_times,
-    test_the_sweep_finds_what_has_ended_without_a_verdict_and_nothing_else,
-    test_the_sweep_looks_no_further_than_its_window,
+    test_the_sweep_finds_what_has_ended_and_opted_in_and_nothing_else,
     test_to_tag_a_job_that_is_gone_does_nothing,
     test_what_botocore_lets_pass_the_service_refuses,
 )
@@ -34,14 +35,15 @@ __all__ = [
     "test_a_failed_job_is_continued_with_everything_that_it_had",
     "test_a_job_that_is_not_there_is_none",
     "test_a_name_is_used_once_and_the_first_job_stays_as_it_is",
+    "test_a_search_shows_what_the_sweep_decides_by",
+    "test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others",
     "test_its_tags_are_there_from_the_start_over_all_pages",
+    "test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out",
     "test_of_many_creates_at_once_one_succeeds",
     "test_tags_are_added_and_overwritten",
-    "test_the_breaker_counts_relaunched_jobs_that_failed_and_no_others",
     "test_the_request_shape_is_that_of_create_training_job",
     "test_the_sweep_finds_waits_with_their_due_times",
-    "test_the_sweep_finds_what_has_ended_without_a_verdict_and_nothing_else",
-    "test_the_sweep_looks_no_further_than_its_window",
+    "test_the_sweep_finds_what_has_ended_and_opted_in_and_nothing_else",
     "test_to_tag_a_job_that_is_gone_does_nothing",
     "test_what_botocore_lets_pass_the_service_refuses",
 ]
@@ -64,6 +66,7 @@ class JobsOverTheWire:
         request = self.request(tags, **more)
         self.jobs.create(request)
         name = str(request["TrainingJobName"])
+        self.stage.account.begin(name)
         self.stage.account.end(name, "Failed", "Failed", "AlgorithmError: Exit Code: 1")
         return name
 

@@ -6,6 +6,7 @@ The whole function runs: its entry, its real clients, Powertools' own output.
 import json
 import logging
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
 from resilience import events, tags, telemetry
 from tests.template.stack import stack
-from tests.unit.recovery_world import GPU, JOB, TAGS, described_job, trained
+from tests.unit.recovery_world import ENVIRONMENT, GPU, JOB, TAGS, described_job, trained
 from tests.unit.wired_world import Wire
 
 
@@ -99,12 +100,13 @@ class Scene:
 def _filled(canary: str) -> dict[str, object]:
     bucket = {"S3DataType": "S3Prefix", "S3Uri": f"s3://bucket/{canary}"}
     return {
-        "Environment": {"WANDB_API_KEY": canary, f"NAME_{canary}": "x", "TEXT": f"a\n{canary}"},
+        "Environment": ENVIRONMENT
+        | {"WANDB_API_KEY": canary, f"NAME_{canary}": "x", "TEXT": f"a\n{canary}"},
         "HyperParameters": {"token": canary, canary: "x"},
         "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": bucket}}],
         "OutputDataConfig": {"S3OutputPath": f"s3://bucket/{canary}"},
         "SecondaryStatusTransitions": [
-            {"Status": "Training", "StartTime": 0, "StatusMessage": f"Failed: {canary}"}
+            {"Status": "Starting", "StartTime": 0, "StatusMessage": f"Failed: {canary}"}
         ],
     }
 
@@ -115,6 +117,7 @@ def deployed_scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name, value in (deployed("Sweep") | deployed("OnTrainingEnded")).items():
         monkeypatch.setenv(name, value)
     canary, world = f"canary{secrets.token_hex(16)}", trained()
+    world.clock.now = int(time.time())  # the function has a clock of its own
     wire = Wire(world, whisper=canary, wandb_key=f"{secrets.token_hex(20)}{canary}")
     monkeypatch.setattr(boto3, "client", wire.client)
     monkeypatch.setattr(urllib3, "PoolManager", wire.pool)

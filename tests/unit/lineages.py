@@ -16,7 +16,7 @@ from resilience.failures import FailureClass
 
 NOW = 1_800_000_000
 RUN = "r1"
-REQUEST = CheckpointRequest(entity="team", project="digits", collection="model-r1")
+REQUEST = CheckpointRequest(entity="team", project="digits", collection="model-r1", runs=(RUN,))
 
 
 def checkpoint(
@@ -73,10 +73,13 @@ def ended(
         status="Completed" if failure_class is None else "Failed",
         secondary_status="Completed" if failure_class is None else "Failed",
         observed_at=NOW,
+        created_at=NOW - 4000,
         ended_at=NOW - 10,
+        started=True,
         mode=Mode.ACT,
         request=REQUEST,
         tags_invalid=False,
+        contradictions=(),
         project_allowed=True,
         owner=None,
         lineage=lineage,
@@ -87,6 +90,7 @@ def ended(
         run=RUN,
         lookup=Lookup.FOUND,
         checkpoints=checkpoints,
+        elsewhere=(),
         obstacles=(),
         policy=Policy(),
     )

@@ -1,5 +1,6 @@
 """A training that goes wrong in a world in memory, and a controller that may die at any call."""
 
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,22 @@ TAGS = {
     "WANDB_RUN_ID": "night-1",
     "resilience:completed": "no",
 }
-WANDB = CheckpointRequest(entity="example-team", project="vision", collection="model-night-1")
+WANDB = CheckpointRequest(
+    entity="example-team",
+    project="vision",
+    collection="model-night-1",
+    runs=("night-1", "night-1-algo-1"),
+)
+TOKEN = hashlib.sha256(b"night-1").hexdigest()[:32]
+PROOF = hashlib.sha256(TOKEN.encode()).hexdigest()
+# What the launcher fixed.
+ENVIRONMENT = {
+    "WANDB_ENTITY": "example-team",
+    "WANDB_PROJECT": "vision",
+    "WANDB_RUN_ID": "night-1",
+    "RESILIENCE_COLLECTION": WANDB.path,
+    "RESILIENCE_COMPLETION_TOKEN": TOKEN,
+}
 GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
 CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory"
@@ -102,22 +118,32 @@ class _Watching:
         return call if name == "request_shape" else self._watched.around(name, call)
 
 
-def trained(tags: Mapping[str, str] = TAGS) -> InMemoryWorld:
+def trained(
+    tags: Mapping[str, str] = TAGS, environment: Mapping[str, str] = ENVIRONMENT
+) -> InMemoryWorld:
     """A world with one training job that trains and has saved twice."""
     world = InMemoryWorld(Clock(NIGHT - 3600))
     world.wandb.have_project(WANDB.entity, WANDB.project)
     for step in (100, 200):
         world.wandb.commit(WANDB, step=step, run="night-1")
-    running = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}
+    running = {
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Training",
+        "Environment": dict(environment),
+    }
     job = described(running, account=world.account, region=world.region)
     world.sagemaker.put(JOB, job, tags)
     world.clock.pass_by(3600)
     return world
 
 
-def failed(reason: str = GPU, tags: Mapping[str, str] = TAGS) -> InMemoryWorld:
+def failed(
+    reason: str = GPU,
+    tags: Mapping[str, str] = TAGS,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> InMemoryWorld:
     """The same, and the job has failed."""
-    world = trained(tags)
+    world = trained(tags, environment)
     world.sagemaker.end(JOB, "Failed", "Failed", reason)
     return world
 

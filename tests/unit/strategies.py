@@ -79,6 +79,7 @@ REQUESTS = st.builds(
     project=st.just("digits"),
     collection=st.just("model-r1"),
     alias=st.sampled_from(["latest", "best", "v3", "gone"]),
+    runs=st.just(("r1",)),
 )
 OBSTACLES = st.lists(
     st.tuples(
@@ -106,10 +107,13 @@ FACTS = st.builds(
     status=STATUSES,
     secondary_status=mostly("Failed", HOW),
     observed_at=INSTANTS,
+    created_at=st.none() | INSTANTS,
     ended_at=st.none() | INSTANTS,
+    started=st.booleans(),
     mode=mostly(Mode.ACT, st.sampled_from(Mode)),
     request=st.none() | REQUESTS | REQUESTS | REQUESTS,
     tags_invalid=mostly(usual=False, others=st.booleans()),
+    contradictions=mostly((), st.just(("WANDB_RUN_ID",))),
     project_allowed=mostly(usual=True, others=st.booleans()),
     owner=mostly(None, st.just("AWSBatch")),
     lineage=mostly(None, LINEAGES) | LINEAGES,
@@ -120,6 +124,7 @@ FACTS = st.builds(
     run=st.sampled_from(["r1", "r1", "r2", None]),
     lookup=mostly(Lookup.FOUND, st.sampled_from(Lookup)),
     checkpoints=COLLECTIONS,
+    elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),
     policy=POLICIES,
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),

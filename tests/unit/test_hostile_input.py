@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
-from resilience import events, tags
-from resilience.decisions import Decision, Reason, Verdict
+from resilience import environment, events, identity, tags
+from resilience.decisions import Decision, Lineage, Reason, Verdict
 from resilience.events import NotForUs
 from resilience.intake import Intake, take
 from tests.unit.leaky_scene import Scene, deployed_scene, run
 from tests.unit.recovery_world import (
+    ENVIRONMENT,
     GPU,
     JOB,
     SUCCESSOR,
@@ -44,7 +45,7 @@ HOSTILE = {
     "a substitution": "${env:HOME}",
     "a flag": "--project=other",
 }
-# What a training job may write on itself (template.yaml, TrainingJobTags).
+# What a training job may write on itself (template.yaml, SelfOptInPolicy).
 OWN_KEYS = [
     tags.ENTITY,
     tags.PROJECT,
@@ -88,6 +89,13 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Resilience")
 
 
+def lineage_of(world: InMemoryWorld, job: str) -> Lineage:
+    found = world.sagemaker.describe(job)
+    assert found is not None
+    own = world.sagemaker.tags(job) or {}
+    return identity.lineage(job, environment.read(found.described), own)
+
+
 def honest(world: InMemoryWorld, job: str = JOB) -> str:
     return events.check(job, source="resilience.sweep", account=world.account, region=world.region)
 
@@ -105,18 +113,20 @@ def forged(world: InMemoryWorld, detail: Mapping[str, object], **more: object) -
 # --- tags that are no names
 
 
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed at the launch", "only by tags"])
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("key", OWN_KEYS[:5])
-def test_a_tag_that_is_no_name_makes_the_job_nobodys_and_wandb_is_not_asked(
-    key: str, text: str
+def test_a_tag_that_is_no_name_stops_the_job_notifies_once_and_wandb_is_not_asked(
+    key: str, text: str, *, fixed: bool
 ) -> None:
     own = TAGS | {key: HOSTILE[text]}
-    world = failed(tags=own)
-    result = taken(world, forged(world, {"Tags": own}))
-    assert result.reason is Reason.TAGS_INVALID
-    assert world.wandb.asked == []
-    assert untouched(world)
-    assert world.sagemaker.tags(JOB) == own
+    world = failed(tags=own, environment=ENVIRONMENT if fixed else {})
+    results = [taken(world, forged(world, {"Tags": own})) for _ in range(3)]
+    contradicts = fixed and key != tags.CHECKPOINT_TAG
+    first = Reason.TAGS_CONTRADICT_LAUNCH if contradicts else Reason.TAGS_INVALID
+    assert [one.reason for one in results] == [first, *[Reason.ALREADY_JUDGED] * 2]
+    assert [one.reason for one in world.topic.published] == [first]
+    assert (world.wandb.asked, world.sagemaker.requests) == ([], [])
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -136,13 +146,12 @@ def test_no_tag_that_a_job_may_write_on_itself_gives_it_another_budget(key: str,
     taken(world, honest(world))
     world.sagemaker.end(SUCCESSOR, "Failed", "Failed", GPU)
     world.sagemaker.add_tags(world.sagemaker.arn(SUCCESSOR), {key: text})
-    before = tags.lineage(SUCCESSOR, world.sagemaker.tags(SUCCESSOR) or {})
+    before = lineage_of(world, SUCCESSOR)
     result = taken(world, honest(world, SUCCESSOR))
     assert isinstance(result.outcome, Decision)
     assert result.outcome.facts.lineage == before
-    third = world.sagemaker.tags("night-1-r3")
-    if third is not None:
-        after = tags.lineage("night-1-r3", third)
+    if "night-1-r3" in world.sagemaker.names():
+        after = lineage_of(world, "night-1-r3")
         assert after.attempt == before.attempt + 1
         assert sum(dict(after.ledger.ends).values()) == 2
 
@@ -173,6 +182,7 @@ def test_a_job_cannot_pass_for_another_lineages(root: str) -> None:
     taken(world, honest(world))
     assert set(world.sagemaker.names()) <= {JOB, SUCCESSOR}
     assert (world.sagemaker.tags(SUCCESSOR) or {}).get(tags.ROOT) == JOB
+    assert lineage_of(world, SUCCESSOR).root == JOB
 
 
 # --- messages that lie
@@ -294,8 +304,8 @@ def test_whatever_the_tags_are_at_most_one_job_is_created_and_it_counts(
     for request in created:
         name, written = str(request["TrainingJobName"]), tags.read(request["Tags"]) or {}
         assert written[tags.PARENT] == JOB
-        assert tags.lineage(name, written).attempt > 1
-        assert sum(dict(tags.lineage(name, written).ledger.ends).values()) >= 1
+        assert lineage_of(world, name).attempt > 1
+        assert sum(dict(lineage_of(world, name).ledger.ends).values()) >= 1
 
 
 # --- what may not be relaunched
@@ -374,7 +384,7 @@ def test_a_job_of_another_role_stops(role: str) -> None:
 )
 def test_of_a_project_that_is_not_allowed_wandb_is_asked_nothing(entity: str, project: str) -> None:
     own = TAGS | {tags.ENTITY: entity, tags.PROJECT: project}
-    world = failed(tags=own)
+    world = failed(tags=own, environment={})
     result = taken(world, forged(world, {"Tags": own}))
     assert result.reason is Reason.PROJECT_NOT_ALLOWED
     assert world.wandb.asked == []
@@ -443,6 +453,10 @@ STRANGE: dict[str, dict[str, object]] = {
     "a digest without end": {**OWN, "metadata": '{"step": 900}', "digest": "d" * 600},
     "barred": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
     "pending": {**OWN, "metadata": '{"step": 900}', "state": "PENDING"},
+    "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
+    "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},
+    "aliases of another kind": {**OWN, "metadata": '{"step": 900}', "aliases": 7},
+    "a maker of another kind": {"metadata": '{"step": 900}', "createdBy": "night-1"},
 }
 
 
@@ -458,14 +472,3 @@ def test_a_strange_version_is_not_resumed_from_and_hides_no_good_one(
     assert isinstance(environment, dict)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night-1:v1"
     assert not [value for value in environment.values() if "LD_PRELOAD" in value]
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [{"versionIndex": "$(id)"}, {"versionIndex": None}, {"aliases": 7}, {"createdBy": "night-1"}],
-)
-def test_an_answer_of_another_shape_is_no_answer(broken: dict[str, object], scene: Scene) -> None:
-    scene.wire.more_versions = ({**VERSION, **OWN, "metadata": None, **broken},)
-    run(scene)
-    assert scene.reason == "wandb_unavailable"
-    assert scene.world.sagemaker.requests == []

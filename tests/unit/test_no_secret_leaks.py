@@ -18,6 +18,7 @@ from tests.unit.recovery_world import (
     GPU,
     JOB,
     OUT_OF_MEMORY,
+    PROOF,
     SUCCESSOR,
     TAGS,
     verdict_of,
@@ -60,7 +61,7 @@ def no_rule_knows_it(scene: Scene) -> None:
 
 
 def completed(scene: Scene) -> None:
-    scene.job(TAGS | {tags.COMPLETED: "yes"})
+    scene.job(TAGS | {tags.COMPLETED: PROOF})
     scene.end(status="Completed", secondary="Completed")
 
 
@@ -73,16 +74,22 @@ def a_status_of_their_own(scene: Scene) -> None:
 
 
 def not_opted_in(scene: Scene) -> None:
-    scene.job({"WANDB_PROJECT": scene.canary})
+    scene.job({"WANDB_PROJECT": scene.canary}, Environment={"TEXT": scene.canary})
     scene.end()
 
 
 def no_project_name(scene: Scene) -> None:
-    scene.job(TAGS | {"WANDB_PROJECT": f"../{scene.canary}"})
+    scene.job(TAGS | {"WANDB_PROJECT": f"../{scene.canary}"}, Environment={"TEXT": scene.canary})
     scene.end()
 
 
 def a_key_for_a_project(scene: Scene) -> None:
+    names = {"WANDB_ENTITY": scene.canary, "WANDB_PROJECT": scene.canary}
+    scene.job(TAGS | names, Environment={"TEXT": scene.canary})
+    scene.end()
+
+
+def a_key_for_a_project_that_was_fixed(scene: Scene) -> None:
     scene.job(TAGS | {"WANDB_ENTITY": scene.canary, "WANDB_PROJECT": scene.canary})
     scene.end()
 
@@ -211,6 +218,7 @@ WAYS: dict[str, tuple[Setting, str]] = {
     "not opted in": (not_opted_in, "not_opted_in"),
     "no project name": (no_project_name, "tags_invalid"),
     "a key for a project": (a_key_for_a_project, "project_not_allowed"),
+    "a key over a project": (a_key_for_a_project_that_was_fixed, "tags_contradict_launch"),
     "owned": (owned, "owned_elsewhere"),
     "judged in other words": (judged_in_other_words, "already_judged"),
     "a mode of their own": (a_mode_of_their_own, "resumed_from_checkpoint"),
@@ -290,7 +298,7 @@ FAULTS = {
     "Publish": ("AuthorizationError", GPU),
     "CreateSchedule": ("ValidationException", CAPACITY),
     "GetParameter": ("AccessDeniedException", GPU),
-    "GetSecretValue": ("DecryptionFailure", GPU),
+    "GetSecretValue": ("InternalServiceError", GPU),
 }
 
 
@@ -326,7 +334,7 @@ def test_a_secret_of_another_form_is_not_quoted(scene: Scene) -> None:
     scene.wire.wandb_key = json.dumps({"KEY": scene.canary})
     scene.end()
     run(scene)
-    assert verdict_of(scene.world) is None
+    assert (scene.reason, verdict_of(scene.world)) == ("wandb_refused", "WAIT")
     assert scene.canary not in scene.told()
 
 
@@ -336,7 +344,8 @@ def test_only_the_names_of_an_allowed_place_are_told_and_only_in_the_log(
 ) -> None:
     """What remains, by design: an operator must see where the checkpoints were looked for."""
     named = {key: f"{key.lower()}-{scene.canary}" for key in (tags.PROJECT, tags.CHECKPOINT_NAME)}
-    scene.job(TAGS | named)
+    own = {"owner": scene.canary} | TAGS | named
+    scene.job({key: own[key] for key in own if key != tags.RUN_ID}, Environment={"K": scene.canary})
     scene.end(reason)
     run(scene)
     (line,) = (json.loads(line) for line in scene.log.splitlines() if '"facts"' in line)

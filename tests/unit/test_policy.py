@@ -62,7 +62,6 @@ def decided(
         ({"status": "Deleting"}, Reason.NOT_ENDED),
         ({"status": "Paused"}, Reason.STATUS_UNKNOWN),
         ({"status": "None"}, Reason.STATUS_UNKNOWN),
-        ({"tags_invalid": True, "request": None}, Reason.TAGS_INVALID),
         ({"request": None}, Reason.NOT_OPTED_IN),
         ({"owner": "TuningJobArn"}, Reason.OWNED_ELSEWHERE),
         ({"project_allowed": False}, Reason.PROJECT_NOT_ALLOWED),
@@ -80,11 +79,65 @@ def test_what_is_not_ours_to_judge_is_left_alone(more: dict[str, object], reason
 
 
 @pytest.mark.parametrize("how", ["Training", "Pending", "SomethingNew", "None"])
-def test_an_end_of_a_kind_that_is_not_known_is_not_acted_on(how: str) -> None:
-    assert decided(FailureClass.INFRASTRUCTURE, V1, secondary_status=how) == (
-        IGNORE,
-        Reason.STATUS_UNKNOWN,
-    )
+def test_a_termination_that_nothing_explains_stops_and_one_that_a_text_explains_does_not(
+    how: str,
+) -> None:
+    unexplained = decided(FailureClass.UNKNOWN, V1, secondary_status=how)
+    assert unexplained == (STOP, Reason.TERMINATION_UNKNOWN)
+    assert decided(FailureClass.INFRASTRUCTURE, V1, secondary_status=how)[0] is RELAUNCH
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"tags_invalid": True, "request": None}, Reason.TAGS_INVALID),
+        ({"contradictions": ("WANDB_RUN_ID",)}, Reason.TAGS_CONTRADICT_LAUNCH),
+        ({"lineage": None}, Reason.LINEAGE_TAGS_MALFORMED),
+        ({"ended_at": NOW - 16 * 86_400}, Reason.ENDED_TOO_LONG_AGO),
+    ],
+)
+def test_what_cannot_be_trusted_stops_and_wandb_is_not_asked(
+    more: dict[str, object], reason: Reason
+) -> None:
+    facts = replace(ended(FailureClass.INFRASTRUCTURE, V1), **more)  # type: ignore[arg-type]
+    assert outcome(policy.decide(facts)) == (STOP, reason)
+    assert not policy.needs_checkpoints(facts)
+
+
+def test_a_job_of_the_longest_age_still_comes_back_and_a_wait_of_any_age_does() -> None:
+    age = Policy().max_age_days * 86_400
+    oldest = decided(FailureClass.INFRASTRUCTURE, V1, ended_at=NOW - age)
+    assert oldest[0] is RELAUNCH
+    waits = Judged(verdict="WAIT", reason="wandb_refused", due=NOW)
+    waited = decided(FailureClass.INFRASTRUCTURE, V1, ended_at=NOW - 3 * age, judged=waits)
+    assert waited[0] is RELAUNCH
+
+
+def test_a_job_whose_age_nobody_knows_is_not_taken_to_be_old() -> None:
+    assert decided(FailureClass.INFRASTRUCTURE, V1, ended_at=None)[0] is RELAUNCH
+
+
+@given(FACTS)
+def test_no_facts_at_all_relaunch_what_a_person_stopped(facts: Facts) -> None:
+    stopped = replace(facts, failure_class=FailureClass.STOPPED_BY_USER)
+    assert policy.decide(stopped).verdict is not RELAUNCH
+
+
+def test_a_verdict_to_wait_does_not_bring_back_what_a_person_stopped() -> None:
+    waits = Judged(verdict="WAIT", reason="wandb_refused", due=NOW - 60)
+    stopped = decided(FailureClass.STOPPED_BY_USER, V1, judged=waits)
+    assert stopped == (IGNORE, Reason.STOPPED_BY_USER)
+
+
+def test_nothing_is_restarted_beside_checkpoints_in_another_collection() -> None:
+    facts = replace(ended(FailureClass.INFRASTRUCTURE), elsewhere=("model-other",))
+    decision = policy.decide(facts)
+    assert outcome(decision) == (STOP, Reason.CHECKPOINTS_ELSEWHERE)
+    assert decision.detail == "model-other"
+
+
+def test_nothing_is_restarted_where_nobody_told_which_run_makes_the_checkpoints() -> None:
+    assert decided(FailureClass.INFRASTRUCTURE, run=None) == (STOP, Reason.RUN_UNKNOWN)
 
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(-1, RELAUNCH), (1, RELAUNCH), (2, IGNORE)])

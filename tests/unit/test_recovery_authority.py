@@ -12,6 +12,7 @@ from tests.unit.recovery_world import (
     GPU,
     JOB,
     OUT_OF_MEMORY,
+    PROOF,
     SUCCESSOR,
     TAGS,
     WANDB,
@@ -118,20 +119,20 @@ def test_the_jobs_tags_overrule_those_of_an_older_event() -> None:
 
 
 def test_an_event_cannot_opt_a_job_in() -> None:
-    world = failed(tags={})
+    world = failed(tags={}, environment={})
     decision = decide(world, event())
     assert decision.reason is Reason.NOT_OPTED_IN
     assert untouched(world)
 
 
 def test_of_a_job_that_is_not_opted_in_wandb_is_asked_nothing() -> None:
-    world = failed(tags={"team": "vision"})
+    world = failed(tags={"team": "vision"}, environment={})
     assert decide(world, event({"team": "vision"})).reason is (Reason.NOT_OPTED_IN)
     assert world.wandb.asked == []
 
 
 def test_of_a_job_that_ended_well_wandb_is_asked_nothing() -> None:
-    world = trained(TAGS | {tags.COMPLETED: "yes"})
+    world = trained(TAGS | {tags.COMPLETED: PROOF})
     world.sagemaker.end(JOB, "Completed", "Completed")
     assert decide(world, replace(event(), status="Completed")).reason is Reason.COMPLETED
     assert world.wandb.asked == []

@@ -14,6 +14,7 @@ from tests.unit.recovery_world import (
     GPU,
     JOB,
     OUT_OF_MEMORY,
+    PROOF,
     SUCCESSOR,
     TAGS,
     Call,
@@ -32,7 +33,7 @@ from tests.unit.recovery_world import (
 
 
 def _completed() -> InMemoryWorld:
-    world = trained(tags=TAGS | {tags.COMPLETED: "yes"})
+    world = trained(tags=TAGS | {tags.COMPLETED: PROOF})
     world.sagemaker.end(JOB, "Completed", "Completed")
     return world
 
@@ -56,6 +57,7 @@ WORLDS: dict[str, Callable[[], InMemoryWorld]] = {
     "stop": lambda: failed(OUT_OF_MEMORY),
     "name taken": _name_taken,
     "completed": _completed,
+    "no room": lambda: failed(GPU, TAGS | {f"k{n}": "" for n in range(50 - len(TAGS))}),
 }
 
 
@@ -122,6 +124,7 @@ def test_each_way_is_tried_at_every_port_that_it_uses() -> None:
         "stop": look | {"publish", "add_tags"},
         "name taken": look | {"newest", "create", "publish", "add_tags"},
         "completed": look | {"add_tags"},
+        "no room": look | {"is_reminder_set", "publish", "remind"},
     }
 
 

@@ -8,12 +8,14 @@ from tests.unit.recovery_world import (
     CAPACITY,
     GPU,
     JOB,
+    PROOF,
     TAGS,
     decide,
     deliver_until_quiet,
     event,
     failed,
     hint,
+    hint_of,
     trained,
     verdict_of,
 )
@@ -34,7 +36,8 @@ def test_a_job_too_full_for_a_successor_stops_before_anything_is_created_or_awai
     assert decision.detail.startswith("Tags: ")
     assert "remove" in decision.detail
     assert world.sagemaker.requests == []
-    assert world.schedules.due == {}
+    reminder = {(JOB, 0): world.clock() + 86_400} if count == 50 else {}
+    assert world.schedules.due == reminder
     assert verdict_of(world) == (None if count == 50 else "STOP")
     assert len(world.sagemaker.tags(JOB) or {}) <= 50
 
@@ -49,18 +52,26 @@ def test_the_fullest_job_that_fits_is_relaunched_and_its_successor_can_be_judged
     assert len(own.keys() | tag_names.OF_THE_JUDGED) <= 50
 
 
-def test_a_job_without_room_for_a_verdict_is_told_of_by_its_event_and_not_by_every_sweep() -> None:
+def test_a_job_without_room_for_a_verdict_is_reported_once_a_day_however_many_messages_come() -> (
+    None
+):
     world = failed(GPU, full(50))
-    decide(world, event(full(50)))
-    assert len(world.topic.published) == 1
-    for _ in range(3):
-        decide(world, hint())
-    assert len(world.topic.published) == 1
+    for day in (1, 2):
+        for told in (event(full(50)), event(full(50)), hint(), hint()):
+            decide(world, told)
+            world.clock.pass_by(60)
+        assert len(world.topic.published) == day
+        world.clock.pass_by(86_400)
+        (body,) = world.schedules.fire(world.clock())
+        decide(world, hint_of(body, world))
+        assert len(world.topic.published) == day + 1
+        world.topic.published.pop()
+        world.schedules.due.clear()
 
 
 @pytest.mark.parametrize("count", [49, 50])
 def test_a_full_job_that_completed_is_acknowledged_all_the_same(count: int) -> None:
-    own = full(count) | {"resilience:completed": "yes"}
+    own = full(count) | {"resilience:completed": PROOF}
     world = trained(own)
     world.sagemaker.end(JOB, "Completed", "Completed")
     deliver_until_quiet(world)

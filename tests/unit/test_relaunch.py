@@ -22,7 +22,9 @@ DESCRIBE = MODEL.operation_model("DescribeTrainingJob").output_shape
 SHARED = sorted(CREATE.members.keys() & DESCRIBE.members.keys())
 # Members that a successor gets of its own, that start paid jobs, or that are refused as a whole.
 OF_ITS_OWN = {"TrainingJobName", "Environment"}
-NOT_CARRIED = OF_ITS_OWN | relaunch.DROPPED.keys() | set(relaunch.REFUSED)
+NOT_CARRIED = (
+    OF_ITS_OWN | relaunch.DROPPED.keys() | relaunch.NEVER_CARRIED.keys() | set(relaunch.REFUSED)
+)
 ROLE = "arn:aws:iam::111122223333:role/training"
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/digits:1"
 OPTED_IN = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits", "WANDB_CHECKPOINT_NAME": "model-r1"}
@@ -175,6 +177,67 @@ def test_a_warm_pool_is_kept_and_one_that_is_none_is_not_sent() -> None:
         assert composed({"ResourceConfig": shown})["ResourceConfig"] == resources | kept
 
 
+GROUPS = [{"InstanceGroupName": "gpus", "InstanceType": "ml.g5.xlarge", "InstanceCount": 2}]
+PREFERENCES = [{"InstanceType": "ml.g5.xlarge"}, {"InstanceType": "ml.g6.xlarge"}]
+
+
+@pytest.mark.parametrize(
+    "several", [{"InstanceGroups": GROUPS}, {"InstancePreferences": PREFERENCES}]
+)
+@pytest.mark.parametrize("empty", [{}, {"InstanceType": "", "InstanceCount": 0}])
+def test_an_empty_kind_or_count_beside_several_kinds_is_an_echo_and_not_sent(
+    several: dict[str, object], empty: dict[str, object]
+) -> None:
+    shown = several | {"VolumeSizeInGB": 100} | empty
+    assert composed({"ResourceConfig": shown})["ResourceConfig"] == several | {
+        "VolumeSizeInGB": 100
+    }
+    assert composed({"ResourceConfig": shown | {"VolumeSizeInGB": 0}})["ResourceConfig"] == several
+    counted = several | {"InstanceCount": 4, "VolumeSizeInGB": 100}
+    assert composed({"ResourceConfig": counted})["ResourceConfig"] == counted
+
+
+def test_a_shell_that_was_opened_into_a_job_is_not_opened_into_its_successor() -> None:
+    for enabled in (True, False):
+        shown = {"RemoteDebugConfig": {"EnableRemoteDebug": enabled}}
+        keep = OPTED_IN | {"resilience:debug-rules": "keep"}
+        assert "RemoteDebugConfig" not in composed(shown, keep)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sagemaker:domain-arn",
+        "sagemaker:user-profile-arn",
+        "SageMaker:space-arn",
+        "sagemaker:pipeline-execution-arn",
+        "MANAGED_BY_AWS",
+        "AWS_STEP_FUNCTIONS_EXECUTION_ARN",
+    ],
+)
+def test_a_tag_by_which_aws_marks_a_job_that_it_made_is_not_inherited(key: str) -> None:
+    tags_sent = [one["Key"] for one in composed(own=OPTED_IN | {key: "x", "team": "x"})["Tags"]]
+    assert key not in tags_sent
+    assert "team" in tags_sent
+    fits = {f"k{number}": "" for number in range(36)}
+    assert obstacles(own=OPTED_IN | fits | {key: ""}) == []
+
+
+METRICS = [{"Name": "loss", "Regex": "loss=(.*)"}]
+OVERRIDDEN = "You can't override the metric definitions for Amazon SageMaker algorithms."
+
+
+def test_metrics_that_sagemaker_refuses_to_be_given_back_are_left_out_and_nothing_else() -> None:
+    own = {"TrainingImage": IMAGE, "TrainingInputMode": "File"}
+    request = composed({"AlgorithmSpecification": own | {"MetricDefinitions": METRICS}})
+    assert request["AlgorithmSpecification"]["MetricDefinitions"] == METRICS
+    smaller = relaunch.without_injected(request, OVERRIDDEN)
+    assert smaller == request | {"AlgorithmSpecification": own}
+    assert relaunch.without_injected(smaller, OVERRIDDEN) is None
+    assert relaunch.without_injected(request, "Could not assume role") is None
+    assert relaunch.without_injected({"TrainingJobName": "a"}, OVERRIDDEN) is None
+
+
 def test_a_longest_wait_is_sent_only_for_spot() -> None:
     limits = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200}
     spot = composed({"StoppingCondition": limits, "EnableManagedSpotTraining": True})
@@ -209,6 +272,9 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
         "WANDB_RESUME": "allow",
         "RESILIENCE_ROOT": "root",
         "RESILIENCE_ATTEMPT": "3",
+        "RESILIENCE_PARENT": "root-r2",
+        "RESILIENCE_LEDGER": "infrastructure=2 no-progress=0 at-checkpoint=0",
+        "RESILIENCE_COLLECTION": "team/digits/model-r1",
         "RESILIENCE_CHECKPOINT": "team/digits/model-r1:v4",
         "RESILIENCE_CHECKPOINT_DIGEST": "digest-v4",
         "RESILIENCE_CHECKPOINT_STEP": "40",
@@ -325,7 +391,7 @@ def test_what_a_request_does_not_have_breaks_no_limit() -> None:
     ("own", "more", "names"),
     [
         ({f"k{number}": "" for number in range(36)}, {}, "Tags: 51"),
-        ({}, {"Environment": {f"K{number}": "" for number in range(94)}}, "Environment: 102"),
+        ({}, {"Environment": {f"K{number}": "" for number in range(91)}}, "Environment: 102"),
         ({}, {"Environment": {"K": "x" * 513}}, "Environment: a value is over 512"),
         ({}, {"HyperParameters": {f"k{n}": "" for n in range(101)}}, "HyperParameters: 101"),
         ({}, {"HyperParameters": {"k": "x" * 2501}}, "HyperParameters: a value is over 2500"),
@@ -345,7 +411,7 @@ def test_a_limit_is_named_with_its_remedy_before_the_call(
 
 
 def test_how_many_entries_are_too_many_is_told() -> None:
-    crowded = {"Environment": {f"K{number}": "" for number in range(94)}}
+    crowded = {"Environment": {f"K{number}": "" for number in range(91)}}
     assert limit(crowded) == "Environment: 102 entries, 100 allowed; remove 2"
 
 
@@ -362,7 +428,7 @@ def test_the_longest_key_and_value_of_a_tag_fit() -> None:
 
 def test_what_exactly_fits_fits() -> None:
     own = OPTED_IN | {f"k{number}": "ü 1_.:/=+-@" for number in range(35)}
-    full = {f"K{number}": "x" * 512 for number in range(92)}
+    full = {f"K{number}": "x" * 512 for number in range(89)}
     most = {f"k{number}": "x" * 2500 for number in range(100)}
     assert limit({"Environment": full, "HyperParameters": most}, own) is None
 

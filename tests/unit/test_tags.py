@@ -44,9 +44,11 @@ LINEAGE = {
 
 
 @pytest.mark.parametrize("missing", OPTED_IN)
-def test_a_job_is_opted_in_by_all_three_tags(missing: str) -> None:
+def test_a_job_is_opted_in_by_all_three_tags_and_none_is_opted_out_by_emptying_one(
+    missing: str,
+) -> None:
     assert tags.opted_in(OPTED_IN)
-    assert not tags.opted_in({**OPTED_IN, missing: ""})
+    assert tags.opted_in({**OPTED_IN, missing: ""})
     assert not tags.opted_in({key: value for key, value in OPTED_IN.items() if key != missing})
 
 
@@ -62,8 +64,8 @@ def test_a_job_is_opted_in_by_all_three_tags(missing: str) -> None:
     ],
 )
 def test_an_alias_or_a_version_may_be_asked_for(more: dict[str, str], alias: str) -> None:
-    assert tags.checkpoint_request(OPTED_IN | more) == CheckpointRequest(
-        entity="team", project="digits", collection="model-r1", alias=alias
+    assert tags.checkpoint_request(OPTED_IN | more, ("r1",)) == CheckpointRequest(
+        entity="team", project="digits", collection="model-r1", alias=alias, runs=("r1",)
     )
 
 
@@ -105,19 +107,7 @@ HOSTILE = [
 )
 def test_a_tag_that_is_no_wandb_name_is_not_used(tag: str, text: str) -> None:
     with pytest.raises(UnreadableTagError, match=r"^not a W&B name$"):
-        tags.checkpoint_request(OPTED_IN | {tag: text})
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_a_run_id_that_is_no_name_is_nobodys(text: str) -> None:
-    assert tags.run_id({}, {"WANDB_RUN_ID": text}) is None
-    assert tags.run_id({"WANDB_RUN_ID": text}, {}) is None
-
-
-def test_the_run_is_told_by_the_tag_before_the_environment() -> None:
-    assert tags.run_id({"WANDB_RUN_ID": "a"}, {"WANDB_RUN_ID": "b"}) == "a"
-    assert tags.run_id({}, {"WANDB_RUN_ID": "b"}) == "b"
-    assert tags.run_id({}, {}) is None
+        tags.checkpoint_request(OPTED_IN | {tag: text}, ())
 
 
 @pytest.mark.parametrize("stack", Mode)
@@ -137,12 +127,6 @@ def test_the_more_careful_mode_wins_and_an_unknown_word_observes(
     found = tags.mode({"resilience:mode": own}, stack)
     assert careful.index(found) == max(careful.index(stack), careful.index(means))
     assert tags.mode({}, stack) is stack
-
-
-@pytest.mark.parametrize(("word", "mark"), [("yes", True), ("no", False), ("maybe", None)])
-def test_the_completion_mark_is_yes_or_no_or_absent(word: str, mark: object) -> None:
-    assert tags.completed_mark({"resilience:completed": word}) is mark
-    assert tags.completed_mark({}) is None
 
 
 @pytest.mark.parametrize("number", [field.name for field in fields(Policy)])
@@ -495,7 +479,7 @@ def test_a_request_holds_names_only_whatever_the_tags_hold(own: dict[str, str]) 
     if not tags.opted_in(own):
         return
     try:
-        request = tags.checkpoint_request(own)
+        request = tags.checkpoint_request(own, ())
     except UnreadableTagError:
         return
     for name in (request.entity, request.project, request.collection, request.alias):

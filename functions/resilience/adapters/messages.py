@@ -1,7 +1,7 @@
 """Where messages go: back to the queue, into quarantine, to a person, and to a later time."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -15,9 +15,11 @@ from resilience.decisions import Decision
 from resilience.errors import Retry
 from resilience.tags import stamp, step_word
 
+LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
+_REMINDER = 0  # a wait's own schedules are counted from 1
 
 
 class DeadLetterQueue:
@@ -66,7 +68,12 @@ class CheckQueue:
 
 
 class OneShotSchedules:
-    """Fulfils ports.Waits with EventBridge Scheduler; the name makes a second call harmless."""
+    """Fulfils ports.Waits with EventBridge Scheduler; the name makes a second call harmless.
+
+    Whether Scheduler takes a time that is past, or comes before the call does, is not documented.
+    So no schedule is set for sooner than `lead_seconds` from the call: what was decided a while
+    ago, such as before W&B was asked, is due then.
+    """
 
     def __init__(  # noqa: PLR0913 — each is one thing that a schedule names
         self,
@@ -77,6 +84,8 @@ class OneShotSchedules:
         queue_arn: str,
         account: str,
         region: str,
+        now: Callable[[], int],
+        lead_seconds: int = LEAD_SECONDS,
     ) -> None:
         self._scheduler = scheduler
         self._group = group
@@ -84,9 +93,22 @@ class OneShotSchedules:
         self._queue_arn = queue_arn
         self._account = account
         self._region = region
+        self._now = now
+        self._lead_seconds = lead_seconds
 
     def schedule(self, job: str, times: int, due: int) -> int:
+        due = max(due, self._now() + self._lead_seconds)
         name = _schedule_name(job, times)
+        return due if self._create(name, job, due) else self._already(name, due)
+
+    def is_reminder_set(self, job: str) -> bool:
+        return self._find(_schedule_name(job, _REMINDER)) is not None
+
+    def remind(self, job: str, due: int) -> None:
+        self._create(_schedule_name(job, _REMINDER), job, due)
+
+    def _create(self, name: str, job: str, due: int) -> bool:
+        """Create a schedule; False where one of this name stands."""
         body = events.check(
             job, source="resilience.wait", account=self._account, region=self._region
         )
@@ -103,20 +125,34 @@ class OneShotSchedules:
         except ClientError as error:
             if error.response["Error"].get("Code") != "ConflictException":
                 raise Retry("CreateSchedule") from None
-            return self._already(name, due)
+            return False
         except (HTTPClientError, NoConnectionError):
             raise Retry("CreateSchedule: no answer") from None
-        return due
+        return True
 
     def _already(self, name: str, due: int) -> int:
         """An earlier try set it: its time stands."""
-        found = _call(self._scheduler.get_schedule, Name=name, GroupName=self._group)
-        text = str(found["ScheduleExpression"]).removeprefix("at(").removesuffix(")")
+        expression = self._find(name)
+        if expression is None:
+            raise Retry("GetSchedule: the schedule is gone again")
+        text = expression.removeprefix("at(").removesuffix(")")
         try:
             set_for = datetime.fromisoformat(text).replace(tzinfo=UTC)
         except ValueError:
             return due
         return int(set_for.timestamp())
+
+    def _find(self, name: str) -> str | None:
+        """The expression of the schedule that has the name; None: there is none."""
+        try:
+            found = self._scheduler.get_schedule(Name=name, GroupName=self._group)
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ResourceNotFoundException":
+                return None
+            raise Retry("GetSchedule") from None
+        except (HTTPClientError, NoConnectionError, ResponseParserError):
+            raise Retry("GetSchedule: no answer") from None
+        return str(found["ScheduleExpression"])
 
 
 class Topic:

@@ -1,6 +1,7 @@
 """SageMaker, as the recovery and the sweep need it."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,14 +9,20 @@ from botocore.exceptions import ClientError, HTTPClientError, ParamValidationErr
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from resilience import tags as tag_names
-from resilience.decisions import Mode
 from resilience.errors import CreateRefused, NameInUse, Retry
+from resilience.fleet import Seen, SeenJob
 from resilience.ports import Job
-from resilience.relaunch import Request, Shape
+from resilience.relaunch import Request, Shape, without_injected
 from resilience.tags import read
 
-_NOT_FOUND = "Requested resource not found"
+# A missing job is a ValidationException with a text ("Requested resource not found." from Describe,
+# "Could not find …" elsewhere), where the service model names ResourceNotFound.
+_MISSING = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
+_MISSING_TEXT = re.compile(r"not found|could not find|does not exist", re.IGNORECASE)
 _IN_USE = "ResourceInUse"
+_ENDED = ("Failed", "Stopped", "Completed")
+_MOST_FILTERS = 20  # that one SearchExpression takes
+_MOST_PAGES = 20  # of 100 jobs: all searches of a sweep together must fit its 60 s
 # Refusals that are answers. Everything else may pass, or may have had its effect: try again.
 _REFUSALS = frozenset(
     {"ValidationException", "ResourceLimitExceeded", "ResourceNotFound", "AccessDeniedException"}
@@ -35,6 +42,20 @@ class SageMakerTrainingJobs:
         return None if described is None else Job(described["TrainingJobArn"], described)
 
     def tags(self, name: str) -> dict[str, str] | None:
+        """Read all tags; None where there is no such job.
+
+        What ListTags answers for a job that is gone is not documented: neither the text nor the
+        code, and a policy with a condition on tags denies it. DescribeTrainingJob's answer is
+        known, so it decides what a refusal of ListTags means.
+        """
+        try:
+            return self._all_tags(name)
+        except _Refused:
+            if self.describe(name) is None:
+                return None
+            raise
+
+    def _all_tags(self, name: str) -> dict[str, str] | None:
         found: dict[str, str] = {}
         page: dict[str, Any] | None = {"NextToken": ""}
         while page and (token := page.get("NextToken")) is not None:
@@ -48,10 +69,20 @@ class SageMakerTrainingJobs:
         return found
 
     def create(self, request: Request) -> None:
+        """Create; without what SageMaker had added to the parent itself, where it refuses that."""
+        try:
+            self._create(request)
+        except CreateRefused as refusal:
+            smaller = without_injected(request, refusal.text)
+            if smaller is None:
+                raise
+            self._create(smaller)
+
+    def _create(self, request: Request) -> None:
         try:
             answer = self._client.create_training_job(**request)
         except ClientError as error:
-            code, text = _code(error), str(error.response["Error"].get("Message", ""))
+            code, text = _code(error), _text(error)
             if code == _IN_USE:
                 raise NameInUse(str(request["TrainingJobName"])) from None
             if code in _REFUSALS | _THROTTLED:
@@ -75,63 +106,98 @@ class SageMakerTrainingJobs:
         ).input_shape
         return shape
 
-    def unjudged(self, *, after: int, before: int) -> Iterator[tuple[str, dict[str, str]]]:
-        """Opted-in jobs that ended in the window (epoch seconds) without a verdict; name, tags."""
-        window = [
-            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
-            _condition("LastModifiedTime", "LessThanOrEqualTo", _iso(before)),
-        ]
-        no_verdict = _condition(f"Tags.{tag_names.VERDICT}", "NotExists")
-        for status in ("Failed", "Stopped", "Completed"):
-            yield from self._found([*window, no_verdict, *_opted_in(status)])
+    def opted_in(self, *, since: int) -> Seen:
+        # Without NotExists on the verdict: whether Search takes it on a tag is not documented.
+        # Oldest first: where pages are cut, what is about to leave the window is still seen.
+        modified = _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since))
+        return _together(self._found([modified, *_opted_in(status)]) for status in _ENDED)
 
-    def waiting(self) -> Iterator[tuple[str, str]]:
-        """Names of jobs that wait and are not switched off, each with the text of its due time."""
+    def waiting(self) -> Seen:
         waits = _condition(f"Tags.{tag_names.VERDICT}", "Equals", "WAIT")
-        for status in ("Failed", "Stopped", "Completed"):
-            for name, tags in self._found([waits, *_opted_in(status)]):
-                if _acts(tags):
-                    yield name, tags.get(tag_names.DUE, "")
+        return _together(self._found([waits, *_opted_in(status)]) for status in _ENDED)
 
-    def failed_successors(self, *, after: int) -> Iterator[str]:
-        """Names of relaunched jobs that failed since then (epoch seconds)."""
+    def relaunched(self, *, since: int) -> Seen:
         filters = [
-            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(after)),
+            _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since)),
             _condition(f"Tags.{tag_names.PARENT}", "Exists"),
             _condition("TrainingJobStatus", "Equals", "Failed"),
         ]
-        return (name for name, _ in self._found(filters))
+        return self._found(filters, order="Descending")
 
-    def _found(self, filters: list[dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
+        for start in range(0, len(names), _MOST_FILTERS):
+            some = names[start : start + _MOST_FILTERS]
+            filters = [_condition("TrainingJobName", "Equals", name) for name in some]
+            yield from self._found(filters, operator="Or").jobs
+
+    def _found(
+        self, filters: list[dict[str, str]], *, operator: str = "And", order: str = "Ascending"
+    ) -> Seen:
         arguments: dict[str, Any] = {
             "Resource": "TrainingJob",
-            "SearchExpression": {"Filters": filters},
+            "SearchExpression": {"Filters": filters, "Operator": operator},
+            "SortBy": "LastModifiedTime",
+            "SortOrder": order,
             "MaxResults": 100,
         }
-        while True:
-            page = self._read(self._client.search, **arguments) or {}
-            for result in page.get("Results", ()):
-                job = result["TrainingJob"]
-                yield job["TrainingJobName"], read(job.get("Tags")) or {}
+        jobs: list[SeenJob] = []
+        for _ in range(_MOST_PAGES):
+            page = self._ask(self._client.search, **arguments)
+            jobs += [_seen(result["TrainingJob"]) for result in page.get("Results", ())]
             if not page.get("NextToken"):
-                return
+                return Seen(tuple(jobs))
             arguments["NextToken"] = page["NextToken"]
+        return Seen(tuple(jobs), whole=False)
 
     def _read(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
-        """Call; None where the service says that there is no such thing."""
+        """Ask about one job; None where the service says that there is no such job."""
+        try:
+            return self._ask(call, **arguments)
+        except _Refused as refused:
+            if refused.is_missing:
+                return None
+            raise
+
+    def _ask(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
         try:
             return call(**arguments)
         except ClientError as error:
-            text = str(error.response["Error"].get("Message", ""))
-            if _NOT_FOUND in text or _code(error) == "ResourceNotFound":
-                return None
-            raise Retry(f"{error.operation_name}: {_code(error)}") from None
+            raise _Refused(error) from None
         except (HTTPClientError, NoConnectionError):
             raise Retry("SageMaker: no answer") from None
 
 
-def _acts(tags: Mapping[str, str]) -> bool:
-    return tag_names.mode(tags, Mode.ACT) is Mode.ACT
+class _Refused(Retry):
+    """The service answered, and not as asked; its text may quote what a job holds."""
+
+    def __init__(self, error: ClientError) -> None:
+        super().__init__(f"{error.operation_name}: {_code(error)}")
+        invalid = _code(error) == "ValidationException"
+        self.is_missing = _code(error) in _MISSING or (
+            invalid and _MISSING_TEXT.search(_text(error)) is not None
+        )
+
+
+def _seen(job: Mapping[str, Any]) -> SeenJob:
+    """Read what the sweep needs of a record; SageMaker may leave out the end of a failed job."""
+    return SeenJob(
+        name=job["TrainingJobName"],
+        status=job.get("TrainingJobStatus", ""),
+        tags=read(job.get("Tags")) or {},
+        environment=read(job.get("Environment")) or {},
+        ended_at=_instant(job.get("TrainingEndTime") or job.get("LastModifiedTime")),
+        started=job.get("TrainingStartTime") is not None,
+    )
+
+
+def _together(some: Iterable[Seen]) -> Seen:
+    found = tuple(some)
+    jobs = tuple(job for one in found for job in one.jobs)
+    return Seen(jobs, whole=all(one.whole for one in found))
+
+
+def _instant(value: object) -> int | None:
+    return int(value.timestamp()) if isinstance(value, datetime) else None
 
 
 def _opted_in(status: str) -> list[dict[str, str]]:
@@ -148,6 +214,10 @@ def _condition(name: str, operator: str, value: str | None = None) -> dict[str, 
 
 def _iso(instant: int) -> str:
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _text(error: ClientError) -> str:
+    return str(error.response["Error"].get("Message", ""))
 
 
 def _code(error: ClientError) -> str:

@@ -67,7 +67,7 @@ def row(failure_class: FailureClass) -> Row:  # noqa: C901, PLR0911, PLR0912 —
         case FailureClass.QUOTA:
             return Row(Action.RETRY, "a limit of the account that is used up")
         case FailureClass.STOPPED_BY_USER:
-            return Row(Action.PERSON, "a person stopped the job, in SageMaker or in W&B")
+            return Row(Action.PERSON, "a person did: StopTrainingJob, W&B's Stop run, SIGINT")
         case FailureClass.INCOMPLETE:
             return Row(Action.RETRY, "ended Completed while its tag says that it had not finished")
         case FailureClass.UNKNOWN:

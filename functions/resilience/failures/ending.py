@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from resilience.failures import rules
 from resilience.failures.classes import FailureClass
 from resilience.failures.reader import rule_of
 
@@ -74,7 +75,10 @@ _PROGRESS = ("training in progress", "training image download completed")
 def classify(end: End) -> Classification:
     if end.status == "Completed":
         return _UNFINISHED if end.completed_mark is False else _COMPLETED
-    return _BY_STATUS.get((end.status, end.secondary_status)) or _by_texts(end)
+    by_reason = classify_text(end.failure_reason or "")
+    if by_reason is _STOPPED_IN_WANDB:
+        return by_reason  # a limit or a lost instance that came with it does not undo it
+    return _BY_STATUS.get((end.status, end.secondary_status)) or _by_texts(by_reason, end)
 
 
 def classify_text(text: str) -> Classification:
@@ -82,14 +86,13 @@ def classify_text(text: str) -> Classification:
     beginning = text[:_LONGEST_BEGINNING]
     if _LEADING_CHECKPOINT_LOAD_ERROR.match(beginning):
         return _CHECKPOINT_LOAD_ERROR
-    if _LEADING_STOPPED_BY_USER.match(beginning):
-        return _STOPPED_IN_WANDB
     rule = rule_of(text)
+    if rule is rules.STOPPED_IN_WANDB or _LEADING_STOPPED_BY_USER.match(beginning):
+        return _STOPPED_IN_WANDB
     return Classification(rule.failure_class, rule.name) if rule else _UNKNOWN
 
 
-def _by_texts(end: End) -> Classification:
-    by_reason = classify_text(end.failure_reason or "")
+def _by_texts(by_reason: Classification, end: End) -> Classification:
     if by_reason is not _UNKNOWN:
         return by_reason
     return next(

@@ -5,10 +5,10 @@ import re
 # An exception's name before its message. Names that do not end as such are few.
 _NAME = (
     r"(?!dlerror)(?:(?:(?:\w{1,60}+\.){1,8}\w{0,60}|\w{2,60})(?:error|exception)"
-    r"|(?:\w{1,60}+\.){1,8}\w{0,60}(?:interrupt|expired|timeout)|exception(?=:)"
+    r"|(?:\w{1,60}+\.){1,8}\w{0,60}(?:interrupt|expired|timeout)|(?<!following )exception(?=:)"
     r"|(?:\w{1,60}+\.){0,8}(?:keyboardinterrupt|nosuchkey|nosuchbucket|badzipfile|badgzipfile"
     r"|readtimeout|connecttimeout|incompleteread|remotedisconnected|timeoutexpired"
-    r"|brokenprocesspool|lossdiverged|stoppedbyuser))"
+    r"|brokenprocesspool|arrowinvalid|lossdiverged|stoppedbyuser))"
 )
 # Printed at every end, whatever its cause; and advice.
 _FAREWELLS = (
@@ -73,10 +73,10 @@ MARK = re.compile(
             f"(?P<asked>{_ASKED})",
             f"(?P<notice>{'|'.join(_NOTICES)})",
             rf"(?P<exception>(?<![.(:]){_NAME}(?=:|\s*$))",
-            r"(?P<plain>terminate called|errormessage \"|exitcode -?\d|, exit code:|\[error\])",
+            r"(?P<plain>terminate called|errormessage \"|exitcode -?\d|\[error\])",
         )
     )
-    + ")",
+    + ")|(?P<end>, exit code:)",
     re.MULTILINE,
 )
 # Python shows the line that warned, below its warning.

@@ -39,7 +39,10 @@ input_malformed = jsondecodeerror parsererror emptydataerror unicodedecodeerror
 out_of_memory = memoryerror
 gpu_out_of_memory = resourceexhaustederror
 diverged = floatingpointerror
-terminated = keyboardinterrupt sigtermexception
+interrupted_by_hand = keyboardinterrupt
+terminated = sigtermexception
+stopped_in_wandb = stoppedbyuser
+loss_diverged = lossdiverged
 """,
         closed=True,
     ),

@@ -14,6 +14,7 @@ from resilience.failures.troubles import REMAINS, TROUBLES
 # What an exception of the program alone says: any better word in the same text outweighs it.
 _OF_PROGRAMS = (rules.PROGRAMMING_ERROR, rules.EXCEPTION, rules.UNEXPLAINED)
 _PEERS = (rules.COLLECTIVE, rules.RENDEZVOUS, rules.LOST_WORKER, rules.CONNECTION_LOST)
+_SAGEMAKERS = "clienterror"  # a prefix that SageMaker puts before almost anything
 _ECHOES = (rules.EXIT_CODE, rules.UNEXPLAINED)
 _NAMES = ("error", "exception", "timeout")
 
@@ -60,6 +61,8 @@ def _rank(rule: Rule, statement: Statement) -> Rank:
 def _rule_of(statement: Statement) -> Rule | None:
     family = family_of(statement.name)
     words = words_of(statement.text)
+    if statement.name == _SAGEMAKERS and words.isspace():
+        return None
     if family is not None and family.closed:
         return rules.KEY_MISSING if words.startswith((" wandb ", " hf token ")) else family.rule
     named = f" {statement.name.rpartition('.')[2]}{words}" if statement.name else words
@@ -75,7 +78,7 @@ def _spoken(text: str, words: str, *, local: bool) -> Rule | None:
     """What a statement's own words say, from cause to symptom."""
     vocabulary = words.split()
     without = rules.SERVICE + _PEERS if local else ()
-    return (
+    rule = (
         devices.xid_rule(text)
         or devices.neuron_rule(text)
         or CAUSES.find(words, vocabulary, without)
@@ -83,9 +86,15 @@ def _spoken(text: str, words: str, *, local: bool) -> Rule | None:
         or TROUBLES.find(words, vocabulary, without)
         or system.errno_rule(text)
         or (None if local else _quoted(vocabulary))
-        or system.ending_rule(text)
-        or services.grpc_rule(text)
     )
+    if rule is not None and rule.rank < Rank.PEER:
+        return rule
+    ended = system.ending_rule(text) or services.grpc_rule(text)
+    return min((each for each in (rule, ended) if each), key=_strength, default=None)
+
+
+def _strength(rule: Rule) -> Rank:
+    return rule.rank
 
 
 def _code(text: str, vocabulary: Iterable[str]) -> Rule | None:
@@ -110,5 +119,5 @@ def _of_both(family: Family, rule: Rule | None) -> Rule:
     if rule is None:
         return family.rule
     if rule.rank >= Rank.PEER and family.rule.failure_class is rule.failure_class:
-        return min(family.rule, rule, key=lambda each: each.rank)
+        return min(family.rule, rule, key=_strength)
     return rule

@@ -118,6 +118,9 @@ RENDEZVOUS = Rule("rendezvous", _INFRA, Rank.PEER)
 LOST_WORKER = Rule("lost_worker", _INFRA, Rank.PEER)
 CONNECTION_LOST = Rule("connection_lost", _INFRA, Rank.PEER)
 
+# SIGINT: a person at a terminal, or W&B's stop of a script without our training side (ADR 11). A
+# script that turns SIGTERM into KeyboardInterrupt names SIGTERM too, and that explains more.
+INTERRUPTED_BY_HAND = Rule("interrupted_by_hand", FailureClass.STOPPED_BY_USER, Rank.KILLED)
 # A signal to the whole job comes first of all; to one process, it is how its launcher cleans up.
 TERMINATED = Rule("terminated", FailureClass.INTERRUPTED)
 PROCESS_TERMINATED = Rule("process_terminated", FailureClass.INTERRUPTED, Rank.ECHO)

@@ -20,12 +20,12 @@ _HTTP: dict[int, Rule] = {
     422: rules.REQUEST_REJECTED,
     425: rules.SERVICE_UNAVAILABLE,
     429: rules.THROTTLED,
-    **dict.fromkeys(range(500, 530), rules.SERVICE_UNAVAILABLE),
+    **dict.fromkeys((*range(500, 505), *range(520, 525), 507, 529), rules.SERVICE_UNAVAILABLE),
 }
 _HTTP_STATUS = re.compile(
     r"\b(?:status(?:[ _-]?code)?|http(?:/\d(?:\.\d)?)?(?:[ _-]?(?:error|status|code)){0,2}"
     r"|(?:response|error)(?: code)?)[^\w\n]{0,4}([45]\d\d)\b"
-    r"|\w:? \(([45]\d\d)\)"
+    r"|(?:error|exception|occurred|denied|key|bucket|down|timeout|forbidden|found):? \(([45]\d\d)\)"
     r"|\b([45]\d\d)[^\w\n]{1,3}(?:client error|server error|bad gateway|service|gateway|internal"
     r"|too many|forbidden|unauthorized|not found|slow down|get |post |put |head )"
 )

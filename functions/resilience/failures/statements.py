@@ -79,7 +79,9 @@ class _Reading:
 
     def _exception(self, name: str, body: str) -> None:
         if self.hook == "ignored":
-            self._say(_split(body)[1])
+            message, rest = _split(body)
+            self.notices.append(Statement(name, message))
+            self._say(rest)
             return
         if name in _WRAPPERS:
             name, body = "", f"{name} {body}"

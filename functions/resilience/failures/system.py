@@ -40,7 +40,7 @@ _ERRNO_NUMBER = re.compile(r"\b(?:errno[ :=]{1,3}|os error |error\(|os ?\{ ?code
 
 _SIGNALS: dict[int, Rule] = {
     1: rules.PROCESS_TERMINATED,
-    2: rules.PROCESS_TERMINATED,
+    2: rules.INTERRUPTED_BY_HAND,
     15: rules.PROCESS_TERMINATED,
     4: rules.CRASHED,
     8: rules.CRASHED,
@@ -63,18 +63,23 @@ _EXIT_CODES: dict[int, Rule] = {
     127: rules.ENTRY_POINT,
 }
 _EXIT_CODE = re.compile(
-    r"\b(?:exit|exits|exited|return|returns|returned|failed|terminated|ended)?[ _-]?"
-    r"(?:with |non-?zero |exit |return |status |an ){0,4}(?:code|codes|status)(?: code)?"
+    r"\b(?:(?:exit|return)codes?"
+    r"|(?:exit(?:s|ed)?|return(?:s|ed)?|(?:failed|terminated|ended|died) with)[ _-]"
+    r"(?:with |non-?zero |exit |return |status |error |an ){0,4}(?:codes?|status)(?: code)?)"
     r"[ :=(]{1,4}(-?\d{1,3})\b"
 )
 _SIGNAL = re.compile(
     r"\bsig(hup|int|ill|abrt|bus|fpe|kill|segv|term)\b|\bsignal[ :=]{1,3}(\d{1,2})\b"
 )
 # The whole job was asked to end, as torchrun, Lightning, W&B and plain programs say it.
+_TOLD = r"\b(?:received|got|caught) (?:a )?"
 _ASKED_TO_END = re.compile(
-    r"\b(?:received|got|caught) (?:a )?(?:signal[: ]{1,2})?"
-    r"(?:(?:1|2|15)\b|sig(?:hup|int|term)\b)(?! received by)"
-    r"|\bsigterm(?: signal)? received|\bkeyboardinterrupt\b"
+    rf"{_TOLD}(?:signal[: ]{{1,2}}(?:1|15)\b|(?:1|15) death signal|sig(?:hup|term)\b)"
+    r"|\bsigterm(?: signal)? received\b(?! by)"
+)
+_INTERRUPTED = re.compile(
+    rf"{_TOLD}(?:signal[: ]{{1,2}}2\b|2 death signal|sigint\b)"
+    r"|\bsigint(?: signal)? received\b(?! by)|\bkeyboardinterrupt\b"
 )
 # A shell's last word on a process.
 _ALONE = {
@@ -97,6 +102,8 @@ def ending_rule(text: str) -> Rule | None:
         return alone
     if _ASKED_TO_END.search(text):
         return rules.TERMINATED
+    if _INTERRUPTED.search(text):
+        return rules.INTERRUPTED_BY_HAND
     root = _ROOT_CAUSE.search(text)
     endings = list(_endings(text[root.end() :] if root else text))
     return min(endings, key=lambda rule: rule.rank, default=None)

@@ -7,6 +7,7 @@ from local.aws import lambda_runtime
 from local.aws.event_path import (
     alarms,
     mappings,
+    networks,
     queue_access,
     rules,
     scheduler_access,
@@ -14,16 +15,18 @@ from local.aws.event_path import (
     topics,
     transport,
 )
+from local.doubts import KNOWN, Doubts
 
 
-def install() -> None:
+def install(doubts: Doubts = KNOWN) -> None:
     """Mend this process's MiniStack; call once, before it serves."""
     transport.install()
     lambda_runtime.install()
+    networks.install()
     mappings.install()
     rules.install()
     queue_access.install()
     schedules.install()
-    scheduler_access.install()
+    scheduler_access.install(doubts)
     topics.install()
     alarms.install()

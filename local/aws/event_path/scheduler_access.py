@@ -4,6 +4,7 @@ MiniStack checks every schedule as one of the default group and does not ask for
 """
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,14 +14,18 @@ from ministack.core.responses import error_response_json, get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import scheduler
 
+from local.doubts import PAST_SECONDS, Doubts
+
 Query = Mapping[str, str | list[str]]
 
 SERVICE = "scheduler.amazonaws.com"
 
 
-def install() -> None:
+def install(doubts: Doubts) -> None:
     _mend_resource()
     _mend_pass_role()
+    if doubts.past_schedules_refused:
+        _refuse_the_past()
 
 
 def _mend_resource() -> None:
@@ -66,6 +71,20 @@ def _mend_pass_role() -> None:
         return await original(method, path, headers, body, query)
 
     scheduler.handle_request = handle
+
+
+def _refuse_the_past() -> None:
+    """Take no time that is past, or that is past before one can say so (local.doubts)."""
+    original = scheduler._create_schedule  # noqa: SLF001 - the pin is exact
+
+    def create(name: str, body: dict[str, Any]) -> object:
+        at = scheduler._at_time_epoch(body.get("ScheduleExpression", ""))  # noqa: SLF001 - the same
+        if at is not None and at < time.time() + PAST_SECONDS:
+            message = "Invalid Schedule Expression: the time must be in the future."
+            return error_response_json("ValidationException", message, 400)
+        return original(name, body)
+
+    scheduler._create_schedule = create  # noqa: SLF001 - the same
 
 
 def _may_pass(role: str, headers: object, query: Query) -> bool:

@@ -1,7 +1,6 @@
 """`/_local/sagemaker/…`: misfortunes to order and an overview, for tests and for the curious.
 
-No AWS credentials are asked for; the server listens on the loopback only, and a browser is turned
-away by its Origin header, so that no web page can reach in.
+A request is signed like any other (Signature Version 4, any service name), by the root user.
 
     GET    /_local/sagemaker/jobs     what runs, where, as which processes; calls by operation
     DELETE /_local/sagemaker/faults   forget what is armed
@@ -17,6 +16,7 @@ At once, on every running job that matches:
 
 Armed, for the next `count` times (default: once; slow and the events: until cleared):
     capacity          a job that is created fails without ever starting
+    pending           a job that is created waits for its instances for longer than it may
     create_throttle, create_quota   CreateTrainingJob is refused
     create_lost       the job is created and the caller is told of an internal failure
     throttle, slow    any call, or `operation`; slow takes `seconds`

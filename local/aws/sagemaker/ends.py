@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from local.aws.sagemaker.states import MESSAGES
+from local.doubts import PendingTimeOut
+
 INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a "
@@ -17,7 +20,7 @@ SAID_LINES = 20
 
 @dataclass(frozen=True)
 class End:
-    """The last secondary status, and the reason where that is Failed."""
+    """The last secondary status, and the reason where that is Failed; else what is said of it."""
 
     secondary: str
     reason: str = ""
@@ -32,6 +35,10 @@ COMPLETED = End("Completed")
 STOPPED = End("Stopped")
 TOO_LONG = End("MaxRuntimeExceeded")
 WAITED_TOO_LONG = End("MaxWaitTimeExceeded")
+PENDING_TOO_LONG = {
+    PendingTimeOut.STOPPED: End("Stopped", MESSAGES["MaxPendingTimeExceeded"]),
+    PendingTimeOut.OWN_WORD: End("MaxPendingTimeExceeded"),
+}
 
 
 @dataclass(frozen=True)

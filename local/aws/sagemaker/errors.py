@@ -1,5 +1,9 @@
 """What this SageMaker refuses, with the codes and the words that AWS uses."""
 
+from typing import assert_never
+
+from local.doubts import Missing
+
 
 class AwsError(Exception):
     """An answer other than success: its code, its message and the HTTP status."""
@@ -18,6 +22,19 @@ def validation(message: str) -> AwsError:
 def not_found() -> AwsError:
     # The model names ResourceNotFound; AWS answers every missing training job with this instead.
     return validation("Requested resource not found.")
+
+
+def missing(how: Missing) -> AwsError:
+    """A training job that is not there, where nobody knows how the operation says so."""
+    match how:
+        case Missing.KNOWN:
+            return not_found()
+        case Missing.OTHER_TEXT:
+            return validation("Could not find the training job.")
+        case Missing.DENIED:
+            return AwsError("AccessDeniedException", "The caller is not authorized to do this.")
+        case _:
+            assert_never(how)
 
 
 def name_taken(arn: str) -> AwsError:

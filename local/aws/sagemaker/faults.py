@@ -11,6 +11,7 @@ ON_RUNNING = frozenset({"gpu", "oom", "spot", "sigterm", "repair"})
 ARMED = frozenset(
     {
         "capacity",
+        "pending",
         "create_throttle",
         "create_quota",
         "create_lost",

@@ -64,7 +64,7 @@ class Lifecycle:
         def step(state: states.JobState) -> states.JobState:
             if end.secondary == "Failed":
                 return states.failed(state, end.reason, now())
-            return states.entered(state, end.secondary, now())
+            return states.entered(state, end.secondary, now(), end.reason)
 
         self._control.advance(self._job, step)
 
@@ -72,6 +72,9 @@ class Lifecycle:
         doomed = self._control.faults.take("capacity", self._job.name)
         if doomed:
             return ends.failed(doomed.reason or ends.CAPACITY)
+        if self._control.faults.take("pending", self._job.name):
+            self._enter("Pending")
+            return ends.PENDING_TOO_LONG[self._control.settings.doubts.pending_time_out]
         while True:
             outcome = self._attempt(credentials)
             if self._job.stop_asked and outcome not in (ends.COMPLETED, ends.TOO_LONG):

@@ -1,7 +1,7 @@
 """The operations: each takes a checked request and its caller, and returns the answer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local.aws.sagemaker import access, errors, listing, rules, states, views
@@ -12,6 +12,7 @@ from local.aws.sagemaker.inbox import StopRequested
 from local.aws.sagemaker.jobs import TrainingJob
 from local.aws.sagemaker.lifecycle import launch
 from local.aws.sagemaker.pages import page
+from local.doubts import TAGS_LAG_SECONDS, Doubts, Missing, echoed
 
 Request = dict[str, Any]
 LIST_PAGE, SEARCH_PAGE, TAGS_PAGE = 10, 10, 50
@@ -41,8 +42,19 @@ class Call:
         has = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
         self.allowed(action, arn, {**has, **conditions})
         if job is None:
-            raise errors.not_found()
+            raise errors.missing(self._missing(action))
         return job
+
+    @property
+    def doubts(self) -> Doubts:
+        return self.control.settings.doubts
+
+    def _missing(self, action: str) -> Missing:
+        said = {
+            "ListTags": self.doubts.list_tags_of_missing,
+            "DescribeTrainingJob": self.doubts.describe_of_missing,
+        }
+        return said.get(action, Missing.KNOWN)
 
     def page_size(self, usual: int) -> int:
         return min(int(self.request.get("MaxResults", usual)), self.control.settings.page_limit)
@@ -52,7 +64,7 @@ def create(call: Call) -> Request:
     request, place = call.request, call.caller.place
     arn = place.arn(request["TrainingJobName"])
     access.may_create(call.caller, arn, request)
-    rules.check_create(request)
+    rules.check_create(request, call.doubts)
     _refuse_as_ordered(call)
     access.role_must_trust_sagemaker(call.caller, request["RoleArn"])
     tags = {tag["Key"]: tag["Value"] for tag in request.pop("Tags", [])}
@@ -91,7 +103,7 @@ def _check_quota(control: ControlPlane, job: TrainingJob) -> None:
 def describe(call: Call) -> Request:
     job = call.job("DescribeTrainingJob")
     stale = call.control.faults.take("describe_stale", job.name)
-    return views.described(job, job.previous if stale else job.state)
+    return echoed(views.described(job, job.previous if stale else job.state), call.doubts)
 
 
 def stop(call: Call) -> Request:
@@ -129,6 +141,8 @@ def list_jobs(call: Call) -> Request:
 
 def search(call: Call) -> Request:
     call.allowed("Search", "*")
+    if call.doubts.search_refuses_not_exists:
+        rules.check_search(call.request.get("SearchExpression", {}))
     jobs = call.control.registry.at(call.caller.place)
     return listing.searched(jobs, call.request, call.page_size(SEARCH_PAGE))
 
@@ -138,12 +152,15 @@ def add_tags(call: Call) -> Request:
     job = call.tagged("AddTags", access.tag_conditions(tags))
     rules.check_tags(tags, job.tags)
     job.tags = {**job.tags, **{tag["Key"]: tag["Value"] for tag in tags}}
+    if call.doubts.add_tags_modifies:
+        job.change(lambda state: replace(state, modified=now()), lambda: None)
     return {"Tags": views.tag_list(job.tags)}
 
 
 def list_tags(call: Call) -> Request:
     job = call.tagged("ListTags")
-    tags = views.tag_list(job.tags)
+    lags = call.doubts.tags_lag and now() - job.state.created < TAGS_LAG_SECONDS
+    tags = views.tag_list({} if lags else job.tags)
     some, token = page(tags, call.request.get("NextToken"), call.page_size(TAGS_PAGE))
     return {"Tags": some, **token}
 

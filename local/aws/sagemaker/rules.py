@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.aws.sagemaker.errors import unsupported_here, validation
+from local.doubts import Doubts, of_several_kinds, refusal
 
 TAGS_PER_JOB = 50
 DEFAULT_RUNTIME = 86400
 
 
-def check_create(request: dict[str, Any]) -> None:
+def check_create(request: dict[str, Any], doubts: Doubts) -> None:
+    doubtful = refusal(request, doubts)
+    if doubtful is not None:
+        raise validation(doubtful)
     check_resources(request)
     check_algorithm(request)
     check_stopping(request)
@@ -38,15 +42,20 @@ def check_resources(request: dict[str, Any]) -> None:
     resources = request.get("ResourceConfig")
     if resources is None:
         raise validation("ResourceConfig must be provided.")
-    grouped = "InstanceGroups" in resources
-    if not grouped and ("InstanceType" not in resources or not resources.get("InstanceCount")):
+    of_one_kind = not of_several_kinds(request)
+    if of_one_kind and ("InstanceType" not in resources or not resources.get("InstanceCount")):
         raise validation("InstanceType and InstanceCount must be provided in ResourceConfig.")
-    if grouped and ("InstanceType" in resources or "InstanceCount" in resources):
-        raise validation(
-            "You cannot provide InstanceGroups together with InstanceType or InstanceCount."
-        )
     if not resources.get("VolumeSizeInGB"):
         raise validation("VolumeSizeInGB must be at least 1 in ResourceConfig.")
+
+
+def check_search(expression: dict[str, Any]) -> None:
+    """Refuse to look for a tag that is not there; whether AWS does is not known."""
+    for one in expression.get("Filters", []):
+        if one["Name"].startswith("Tags.") and one.get("Operator") == "NotExists":
+            raise validation(f"The operator NotExists is not supported for {one['Name']}.")
+    for below in expression.get("SubExpressions", []):
+        check_search(below)
 
 
 def check_algorithm(request: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.doubts import KNOWN, Doubts
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -18,3 +20,4 @@ class Settings:
     page_limit: int = 100
     namespaces: bool = True
     temporary: bool = False
+    doubts: Doubts = KNOWN

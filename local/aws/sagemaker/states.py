@@ -10,6 +10,7 @@ PRIMARY = {
     "Stopped": "Stopped",
     "MaxRuntimeExceeded": "Stopped",
     "MaxWaitTimeExceeded": "Stopped",
+    "MaxPendingTimeExceeded": "Stopped",
     "Stopping": "Stopping",
 }
 MESSAGES = {
@@ -24,6 +25,7 @@ MESSAGES = {
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
     "MaxWaitTimeExceeded": "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+    "MaxPendingTimeExceeded": "Training job was pending for longer than MaxPendingTimeInSeconds",
     "Interrupted": "Training job interrupted: the managed spot training instances were reclaimed",
     "Restarting": "Repairing training cluster due to hardware failure",
 }
@@ -65,12 +67,13 @@ def created(now: float) -> JobState:
     return entered(JobState(now, now), "Starting", now)
 
 
-def entered(state: JobState, secondary: str, now: float) -> JobState:
+def entered(state: JobState, secondary: str, now: float, message: str = "") -> JobState:
     """Close the running transition and open the next; a terminal one is closed at once."""
     closed = tuple(one if one.ended else replace(one, ended=now) for one in state.transitions)
     status = PRIMARY.get(secondary, state.status)
     over = status in ENDED
-    opened = Transition(secondary, MESSAGES[secondary], now, now if over else None)
+    told = message or MESSAGES[secondary]
+    opened = Transition(secondary, told, now, now if over else None)
     return replace(
         state,
         status=status,

@@ -1,0 +1,56 @@
+"""The cells under each open belief about AWS: every cell with all flipped, some with each alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from local.doubts import KNOWN, NAMES, Doubts, every_one, flipped
+from proofs.matrix.cells import all_cells, impossible
+from proofs.matrix.run import Cell
+from proofs.matrix.steps import Step
+
+# Metrics that Create refuses to be given back make each launch two creates, and a fault hits one of
+# them. So they are flipped in a world of their own, whose faults hit the create that counts.
+EVERY_ONE = replace(every_one(), metrics_injected=KNOWN.metrics_injected)
+_SUCCESSION = frozenset({Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN, Step.PUBLISH})
+_SWEEP = frozenset({Step.COUNT_FAILURES, Step.FIND_PARENTS, Step.FIND_UNJUDGED, Step.FIND_WAITING})
+_CREATE = frozenset({Step.CREATE})
+# The calls whose outcome a belief can change.
+_STEPS = {
+    "list-tags-of-missing": frozenset({Step.ADJUDICATE, Step.CREATE_SCHEDULE}),
+    "list-tags-of-missing=denied": frozenset({Step.ADJUDICATE, Step.CREATE_SCHEDULE}),
+    "describe-of-missing": frozenset({Step.DESCRIBE, Step.ADJUDICATE}),
+    "tags-lag": _SUCCESSION,
+    "search-refuses-not-exists": frozenset({Step.FIND_UNJUDGED}),
+    "past-schedules-refused": frozenset({Step.CREATE_SCHEDULE, Step.GET_SCHEDULE}),
+    "zero-counts-echoed": _CREATE,
+    "sagemaker-tags-refused": _CREATE,
+    "add-tags-modifies": _SWEEP,
+    "metrics-injected": _CREATE,
+}
+# How a pending time-out reads is a matter of the failure classes, and of no call: events/ has both.
+OF_NO_CALL = frozenset({"pending-time-out"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Doubts under which some cells run."""
+
+    name: str
+    doubts: Doubts
+    steps: frozenset[Step]
+
+    def cells(self) -> Iterator[Cell]:
+        """Give those of its cells that can be."""
+        return (one for one in all_cells() if one.step in self.steps and impossible(one) is None)
+
+
+def settings() -> Iterator[Setting]:
+    """Every setting beside the known one."""
+    yield Setting("every doubt flipped", EVERY_ONE, frozenset(Step))
+    for name, steps in _STEPS.items():
+        yield Setting(name, flipped([name]), steps)
+
+
+def without_a_setting() -> set[str]:
+    """The doubts under which no cell runs alone."""
+    return set(NAMES) - {name.partition("=")[0] for name in _STEPS} - OF_NO_CALL
