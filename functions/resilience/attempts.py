@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from resilience import checkpoints
-from resilience.blame import Blame, blamed
 from resilience.decisions import (
     Decision,
     Facts,
@@ -14,7 +13,7 @@ from resilience.decisions import (
     Reason,
     Verdict,
 )
-from resilience.failures import LOSS_DIVERGED, FailureClass
+from resilience.failures import LOSS_DIVERGED, Blame, FailureClass, row
 
 # An attempt that worked so long pays for its successor: no count ends a training that goes on.
 _PAYS_SECONDS = 3600
@@ -67,7 +66,7 @@ def measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> Case
 
 def _blame(facts: Facts, ledger: Ledger, failure_class: FailureClass) -> Blame:
     """Whom this end is evidence against; a right that it never had, the program never had."""
-    by_class = blamed(failure_class)
+    by_class = row(failure_class).blame
     resumed = facts.lineage is not None and facts.lineage.started_from is not None
     has_worked = resumed or ledger.best >= 0
     return Blame.PROGRAM if by_class is Blame.PERSON and not has_worked else by_class

@@ -6,7 +6,6 @@ from typing import assert_never
 from resilience import checkpoints, tags
 from resilience.attempts import Case, measure
 from resilience.backoff import wait_a_while, wait_for
-from resilience.blame import Blame, refusal_of_the_start, why_not_started
 from resilience.decisions import (
     Checkpoint,
     Decision,
@@ -22,7 +21,8 @@ from resilience.decisions import (
     Verdict,
     Waiting,
 )
-from resilience.failures import LOSS_DIVERGED, FailureClass
+from resilience.failures import LOSS_DIVERGED, Blame, FailureClass
+from resilience.starts import refusal_of_the_start, why_not_started
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 # How an ended job's secondary status may read. SageMaker may add to it.

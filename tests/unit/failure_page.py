@@ -101,7 +101,7 @@ def render() -> str:
 
 def _class(failure_class: FailureClass) -> str:
     described = row(failure_class)
-    return f"| {failure_class} | {described.action} | {described.meaning} |\n"
+    return f"| {failure_class} | {described.blame} | {described.meaning} |\n"
 
 
 def _example(text: Text) -> str:

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from resilience.failures import (
-    Action,
+    Blame,
     Classification,
     End,
     FailureClass,
@@ -39,7 +39,7 @@ def test_rule_names_are_unique_and_plain() -> None:
 
 def test_every_class_has_a_row_and_no_text_lets_a_stopped_training_start_again() -> None:
     assert all(row(each).meaning for each in FailureClass)
-    assert row(FailureClass.STOPPED_BY_USER).action is Action.PERSON
+    assert row(FailureClass.STOPPED_BY_USER).blame is Blame.PROGRAM
 
 
 def test_the_page_says_what_the_rules_say() -> None:

@@ -1,13 +1,13 @@
 """How a job ended, and why."""
 
-from resilience.failures.classes import Action, FailureClass, row
+from resilience.failures.classes import Blame, FailureClass, row
 from resilience.failures.ending import Classification, End, classify, classify_text
 from resilience.failures.rules import LOSS_DIVERGED
 from resilience.failures.signature import signature
 
 __all__ = [
     "LOSS_DIVERGED",
-    "Action",
+    "Blame",
     "Classification",
     "End",
     "FailureClass",

@@ -21,17 +21,18 @@ class FailureClass(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Action(StrEnum):
-    """What the class alone suggests; the work of the attempt is heard first."""
+class Blame(StrEnum):
+    """What an attempt of this class is evidence against, if it trained and did no work."""
 
-    RETRY = "retry"
-    CONFIRM = "retry once to confirm"
-    PERSON = "a person"
+    OUTSIDE = "nobody: tried again, and waits longer each time"
+    PERSON = "a missing right: waits until a person gives it; the program, if it never had it"
+    LIMIT = "the time: confirmed once, then a person"
+    PROGRAM = "program or checkpoint: confirmed once, walked back once, then a person"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    action: Action
+    blame: Blame
     meaning: str
 
 
@@ -39,38 +40,38 @@ def row(failure_class: FailureClass) -> Row:  # noqa: C901, PLR0911, PLR0912 —
     match failure_class:
         case FailureClass.INFRASTRUCTURE:
             return Row(
-                Action.RETRY, "a machine, a network or a service broke; another try may pass"
+                Blame.OUTSIDE, "a machine, a network or a service broke; another try may pass"
             )
         case FailureClass.CAPACITY:
-            return Row(Action.RETRY, "AWS has no such instance to give at the moment")
+            return Row(Blame.OUTSIDE, "AWS has no such instance to give at the moment")
         case FailureClass.INTERRUPTED:
             return Row(
-                Action.RETRY, "the instance was taken away, or the job was asked to end (SIGTERM)"
+                Blame.OUTSIDE, "the instance was taken away, or the job was asked to end (SIGTERM)"
             )
         case FailureClass.TIMEOUT:
-            return Row(Action.RETRY, "the job's own time limit")
+            return Row(Blame.LIMIT, "the job's own time limit")
         case FailureClass.OUT_OF_MEMORY:
             return Row(
-                Action.PERSON, "of the GPU, of the host, of /dev/shm; SIGKILL counts as such"
+                Blame.PROGRAM, "of the GPU, of the host, of /dev/shm; SIGKILL counts as such"
             )
         case FailureClass.USER_CODE:
-            return Row(Action.CONFIRM, "the training program's own error")
+            return Row(Blame.PROGRAM, "the training program's own error")
         case FailureClass.DATA:
             return Row(
-                Action.CONFIRM,
+                Blame.PROGRAM,
                 "input that is absent or cannot be read; a checkpoint that cannot be loaded",
             )
         case FailureClass.PERMISSION:
-            return Row(Action.PERSON, "something was refused that a person has to grant")
+            return Row(Blame.PERSON, "something was refused that a person has to grant")
         case FailureClass.CONFIGURATION:
-            return Row(Action.PERSON, "a setting of the job, its image, its disk or its VPC")
+            return Row(Blame.PROGRAM, "a setting of the job, its image, its disk or its VPC")
         case FailureClass.QUOTA:
-            return Row(Action.RETRY, "a limit of the account that is used up")
+            return Row(Blame.OUTSIDE, "a limit of the account that is used up")
         case FailureClass.STOPPED_BY_USER:
-            return Row(Action.PERSON, "a person did: StopTrainingJob, W&B's Stop run, SIGINT")
+            return Row(Blame.PROGRAM, "a person did: StopTrainingJob, W&B's Stop run, SIGINT")
         case FailureClass.INCOMPLETE:
-            return Row(Action.RETRY, "ended Completed while its tag says that it had not finished")
+            return Row(Blame.LIMIT, "ended Completed while its tag says that it had not finished")
         case FailureClass.UNKNOWN:
-            return Row(Action.CONFIRM, "no rule knows the text, or there is none")
+            return Row(Blame.PROGRAM, "no rule knows the text, or there is none")
         case _:
             assert_never(failure_class)
