@@ -100,15 +100,22 @@ def _counted(
         row = ledger.without_work + 1
         return replace(ledger, without_work=row, same=same, place=place) if counts else ledger
     paid = facts.seconds >= _PAYS_SECONDS
+    # Where steps are unknown, an attempt that was walked back commits again what was there before;
+    # and a loss that diverges may be healthy for a while. The same reason is then the same place.
+    again = ledger.same >= _DEATHS_THAT_REJECT or (_diverged(facts) and not paid)
     return replace(
         ledger,
         best=best,
         unpaid=ledger.unpaid + (not paid),
         without_work=0,
         lost_seconds=0,
-        same=int(counts) if paid else same,
+        same=same if again else int(counts),
         place=place if counts else "",
     )
+
+
+def _diverged(facts: Facts) -> bool:
+    return facts.failure_rule == LOSS_DIVERGED
 
 
 def _place(facts: Facts, best: int) -> str:
@@ -116,5 +123,5 @@ def _place(facts: Facts, best: int) -> str:
 
     A loss that diverges has no step of its own: what was healthy before it is found out anew.
     """
-    where = "" if facts.failure_rule == LOSS_DIVERGED else best
+    where = "" if _diverged(facts) else best
     return hashlib.sha256(f"{where}/{facts.signature}".encode()).hexdigest()[:_PLACE_LENGTH]

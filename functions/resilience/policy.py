@@ -215,7 +215,7 @@ def _given_up(case: Case) -> Decision | None:
         detail = f"{ledger.unpaid} that did not pay for a successor, {policy.max_jobs} allowed"
         return case.verdict(Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", detail)
     if case.advanced:
-        return None
+        return _dead_again(case) if ledger.same >= _WALKED_BACK else None
     if ledger.lost_seconds > policy.max_lost_seconds:
         detail = f"{ledger.lost_seconds} s without a checkpoint, {policy.max_lost_seconds} allowed"
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_lost_seconds", detail)
