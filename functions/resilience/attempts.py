@@ -95,10 +95,14 @@ def _counted(
     place = _place(facts, best)
     same = ledger.same + 1 if counts and ledger.place == place else int(counts)
     if progress is not Progress.ADVANCED:
-        lost = ledger.lost_seconds + facts.seconds
-        ledger = replace(ledger, unpaid=ledger.unpaid + 1, lost_seconds=lost)
-        row = ledger.without_work + 1
-        return replace(ledger, without_work=row, same=same, place=place) if counts else ledger
+        ledger = replace(
+            ledger,
+            unpaid=ledger.unpaid + 1,
+            lost_seconds=ledger.lost_seconds + facts.seconds,
+            without_work=ledger.without_work + 1,
+            by_program=ledger.by_program + 1 if counts else 0,
+        )
+        return replace(ledger, same=same, place=place) if counts else ledger
     paid = facts.seconds >= _PAYS_SECONDS
     # Where steps are unknown, an attempt that was walked back commits again what was there before;
     # and a loss that diverges may be healthy for a while. The same reason is then the same place.
@@ -108,6 +112,7 @@ def _counted(
         best=best,
         unpaid=ledger.unpaid + (not paid),
         without_work=0,
+        by_program=0,
         lost_seconds=0,
         same=same if again else int(counts),
         place=place if counts else "",

@@ -225,14 +225,17 @@ def _given_up(case: Case) -> Decision | None:
 def _dead_again(case: Case) -> Decision | None:
     """A death that comes again: at the same place, or wherever."""
     policy, ledger, rule = case.facts.policy, case.ledger, case.facts.failure_rule
+    if ledger.without_work >= policy.max_failing:
+        detail = f"{ledger.without_work} in a row, {policy.max_failing - 1} allowed"
+        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_failing", detail)
     if case.blame in _NO_EVIDENCE:
         return None
     if case.blame is Blame.LIMIT and ledger.same >= _CONFIRMED:
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, rule)
     if ledger.same >= _WALKED_BACK:
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
-    if ledger.without_work >= policy.max_without_work:
-        detail = f"{ledger.without_work} in a row, {policy.max_without_work - 1} allowed"
+    if ledger.by_program >= policy.max_without_work:
+        detail = f"{ledger.by_program} in a row, {policy.max_without_work - 1} allowed"
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_without_work", detail)
     return None
 
