@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 
 import pytest
 
@@ -55,6 +56,12 @@ def test_a_function_gets_every_setting_that_its_code_reads_and_no_other(function
 
 def test_the_defaults_of_the_template_are_the_defaults_of_the_policy() -> None:
     assert settings.of_on_training_ended(environment("OnTrainingEnded")).policy == Policy()
+
+
+def test_every_number_of_the_policy_can_be_deployed() -> None:
+    assert {f"RESILIENCE_{one.name.upper()}" for one in fields(Policy)} <= set(
+        environment("OnTrainingEnded")
+    )
 
 
 def test_by_default_an_image_comes_from_this_account_or_from_aws_deep_learning_containers() -> None:
@@ -121,6 +128,12 @@ def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_no_further_back() 
     sweep = Watched(strict.properties("Sweep")["Environment"]["Variables"])
     assert settings.of_on_training_ended(relauncher).policy.max_age_days == 1
     assert settings.of_sweep(sweep).lookback_seconds == 86_400
+
+
+def test_by_default_and_at_most_the_sweep_looks_as_far_back_as_a_job_may_be_relaunched() -> None:
+    age, lookback = (source()["Parameters"][p] for p in ("MaxAgeDays", "SweepLookbackSeconds"))
+    for bound in ("Default", "MaxValue"):
+        assert lookback[bound] == age[bound] * 86_400
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -345,7 +345,7 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
     [
         {"AllowedImages": "*"},
         {"AllowedEntityProjects": "*/*"},
-        {"Mode": "observe", "MaxAttempts": 100, "BreakerFailures": 10_000},
+        {"Mode": "observe", "MaxJobs": 1000, "BreakerFailures": 10_000},
         {"NotificationEmail": "oncall@example.com", "WandbBaseUrl": "https://my.wandb.io"},
         {"MaxAgeDays": 365, "SecurityGroupIds": "sg-1a"},
     ],

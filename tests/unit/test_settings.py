@@ -28,7 +28,7 @@ OF_THE_SWEEP = {
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
-    "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
+    "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "1296000",
     "RESILIENCE_MAX_AGE_DAYS": "15",
     "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
     "RESILIENCE_BREAKER_FAILURES": "25",
@@ -44,7 +44,7 @@ def test_what_is_given_is_read() -> None:
     assert len(read.training_roles) == 2
     assert read.policy == Policy()
     swept = settings.of_sweep(OF_THE_SWEEP)
-    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 172_800)
+    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 1_296_000)
 
 
 @pytest.mark.parametrize("mode", Mode)
