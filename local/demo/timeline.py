@@ -106,7 +106,7 @@ def _unfinished(run: Run) -> list[str]:
     """Whether the work is really done: the mark, the model in S3, and one W&B run, finished."""
     last = list(run.attempts.values())[-1]
     found = []
-    if last.tags.get("resilience:completed") != "yes":
+    if last.tags.get("resilience:completed") != last.completion_mark:
         found.append(f"{last.name} has no completion mark")
     uri = str(last.described.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
     bucket, _, key = uri.removeprefix("s3://").partition("/")
