@@ -97,7 +97,7 @@ def _named_already(facts: Facts, world: World) -> Facts | None:
         return replace(facts, succession=succession)
     # SageMaker sends each event more than once, and a concurrent worker may have notified already.
     judged = tags.judged(world.jobs.tags(facts.job) or {})
-    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH
+    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH and facts.again is None
     return replace(facts, judged=judged) if recorded else None
 
 

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     QUOTA_REACHED = "quota_reached"
     NOT_STARTED = "not_started"
     START_REFUSED = "start_refused"
+    ACCESS_DENIED = "access_denied"
     FAILING_AGAIN = "failing_again"
     UPLOAD_PENDING = "upload_pending"
     THROTTLED = "throttled"
@@ -221,6 +222,7 @@ class Facts:
     owner: str | None
     lineage: Lineage | None  # None: its lineage tags cannot be read
     judged: Judged | None
+    again: str | None  # a person asks for another decision: a hash of the word
     failure_class: FailureClass | None
     failure_rule: str
     checkpoint_load_error: bool

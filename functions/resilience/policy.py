@@ -6,7 +6,6 @@ from typing import assert_never
 from resilience import checkpoints, tags
 from resilience.attempts import Case, measure
 from resilience.backoff import wait_a_while, wait_for
-from resilience.blame import Blame, refusal_of_the_start, why_not_started
 from resilience.decisions import (
     Checkpoint,
     Decision,
@@ -15,13 +14,15 @@ from resilience.decisions import (
     Ledger,
     Lookup,
     Mode,
+    Progress,
     Reason,
     Succession,
     Successor,
     Verdict,
     Waiting,
 )
-from resilience.failures import LOSS_DIVERGED, FailureClass
+from resilience.failures import LOSS_DIVERGED, Blame, FailureClass
+from resilience.starts import refusal_of_the_start, why_not_started
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 # How an ended job's secondary status may read. SageMaker may add to it.
@@ -32,8 +33,11 @@ _DAY = 86_400
 _GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
 # A schedule and this clock may differ by the second that both are cut to.
 _DUE_SLACK_SECONDS = 1
+_NO_EVIDENCE = frozenset({Blame.OUTSIDE, Blame.PERSON})  # against program or checkpoint
 # Waits that only a person can end are reported when they begin.
-_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED})
+_WAITS_FOR_A_PERSON = frozenset(
+    {Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED, Reason.ACCESS_DENIED}
+)
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _CONFIRMED, _WALKED_BACK = 2, 3
 # A death that was confirmed waits so long for its next try: an incident that was read as a bug has
@@ -48,7 +52,9 @@ def decide(facts: Facts) -> Decision:
     ignored = _ignore(facts)
     if ignored is not None:
         return Decision(verdict=Verdict.IGNORE, reason=ignored, rule=str(ignored), facts=facts)
-    distrusted = _distrust(facts)
+    # What runs already is no longer to be distrusted: the record has to say so.
+    relaunched = facts.succession is Succession.OURS and facts.failure_class and facts.lineage
+    distrusted = None if relaunched else _distrust(facts)
     if distrusted is not None:
         reason, detail = distrusted
         return Decision(
@@ -127,7 +133,7 @@ def _distrust(facts: Facts) -> tuple[Reason, str] | None:
 
 def _too_old(facts: Facts) -> tuple[Reason, str] | None:
     """Nobody expects a job of long ago to come back by itself. A wait knows how long it lasts."""
-    if facts.ended_at is None or facts.judged is not None:
+    if facts.ended_at is None or facts.judged is not None or facts.again is not None:
         return None
     age, most = facts.observed_at - facts.ended_at, facts.policy.max_age_days
     if age <= most * _DAY:
@@ -209,7 +215,7 @@ def _given_up(case: Case) -> Decision | None:
         detail = f"{ledger.unpaid} that did not pay for a successor, {policy.max_jobs} allowed"
         return case.verdict(Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", detail)
     if case.advanced:
-        return None
+        return _dead_again(case) if ledger.same >= _WALKED_BACK else None
     if ledger.lost_seconds > policy.max_lost_seconds:
         detail = f"{ledger.lost_seconds} s without a checkpoint, {policy.max_lost_seconds} allowed"
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_lost_seconds", detail)
@@ -219,7 +225,7 @@ def _given_up(case: Case) -> Decision | None:
 def _dead_again(case: Case) -> Decision | None:
     """A death that comes again: at the same place, or wherever."""
     policy, ledger, rule = case.facts.policy, case.ledger, case.facts.failure_rule
-    if case.blame is Blame.OUTSIDE:
+    if case.blame in _NO_EVIDENCE:
         return None
     if case.blame is Blame.LIMIT and ledger.same >= _CONFIRMED:
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, rule)
@@ -236,9 +242,12 @@ def _held_back(case: Case) -> Decision | None:
     if case.advanced or case.facts.judged is not None or not case.facts.started:
         return None
     rule = case.facts.failure_rule
+    if case.blame is Blame.PERSON:
+        return wait_for(case, Reason.ACCESS_DENIED, rule)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
-    if case.blame is Blame.PROGRAM and case.ledger.same >= _CONFIRMED:
+    has_older = checkpoints.choose(case.facts, case.rejected).chosen is not None
+    if case.blame is Blame.PROGRAM and case.ledger.same == _CONFIRMED and has_older:
         return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
     return None
 
@@ -275,7 +284,8 @@ def _lost_or_hopeless(case: Case) -> Decision | None:
     if case.ledger.same >= _CONFIRMED:
         rule = case.facts.failure_rule
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
-    if case.rejected or case.lineage.started_from is not None or case.ledger.best >= 0:
+    excluded = case.rejected or case.facts.checkpoints
+    if excluded or case.lineage.started_from is not None or case.ledger.best >= 0:
         return case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose")
     return None
 
@@ -308,7 +318,7 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
     attempt = case.lineage.attempt + 1
     # A wait goes on over attempts that never started, or failed of something outside, until one
     # has done work: the back-off goes on growing.
-    goes_on = not case.advanced and (not case.facts.started or case.blame is Blame.OUTSIDE)
+    goes_on = not case.advanced and (not case.facts.started or case.blame in _NO_EVIDENCE)
     waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
         name=tags.successor_name(case.lineage.root, attempt),
@@ -327,14 +337,23 @@ def _successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Suc
 def notifies(decision: Decision) -> bool:
     """Whether a person is notified: of what is final or new at once, of a wait once a day."""
     match decision.verdict:
-        case Verdict.RELAUNCH | Verdict.STOP:
+        case Verdict.STOP:
             return True
+        case Verdict.RELAUNCH:
+            return not _tries_again(decision)
         case Verdict.WAIT:
             return _needs_a_person_now(decision) or _a_day_has_passed(decision)
         case Verdict.IGNORE:
             return False
         case _:
             assert_never(decision.verdict)
+
+
+def _tries_again(decision: Decision) -> bool:
+    """Whether this is one more try within a wait, of which the wait itself is reported."""
+    lineage = decision.facts.lineage
+    waits = lineage is not None and lineage.waiting is not None
+    return waits and decision.progress is not Progress.ADVANCED
 
 
 def _needs_a_person_now(decision: Decision) -> bool:

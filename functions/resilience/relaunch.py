@@ -26,7 +26,7 @@ NEVER_CARRIED = {
     " Describe does not say whether the launch or an update did",
 }
 # Tags that are not inherited: AWS sets them for a job of its own making, and may refuse them from
-# anybody else (docs/decisions/0015).
+# anybody else (ADR 15).
 _OWNERS_PREFIX = "sagemaker:"
 _OWNERS_TAGS = frozenset({"MANAGED_BY_AWS", "AWS_STEP_FUNCTIONS_EXECUTION_ARN"})
 # Members that Describe shows and that a clone would not honour: refused, not lost.

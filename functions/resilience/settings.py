@@ -75,15 +75,14 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
 
 def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
     """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
-    lookback = _number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS")
     return SweepSettings(
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
-        # What is too old to be relaunched need not be found.
-        lookback_seconds=min(lookback, _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY),
+        # As far as a job may be relaunched: whatever ended while the stack was off is taken up.
+        lookback_seconds=_number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY,
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         breaker_failures=_number(environment, "RESILIENCE_BREAKER_FAILURES"),
         breaker_window_seconds=_number(environment, "RESILIENCE_BREAKER_WINDOW_SECONDS"),

@@ -78,6 +78,13 @@ SCENARIOS = {
         waits=True,
         outcomes=(_relaunched("capacity", "restarted_from_beginning"), _COMPLETED),
     ),
+    "pending": Scenario(
+        says="the job waits for its instances for longer than it may, and SageMaker stops it",
+        blow=Blow.BEFORE,
+        fault="pending",
+        waits=True,
+        outcomes=(_relaunched("capacity", "restarted_from_beginning"), _COMPLETED),
+    ),
     "bug": Scenario(
         says="the script raises at the same step each time: retried once to confirm, then, after"
         " a wait, from an older checkpoint, then STOP",

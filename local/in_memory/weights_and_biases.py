@@ -52,6 +52,17 @@ class InMemoryWandb:
         self.have_project(request.entity, request.project)
         self._versions.setdefault(_place(request), []).extend(checkpoints)
 
+    def end_upload(self, request: CheckpointRequest, version: str) -> None:
+        """Have a version that was pending committed."""
+        versions = self._versions[_place(request)]
+        versions[:] = [
+            replace(one, committed=True) if one.version == version else one for one in versions
+        ]
+
+    def keep_newest(self, request: CheckpointRequest, most: int) -> None:
+        """Have no more than so many versions; a number is never given again."""
+        del self._versions[_place(request)][:-most]
+
     def commit(
         self, request: CheckpointRequest, *, step: int | None, run: str, job: str | None = None
     ) -> Checkpoint:
@@ -60,7 +71,7 @@ class InMemoryWandb:
         older = [
             replace(one, aliases=tuple(a for a in one.aliases if a != "latest")) for one in versions
         ]
-        version = f"v{len(versions)}"
+        version = f"v{versions[-1].number + 1 if versions else 0}"
         made = Checkpoint(
             version=version,
             step=step,

@@ -27,6 +27,19 @@ def test_a_broken_lineage_ends_as_the_design_says(fault: str) -> None:
     assert "as it must be" in ended.stdout
 
 
+def test_a_lineage_comes_back_whichever_way_aws_behaves_where_nobody_knows() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "local.demo", "pending", "--doubt", "all"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "as it must be" in ended.stdout
+
+
 def test_an_unknown_fault_is_refused_with_those_there_are() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "local.demo", "meteor"],

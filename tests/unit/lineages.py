@@ -86,6 +86,7 @@ def ended(
         owner=None,
         lineage=lineage,
         judged=None,
+        again=None,
         failure_class=failure_class,
         failure_rule="completed" if failure_class is None else "some_rule",
         checkpoint_load_error=False,

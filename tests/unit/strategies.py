@@ -124,6 +124,7 @@ FACTS = st.builds(
     owner=mostly(None, st.just("AWSBatch")),
     lineage=mostly(None, LINEAGES) | LINEAGES,
     judged=mostly(None, JUDGED),
+    again=mostly(None, st.just("0a1b2c3d")),
     failure_class=st.none() | CLASSES | CLASSES | CLASSES,
     failure_rule=st.just("some_rule"),
     checkpoint_load_error=st.booleans(),

@@ -4,17 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resilience.failure_rules import LOSS_DIVERGED, RULES, STOPPED_IN_WANDB, FailureClass
-from resilience.failure_text import found, words_of
-
-__all__ = [
-    "LOSS_DIVERGED",
-    "Classification",
-    "End",
-    "FailureClass",
-    "classify",
-    "classify_text",
-]
+from resilience.failures import rules
+from resilience.failures.classes import FailureClass
+from resilience.failures.reader import rule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +39,7 @@ _UNKNOWN = Classification(FailureClass.UNKNOWN, "unknown")
 _CHECKPOINT_LOAD_ERROR = Classification(
     FailureClass.DATA, "checkpoint_load_error", checkpoint_load_error=True
 )
+_STOPPED_IN_WANDB = Classification(FailureClass.STOPPED_BY_USER, "stopped_in_wandb")
 
 # Stopped/Stopped means StopTrainingJob: a limit or a lost spot instance says so instead.
 _BY_STATUS = {
@@ -63,14 +56,17 @@ _BY_STATUS = {
     ("Stopped", "Stopped"): Classification(FailureClass.STOPPED_BY_USER, "stopped"),
 }
 
-# The training side writes this line (docs/contract.md). It counts only where it leads the text:
-# quoted further down it is somebody's log.
-_LEADING_CHECKPOINT_LOAD_ERROR = re.compile(
+# The training side writes these lines (docs/contract.md). They count only where they lead the text:
+# quoted further down they are somebody's log.
+_WRAPPED = (
     r"\s*(?:AlgorithmError:\s*)?"
     r'(?:ExecuteUserScriptError:\s*ExitCode\s+\d{1,3}\s+ErrorMessage\s+"\s*)?'
-    r"CheckpointLoadError:\s*\S{1,200}:(?:\s|$)",
-    re.IGNORECASE,
 )
+_LEADING_CHECKPOINT_LOAD_ERROR = re.compile(
+    rf"{_WRAPPED}CheckpointLoadError:\s*\S{{1,200}}:(?:\s|$)", re.IGNORECASE
+)
+_LONGEST_BEGINNING = 512
+_LEADING_STOPPED_BY_USER = re.compile(rf"{_WRAPPED}StoppedByUser:(?:\s|$)", re.IGNORECASE)
 
 # Trouble before this point was overcome: the job trained after it.
 _PROGRESS = ("training in progress", "training image download completed")
@@ -80,21 +76,20 @@ def classify(end: End) -> Classification:
     if end.status == "Completed":
         return _UNFINISHED if end.completed_mark is False else _COMPLETED
     by_reason = classify_text(end.failure_reason or "")
-    if by_reason.rule == STOPPED_IN_WANDB:
+    if by_reason is _STOPPED_IN_WANDB:
         return by_reason  # a limit or a lost instance that came with it does not undo it
     return _BY_STATUS.get((end.status, end.secondary_status)) or _by_texts(by_reason, end)
 
 
 def classify_text(text: str) -> Classification:
     """Classifies a FailureReason, or the text of an exception of CreateTrainingJob."""
-    if _LEADING_CHECKPOINT_LOAD_ERROR.match(text):
+    beginning = text[:_LONGEST_BEGINNING]
+    if _LEADING_CHECKPOINT_LOAD_ERROR.match(beginning):
         return _CHECKPOINT_LOAD_ERROR
-    words = words_of(text)
-    vocabulary = frozenset(words.split())
-    for rule in RULES:
-        if any(found(phrase, words, vocabulary) for phrase in rule.phrases):
-            return Classification(rule.failure_class, rule.name)
-    return _UNKNOWN
+    rule = rule_of(text)
+    if rule is rules.STOPPED_IN_WANDB or _LEADING_STOPPED_BY_USER.match(beginning):
+        return _STOPPED_IN_WANDB
+    return Classification(rule.failure_class, rule.name) if rule else _UNKNOWN
 
 
 def _by_texts(by_reason: Classification, end: End) -> Classification:

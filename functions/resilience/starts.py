@@ -1,44 +1,9 @@
-"""What an end without work of its own is evidence against. One row for each failure class. Pure."""
+"""Why a job that never began to train waits, or does not. Pure."""
 
-from enum import StrEnum
 from typing import assert_never
 
 from resilience.decisions import Reason
 from resilience.failures import FailureClass
-
-
-class Blame(StrEnum):
-    """Who may have caused an attempt that trained and committed nothing."""
-
-    OUTSIDE = "outside"  # a machine, a network, AWS: no evidence against program or checkpoint
-    LIMIT = "limit"  # time ran out: no evidence against the checkpoint
-    PROGRAM = "program"  # script, data or checkpoint: the same end comes again
-
-
-def blamed(failure_class: FailureClass) -> Blame:
-    """Whom an end of this class is evidence against."""
-    match failure_class:
-        case (
-            FailureClass.INFRASTRUCTURE
-            | FailureClass.CAPACITY
-            | FailureClass.QUOTA
-            | FailureClass.INTERRUPTED
-        ):
-            return Blame.OUTSIDE
-        case FailureClass.TIMEOUT | FailureClass.INCOMPLETE:
-            return Blame.LIMIT
-        case (
-            FailureClass.USER_CODE
-            | FailureClass.DATA
-            | FailureClass.OUT_OF_MEMORY
-            | FailureClass.PERMISSION
-            | FailureClass.CONFIGURATION
-            | FailureClass.STOPPED_BY_USER
-            | FailureClass.UNKNOWN
-        ):
-            return Blame.PROGRAM
-        case _:
-            assert_never(failure_class)
 
 
 def why_not_started(failure_class: FailureClass) -> Reason:

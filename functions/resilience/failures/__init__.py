@@ -1,0 +1,18 @@
+"""How a job ended, and why."""
+
+from resilience.failures.classes import Blame, FailureClass, row
+from resilience.failures.ending import Classification, End, classify, classify_text
+from resilience.failures.rules import LOSS_DIVERGED
+from resilience.failures.signature import signature
+
+__all__ = [
+    "LOSS_DIVERGED",
+    "Blame",
+    "Classification",
+    "End",
+    "FailureClass",
+    "classify",
+    "classify_text",
+    "row",
+    "signature",
+]
