@@ -48,7 +48,6 @@ def of_sweep(breaker_failures: int) -> settings.SweepSettings:
             "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
             "RESILIENCE_QUEUE_URL": QUEUE_URL,
             "RESILIENCE_SWEEP_GRACE_SECONDS": str(GRACE),
-            "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "1296000",
             "RESILIENCE_TOPIC_ARN": TOPIC_ARN,
             "RESILIENCE_BREAKER_FAILURES": str(breaker_failures),
             "RESILIENCE_BREAKER_WINDOW_SECONDS": "900",

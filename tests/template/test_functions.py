@@ -121,19 +121,13 @@ def test_the_mode_of_the_stack_is_a_ceiling_above_a_switch_that_the_stack_does_n
     }
 
 
-def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_no_further_back() -> None:
+def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_as_far_back() -> None:
     assert settings.of_on_training_ended(environment("OnTrainingEnded")).policy.max_age_days == 15
     strict = stack(MaxAgeDays="1")
     relauncher = Watched(strict.properties("OnTrainingEnded")["Environment"]["Variables"])
     sweep = Watched(strict.properties("Sweep")["Environment"]["Variables"])
     assert settings.of_on_training_ended(relauncher).policy.max_age_days == 1
     assert settings.of_sweep(sweep).lookback_seconds == 86_400
-
-
-def test_by_default_and_at_most_the_sweep_looks_as_far_back_as_a_job_may_be_relaunched() -> None:
-    age, lookback = (source()["Parameters"][p] for p in ("MaxAgeDays", "SweepLookbackSeconds"))
-    for bound in ("Default", "MaxValue"):
-        assert lookback[bound] == age[bound] * 86_400
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
