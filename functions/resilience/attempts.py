@@ -18,7 +18,7 @@ from resilience.failures import FailureClass
 
 # An attempt that worked so long pays for its successor: no count ends a training that goes on.
 _PAYS_SECONDS = 3600
-_DEATHS_THAT_REJECT = 2
+CONFIRMED = 2  # deaths in a row at one place: no accident
 _PLACE_LENGTH = 8
 
 
@@ -70,7 +70,7 @@ def _to_blame(version: str, facts: Facts, ledger: Ledger) -> bool:
     return (
         facts.checkpoint_load_error
         or checkpoints.is_suspect(version, facts)
-        or ledger.same >= _DEATHS_THAT_REJECT
+        or ledger.same >= CONFIRMED
     )
 
 

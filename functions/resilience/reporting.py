@@ -1,0 +1,56 @@
+"""What a person is notified of, how often, and what comes next. Pure."""
+
+from typing import assert_never
+
+from resilience import tags
+from resilience.decisions import Decision, Reason, Verdict
+
+_DAY = 86_400
+# Waits that only a person can end are reported when they begin.
+_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED})
+
+
+def notifies(decision: Decision) -> bool:
+    """Whether a person is notified: of what is final or new at once, of a wait once a day."""
+    match decision.verdict:
+        case Verdict.RELAUNCH | Verdict.STOP:
+            return True
+        case Verdict.WAIT:
+            return _needs_a_person_now(decision) or _a_day_has_passed(decision)
+        case Verdict.IGNORE:
+            return False
+        case _:
+            assert_never(decision.verdict)
+
+
+def _needs_a_person_now(decision: Decision) -> bool:
+    judged = decision.facts.judged
+    begins = judged is None or judged.reason != decision.reason
+    return begins and decision.reason in _WAITS_FOR_A_PERSON
+
+
+def _a_day_has_passed(decision: Decision) -> bool:
+    """Whether a day of the wait has ended since the look before this one."""
+    facts, waiting = decision.facts, decision.waiting
+    if waiting is None:
+        return False
+    before = facts.judged.due if facts.judged and facts.judged.due else facts.created_at
+    last = max(waiting.since, before or waiting.since)
+    return (facts.observed_at - waiting.since) // _DAY > (last - waiting.since) // _DAY
+
+
+def what_comes_next(decision: Decision) -> str:
+    """One sentence for the operator."""
+    match decision.verdict:
+        case Verdict.RELAUNCH:
+            name = decision.successor.name if decision.successor else "the successor"
+            return f"{name} continues; nothing to do"
+        case Verdict.WAIT:
+            due = f"at {tags.stamp(decision.due)}" if decision.due is not None else "later"
+            return f"looked at again {due}; nothing to do"
+        case Verdict.STOP:
+            return f"a person must act: docs/runbook.md#{decision.reason}"
+        case Verdict.IGNORE:
+            return "nothing to do"
+        case _:
+            assert_never(decision.verdict)
