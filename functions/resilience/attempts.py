@@ -41,6 +41,15 @@ class Case:
     def advanced(self) -> bool:
         return self.progress is Progress.ADVANCED
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether this very death, of the program's, came at this place before.
+
+        A machine that dies where a program has died twice is no third death of the program's.
+        """
+        died = self.facts.started and self.progress is Progress.SAME
+        return died and self.blame is Blame.PROGRAM and self.ledger.same >= CONFIRMED
+
     def verdict(self, verdict: Verdict, reason: Reason, rule: str, detail: str = "") -> Decision:
         return Decision(
             verdict=verdict,
@@ -53,24 +62,24 @@ class Case:
 
 
 def measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> Case:
-    """Count this end, and reject the checkpoint that the attempt could not get past."""
+    """Count an attempt that trained, and reject the checkpoint that it could not get past."""
     progress = checkpoints.progress(facts)
-    ledger = lineage.ledger
-    if facts.started:
-        ledger = _counted(facts, ledger, failure_class, progress)
-    rejected = lineage.rejected
+    if not facts.started:  # no container has run: neither count nor checkpoint is its matter
+        return Case(facts, lineage, failure_class, progress, lineage.ledger, lineage.rejected)
+    ledger = _counted(facts, lineage.ledger, failure_class, progress)
+    case = Case(facts, lineage, failure_class, progress, ledger, lineage.rejected)
     at = lineage.started_from
-    if at is not None and progress is not Progress.ADVANCED and _to_blame(at, facts, ledger):
-        rejected = (*(one for one in rejected if one != at), at)
-    return Case(facts, lineage, failure_class, progress, ledger, rejected)
+    if at is None or case.advanced or not _is_to_blame(at, case):
+        return case
+    return replace(case, rejected=(*(one for one in case.rejected if one != at), at))
 
 
-def _to_blame(version: str, facts: Facts, ledger: Ledger) -> bool:
+def _is_to_blame(version: str, case: Case) -> bool:
     """Whether it cannot be loaded, is marked as suspect, or the same end came at it twice."""
     return (
-        facts.checkpoint_load_error
-        or checkpoints.is_suspect(version, facts)
-        or ledger.same >= CONFIRMED
+        case.facts.checkpoint_load_error
+        or checkpoints.is_suspect(version, case.facts)
+        or case.confirmed
     )
 
 

@@ -163,6 +163,6 @@ def _held_back(case: Case) -> Decision | None:
     rule = case.facts.failure_rule
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
-    if case.blame is Blame.PROGRAM and case.ledger.same >= CONFIRMED:
+    if case.confirmed:
         return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
     return None

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from resilience import checkpoints, tags
-from resilience.attempts import CONFIRMED, Case
+from resilience.attempts import Case
 from resilience.blame import Blame
 from resilience.decisions import (
     Checkpoint,
@@ -47,7 +47,7 @@ def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | Non
 
 def _lost_or_hopeless(case: Case) -> Decision | None:
     """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
-    if case.ledger.same >= CONFIRMED:
+    if case.confirmed:
         rule = case.facts.failure_rule
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
     if case.rejected or case.lineage.started_from is not None or case.ledger.best >= 0:
