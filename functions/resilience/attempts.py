@@ -92,23 +92,30 @@ def _counted(
     ledger = replace(ledger, ends=tuple(sorted(ends.items())))
     if progress is Progress.UNKNOWN:
         return ledger
-    best = checkpoints.best_step(facts)
-    place = _place(facts, best)
-    if progress is Progress.ADVANCED:
-        paid = facts.seconds >= _PAYS_SECONDS
-        return replace(
-            ledger,
-            best=best,
-            unpaid=ledger.unpaid + (not paid),
-            without_work=0,
-            lost_seconds=0,
-            same=1 if blamed(failure_class) is Blame.PROGRAM else 0,
-            place=place,
-        )
+    # Also of one without work: it may have begun with a late upload of its parent's.
+    ledger = replace(ledger, best=checkpoints.best_step(facts))
+    blame = blamed(failure_class)
+    return (_worked if progress is Progress.ADVANCED else _lost)(facts, ledger, blame)
+
+
+def _worked(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
+    paid = facts.seconds >= _PAYS_SECONDS
+    return replace(
+        ledger,
+        unpaid=ledger.unpaid + (not paid),
+        without_work=0,
+        lost_seconds=0,
+        same=1 if blame is Blame.PROGRAM else 0,
+        place=_place(facts, ledger.best),
+    )
+
+
+def _lost(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
+    place = _place(facts, ledger.best)
     ledger = replace(
         ledger, unpaid=ledger.unpaid + 1, lost_seconds=ledger.lost_seconds + facts.seconds
     )
-    if blamed(failure_class) is Blame.OUTSIDE:
+    if blame is Blame.OUTSIDE:
         return ledger
     return replace(
         ledger,
