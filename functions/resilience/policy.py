@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import assert_never
 
-from resilience import tags
+from resilience import checkpoints, tags
 from resilience.attempts import CONFIRMED, Case, measure
 from resilience.backoff import wait_a_while, wait_for
 from resilience.blame import Blame, refusal_of_the_start, why_not_started
 from resilience.decisions import Decision, Facts, Lookup, Reason, Succession, Verdict
 from resilience.failures import FailureClass
-from resilience.resuming import resume, successor
+from resilience.resuming import launched, nothing_to_resume, successor
 from resilience.trust import why_distrusted, why_ignored
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
@@ -45,8 +45,7 @@ def decide(facts: Facts) -> Decision:
         or _not_started(case)
         or _unanswered(case)
         or _given_up(case)
-        or _held_back(case)
-        or resume(case)
+        or _went_on(case)
     )
 
 
@@ -156,9 +155,19 @@ def _dead_again(case: Case) -> Decision | None:
     return None
 
 
+def _went_on(case: Case) -> Decision:
+    """Go on from the best checkpoint, at once or later, or stop where there is nothing to go on.
+
+    What stops is not held back first: the next look would find what this one has found.
+    """
+    choice = checkpoints.choose(case.facts, case.rejected)
+    decision = nothing_to_resume(case, choice) or _held_back(case) or launched(case, choice)
+    return replace(decision, passed_over=choice.passed_over)
+
+
 def _held_back(case: Case) -> Decision | None:
     """Back off where the next try is likely to meet what this one met."""
-    if case.advanced or case.facts.judged is not None or not case.facts.started:
+    if case.advanced or not case.facts.started or _has_waited(case.facts):
         return None
     rule = case.facts.failure_rule
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
@@ -166,3 +175,8 @@ def _held_back(case: Case) -> Decision | None:
     if case.confirmed:
         return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
     return None
+
+
+def _has_waited(facts: Facts) -> bool:
+    """Whether a wait stands on the job; one for an upload is over too soon to count."""
+    return facts.judged is not None and facts.judged.reason != Reason.UPLOAD_PENDING

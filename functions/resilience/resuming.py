@@ -18,15 +18,7 @@ from resilience.decisions import (
 from resilience.failures import LOSS_DIVERGED
 
 
-def resume(case: Case) -> Decision:
-    choice = checkpoints.choose(case.facts, case.rejected)
-    refused = _nothing_to_resume(case, choice)
-    walked_back = case.rejected != case.lineage.rejected
-    decision = refused or _launched(case, choice, walked_back=walked_back)
-    return replace(decision, passed_over=choice.passed_over)
-
-
-def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
+def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
     """Start over only where the lineage never had a checkpoint.
 
     Checkpoints that were there and are gone, or have all been rejected, are a loss that a person
@@ -55,13 +47,14 @@ def _lost_or_hopeless(case: Case) -> Decision | None:
     return None
 
 
-def _launched(case: Case, choice: checkpoints.Choice, *, walked_back: bool) -> Decision:
+def launched(case: Case, choice: checkpoints.Choice) -> Decision:
+    """Launch the successor from what was chosen."""
     chosen = choice.chosen
     ledger = replace(case.ledger, seen=checkpoints.newest_number(case.facts))
     if chosen is None:
         reason = Reason.RESTARTED_FROM_BEGINNING
     else:
-        back = walked_back or _past_suspects(case, choice)
+        back = case.rejected != case.lineage.rejected or _past_suspects(case, choice)
         reason = Reason.WALKED_BACK if back else Reason.RESUMED_FROM_CHECKPOINT
     return replace(
         case.verdict(Verdict.RELAUNCH, reason, case.facts.failure_rule),

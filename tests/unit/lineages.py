@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 from resilience import policy
+from resilience.blame import Blame, blamed
 from resilience.decisions import (
     Checkpoint,
     CheckpointRequest,
@@ -72,6 +73,12 @@ def attempt(
     )
 
 
+PLACE = "35a9cec8"  # of step 10 and the signature of `ended`
+TRAINED = [one for one in FailureClass if one is not FailureClass.STOPPED_BY_USER]
+PROGRAM = [one for one in TRAINED if blamed(one) is Blame.PROGRAM]
+OUTSIDE = [one for one in TRAINED if blamed(one) is Blame.OUTSIDE]
+LIMIT = [one for one in TRAINED if blamed(one) is Blame.LIMIT]
+
 FIRST = Lineage(root="root", attempt=1)
 
 
@@ -111,6 +118,10 @@ def ended(
         obstacles=(),
         policy=Policy(),
     )
+    return changed(facts, **more)
+
+
+def changed(facts: Facts, **more: object) -> Facts:
     return replace(facts, **more)  # type: ignore[arg-type]  # dataclasses.replace checks the names
 
 
@@ -127,6 +138,12 @@ def decided(
     failure_class: FailureClass | None, *checkpoints: Checkpoint, **more: object
 ) -> tuple[Verdict, Reason]:
     return outcome(policy.decide(ended(failure_class, *checkpoints, **more)))  # type: ignore[arg-type]  # as above
+
+
+def at_place(before: int) -> Facts:
+    """A death of the program, begun at v2, where it had died so often before."""
+    lineage = attempt(3, started_from="v2", started_step=20, same=before, place="e6903cb2", best=20)
+    return ended(FailureClass.USER_CODE, V1, V2, lineage=lineage)
 
 
 def succeeded(facts: Facts) -> Successor:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from resilience import policy
 from resilience.attempts import Case, measure
 from resilience.backoff import wait_a_while, wait_for
-from resilience.decisions import Decision, Facts, Lookup, Policy, Reason, Verdict, Waiting
+from resilience.decisions import (
+    Checkpoint,
+    Decision,
+    Facts,
+    Lookup,
+    Policy,
+    Reason,
+    Verdict,
+    Waiting,
+)
 from resilience.failures import FailureClass
 from tests.unit.lineages import FIRST, NOW, V1, V2, attempt, ended, waits
 
@@ -136,12 +145,12 @@ def test_an_attempt_that_worked_has_ended_the_wait_before_it() -> None:
 
 @pytest.mark.parametrize("found", [(V1,), (V1, V2)], ids=["without work", "with work"])
 def test_a_job_that_waits_goes_on_waiting_and_backs_off_whatever_it_worked(
-    found: tuple[object, ...],
+    found: tuple[Checkpoint, ...],
 ) -> None:
     """The wait that stands on a job is its own; only one that it inherited ends by its work."""
     facts = ended(
         FailureClass.INFRASTRUCTURE,
-        *found,  # type: ignore[arg-type]  # checkpoints
+        *found,
         lineage=attempt(2, waiting=Waiting(5, NOW - 4000)),
         judged=waits(Reason.QUOTA_REACHED),
         refusal=REFUSED,

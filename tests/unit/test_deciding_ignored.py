@@ -8,7 +8,7 @@ from hypothesis import given
 from resilience import policy
 from resilience.decisions import Facts, Judged, Lookup, Mode, Policy, Reason, Verdict
 from resilience.failures import FailureClass
-from tests.unit.lineages import NOW, V1, decided, ended, outcome, waits
+from tests.unit.lineages import NOW, V1, changed, decided, ended, outcome, waits
 from tests.unit.strategies import FACTS
 
 DAY = 86_400
@@ -40,7 +40,7 @@ RELAUNCH, WAIT, STOP, IGNORE = Verdict
 def test_what_is_not_ours_to_decide_on_is_left_alone_and_wandb_is_not_asked(
     more: dict[str, object], reason: Reason
 ) -> None:
-    facts = replace(ended(INFRASTRUCTURE, V1), **more)  # type: ignore[arg-type]  # it checks them
+    facts = changed(ended(INFRASTRUCTURE, V1), **more)
     assert outcome(policy.decide(facts)) == (IGNORE, reason)
     assert not policy.needs_checkpoints(facts)
 
@@ -122,7 +122,7 @@ def test_a_verdict_that_stands_says_more_than_a_stop_that_came_before_it() -> No
 def test_what_cannot_be_trusted_stops_with_what_a_person_has_to_look_at(
     more: dict[str, object], reason: Reason, detail: str
 ) -> None:
-    facts = replace(ended(INFRASTRUCTURE, V1), **more)  # type: ignore[arg-type]  # it checks them
+    facts = changed(ended(INFRASTRUCTURE, V1), **more)
     decision = policy.decide(facts)
     assert (*outcome(decision), decision.detail) == (STOP, reason, detail)
     assert decision.rule == str(reason)
@@ -135,7 +135,7 @@ def test_a_completion_that_the_launch_contradicts_is_for_a_person_and_any_other_
     claimed = ended(None, contradictions=("resilience:completed",))
     assert outcome(policy.decide(claimed)) == (STOP, Reason.TAGS_CONTRADICT_LAUNCH)
     for more in ({"lineage": None}, {"ended_at": NOW - 100 * DAY}, {"secondary_status": "New"}):
-        facts = replace(ended(None), **more)  # type: ignore[arg-type]  # as above
+        facts = changed(ended(None), **more)
         decision = policy.decide(facts)
         assert (*outcome(decision), decision.rule) == (IGNORE, Reason.COMPLETED, "completed")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from resilience import policy
-from resilience.decisions import Facts, Lookup, Policy, Progress, Reason, Verdict, Waiting
+from resilience.decisions import Facts, Lineage, Lookup, Policy, Progress, Reason, Verdict, Waiting
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     FIRST,
@@ -58,9 +58,9 @@ def test_it_waits_whatever_its_text_says(failure_class: FailureClass) -> None:
 @pytest.mark.parametrize("failure_class", REFUSALS)
 @pytest.mark.parametrize("lineage", [FIRST, UNTRIED])
 def test_what_aws_refuses_to_start_and_has_never_trained_stops(
-    failure_class: FailureClass, lineage: object
+    failure_class: FailureClass, lineage: Lineage
 ) -> None:
-    decision = policy.decide(replace(ended(failure_class, started=False), lineage=lineage))  # type: ignore[arg-type]  # a Lineage
+    decision = policy.decide(ended(failure_class, lineage=lineage, started=False))
     assert (*outcome(decision), decision.rule) == (STOP, REFUSALS[failure_class], "some_rule")
 
 
