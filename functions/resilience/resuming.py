@@ -34,17 +34,22 @@ def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None
         return case.verdict(Verdict.STOP, Reason.RUN_UNKNOWN, "choose")
     if choice.alias_missing and facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
-    return _lost_or_hopeless(case)
+    return _lost_or_hopeless(case, choice)
 
 
-def _lost_or_hopeless(case: Case) -> Decision | None:
+def _lost_or_hopeless(case: Case, choice: checkpoints.Choice) -> Decision | None:
     """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
     if case.confirmed:
         rule = case.facts.failure_rule
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
-    if case.rejected or case.lineage.started_from is not None or case.ledger.best >= 0:
+    had_one = case.lineage.started_from is not None or case.ledger.best >= 0
+    if had_one or case.rejected or _has_suspects(choice):
         return case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose")
     return None
+
+
+def _has_suspects(choice: checkpoints.Choice) -> bool:
+    return any(fault == checkpoints.SUSPECT for _, fault in choice.passed_over)
 
 
 def launched(case: Case, choice: checkpoints.Choice) -> Decision:
@@ -54,18 +59,14 @@ def launched(case: Case, choice: checkpoints.Choice) -> Decision:
     if chosen is None:
         reason = Reason.RESTARTED_FROM_BEGINNING
     else:
-        back = case.rejected != case.lineage.rejected or _past_suspects(case, choice)
+        # Suspects are a step back for the attempt whose loss diverged, not for those after it.
+        diverged_back = _has_suspects(choice) and _diverged(case.facts)
+        back = case.rejected != case.lineage.rejected or diverged_back
         reason = Reason.WALKED_BACK if back else Reason.RESUMED_FROM_CHECKPOINT
     return replace(
         case.verdict(Verdict.RELAUNCH, reason, case.facts.failure_rule),
         successor=successor(case, chosen, ledger),
     )
-
-
-def _past_suspects(case: Case, choice: checkpoints.Choice) -> bool:
-    """Whether a loss that diverged cost the lineage steps that it had committed."""
-    marked = any(fault == checkpoints.SUSPECT for _, fault in choice.passed_over)
-    return marked and _diverged(case.facts)
 
 
 def _diverged(facts: Facts) -> bool:
