@@ -16,7 +16,7 @@ def notifies(decision: Decision) -> bool:
         case Verdict.RELAUNCH | Verdict.STOP:
             return True
         case Verdict.WAIT:
-            return _needs_a_person_now(decision) or _a_day_has_passed(decision)
+            return _needs_a_person_now(decision) or _a_day_ends(decision)
         case Verdict.IGNORE:
             return False
         case _:
@@ -29,14 +29,19 @@ def _needs_a_person_now(decision: Decision) -> bool:
     return begins and decision.reason in _WAITS_FOR_A_PERSON
 
 
-def _a_day_has_passed(decision: Decision) -> bool:
-    """Whether a day of the wait has ended since the look before this one."""
-    facts, waiting = decision.facts, decision.waiting
-    if waiting is None:
+def _a_day_ends(decision: Decision) -> bool:
+    """Whether a day of the wait ends before its next look.
+
+    Between the times that two looks name for the next one lies each day's end once, however late
+    either look was.
+    """
+    facts, waiting, due = decision.facts, decision.waiting, decision.due
+    if waiting is None or due is None:
         return False
-    before = facts.judged.due if facts.judged and facts.judged.due else facts.created_at
-    last = max(waiting.since, before or waiting.since)
-    return (facts.observed_at - waiting.since) // _DAY > (last - waiting.since) // _DAY
+    # A successor was created when the attempt before it had waited long enough.
+    this = facts.judged.due if facts.judged and facts.judged.due else facts.created_at
+    last = max(waiting.since, this or waiting.since)
+    return (due - waiting.since) // _DAY > (last - waiting.since) // _DAY
 
 
 def what_comes_next(decision: Decision) -> str:
