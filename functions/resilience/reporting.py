@@ -52,10 +52,15 @@ def what_comes_next(decision: Decision) -> str:
             return f"{name} continues; nothing to do"
         case Verdict.WAIT:
             due = f"at {tags.stamp(decision.due)}" if decision.due is not None else "later"
-            return f"looked at again {due}; nothing to do"
+            act = decision.reason in _WAITS_FOR_A_PERSON
+            return f"looked at again {due}; {_call(decision) if act else 'nothing to do'}"
         case Verdict.STOP:
-            return f"a person must act: docs/runbook.md#{decision.reason}"
+            return _call(decision)
         case Verdict.IGNORE:
             return "nothing to do"
         case _:
             assert_never(decision.verdict)
+
+
+def _call(decision: Decision) -> str:
+    return f"a person must act: docs/runbook.md#{decision.reason}"

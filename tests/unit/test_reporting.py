@@ -193,3 +193,11 @@ def test_what_comes_next_is_told_though_no_successor_or_time_is_named() -> None:
     assert reporting.what_comes_next(replace(waiting, due=None)) == (
         "looked at again later; nothing to do"
     )
+
+
+@pytest.mark.parametrize("reason", FOR_A_PERSON)
+def test_a_wait_that_a_person_must_end_says_so(reason: Reason) -> None:
+    decision = replace(waiting_for(reason, FOR_A_PERSON[reason]), due=NOW)
+    assert reporting.what_comes_next(decision) == (
+        f"looked at again at 2027-01-15T08:00:00Z; a person must act: docs/runbook.md#{reason}"
+    )
