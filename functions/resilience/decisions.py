@@ -146,7 +146,7 @@ class Ledger:
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
     unpaid: int = 0  # attempts that did not work long enough to pay for their successor
-    without_work: int = 0  # attempts in a row
+    without_work: int = 0  # attempts in a row, but for those that a missing right has ended
     by_program: int = 0  # of those, the last in a row that the program may be to blame for
     lost_seconds: int = 0  # trained in a row without committing anything
     same: int = 0  # deaths in a row at the same place

@@ -176,7 +176,8 @@ def _held_back(case: Case) -> Decision | None:
         return None
     rule = case.facts.failure_rule
     if case.blame is Blame.PERSON:
-        return wait_for(case, Reason.ACCESS_DENIED, rule)
+        half = case.facts.policy.backoff_max_seconds // 2
+        return wait_a_while(case, Reason.ACCESS_DENIED, rule, half)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
     if case.confirmed:
