@@ -71,8 +71,12 @@ def spot_storm(training: Training, truth: Truth, chance: Chance) -> tuple[Traini
 
 
 def flaky(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    """A race or a leak of handles: the program dies now and then, anywhere."""
-    return training, replace(truth, flaky_every=chance.log_between(3 * HOUR, 48 * HOUR))
+    """A race or a leak of handles: the program dies now and then, anywhere.
+
+    Not so often that hardly an attempt comes to a checkpoint; a person would mend that.
+    """
+    least = max(3 * HOUR, round(1.5 * (training.interval + training.init)))
+    return training, replace(truth, flaky_every=chance.log_between(least, 48 * HOUR))
 
 
 def flaky_start(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
