@@ -9,8 +9,8 @@ from proofs.judge.troubles import least_length
 from proofs.judge.truth import Case, Training, Truth, Windows
 from proofs.judge.week import DAY, HOUR, MINUTE, MONDAY, WEEK, Window
 
-# How often each is drawn, relative to the others. Of real jobs 42.9 % (Seren), 39.7 % (Kalos), 30.5 %
-# (Philly) or 15.5 % (Helios) fail, most by their program. Here more do, so that each kind is seen.
+# How often each is drawn, relative to the others. Of real jobs 42.9 % (Seren), 39.7 % (Kalos),
+# 30.5 % (Philly) or 15.5 % (Helios) fail, most by their program. Here more do: each kind is seen.
 WEIGHTS: Mapping[str, float] = {
     "none": 22,
     "incident": 7,
