@@ -13,6 +13,7 @@ GIVEN = {
     "WANDB_SECRET_NAME": "resilience/wandb",
     "RESILIENCE_MODE": "act",
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
+    "RESILIENCE_READ_JOB_LOGS": "no",
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*, other/digits",
     "RESILIENCE_ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "RESILIENCE_TRAINING_ROLES": "arn:aws:iam::111122223333:role/a,arn:aws:iam::1:role/b",
