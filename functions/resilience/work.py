@@ -41,11 +41,11 @@ def signature(described: Mapping[str, object]) -> str:
 
 
 def hosts(described: Mapping[str, object]) -> int:
-    """How many instances the job had, each with a log of its own."""
+    """How many instances the job had, each with a log of its own: at least one."""
     config = described.get("ResourceConfig")
     resources = config if isinstance(config, dict) else {}
     groups = resources.get("InstanceGroups") or [resources]
-    return sum(int(group.get("InstanceCount") or 0) for group in groups)
+    return max(1, sum(int(group.get("InstanceCount") or 0) for group in groups))
 
 
 def transitions(described: Mapping[str, object]) -> Iterator[tuple[str, str]]:

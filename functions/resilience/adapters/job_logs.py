@@ -60,7 +60,7 @@ class CloudWatchJobLogs:
         page = self._logs.describe_log_streams(
             logGroupName=LOG_GROUP, logStreamNamePrefix=prefix, descending=True, limit=1
         )
-        return next((str(one["logStreamName"]) for one in page["logStreams"]), None)
+        return next((str(one["logStreamName"]) for one in page.get("logStreams", ())), None)
 
     def _end(self, stream: str, until: float) -> Tail:
         more: dict[str, str] = {}
@@ -74,9 +74,11 @@ class CloudWatchJobLogs:
                 limit=_MOST_EVENTS,
                 **more,
             )
-            if page["events"]:
-                return tuple(Line(one["timestamp"], one["message"]) for one in page["events"])
-            more = {"nextToken": page["nextBackwardToken"]}
+            lines = tuple(Line(one["timestamp"], one["message"]) for one in page.get("events", ()))
+            token = page.get("nextBackwardToken")
+            if lines or token is None:
+                return lines
+            more = {"nextToken": token}
         return ()
 
 
