@@ -103,6 +103,14 @@ class Lookup(StrEnum):
     NOT_ASKED = "not_asked"
 
 
+class LogRead(StrEnum):
+    """What became of the question for the job's own log."""
+
+    NOT_ASKED = "not_asked"
+    FOUND = "found"
+    UNAVAILABLE = "unavailable"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A version of the lineage's artifact collection, as W&B tells of it."""
@@ -235,6 +243,7 @@ class Facts:
     elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
+    log_read: LogRead = LogRead.NOT_ASKED  # FOUND: class and rule may be by the log
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
 
