@@ -101,14 +101,15 @@ class OneShotSchedules:
     def is_reminder_set(self, job: str) -> bool:
         name = _schedule_name(job, _REMINDER)
         try:
-            self._scheduler.get_schedule(Name=name, GroupName=self._group)
+            found = self._scheduler.get_schedule(Name=name, GroupName=self._group)
         except ClientError as error:
             if error.response["Error"].get("Code") == "ResourceNotFoundException":
                 return False
             raise Retry("GetSchedule") from None
         except (HTTPClientError, NoConnectionError, ResponseParserError):
             raise Retry("GetSchedule: no answer") from None
-        return True
+        # Whoever said 200 and named no schedule did not say that there is one.
+        return bool(found.get("Name") == name)
 
     def remind(self, job: str, due: int) -> None:
         self._create(_schedule_name(job, _REMINDER), job, due)
