@@ -51,7 +51,7 @@ class Course:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._requests = self._in_vain = 0
-        self._scheduled: set[tuple[str, int]] = set()
+        self._scheduled: set[tuple[str, int | str]] = set()
         self._sweep_at = FOR_EVER
         self._ends = max(
             case.training.launched + 4 * case.training.length + _PATIENCE for case in cases
