@@ -1,6 +1,6 @@
 """train.py that dies twice and leaves SageMaker an exit code; only its log has the cause.
 
-First the program ends itself after it has saved. Then the machine breaks before the next save.
+The first attempt has saved by then, and the second has not: only the second one's cause matters.
 """
 
 import os
