@@ -148,9 +148,9 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 
 
 def _is_reported(decision: Decision, world: World) -> bool:
-    """Whether it was reported within the day, and could not be recorded."""
+    """Whether just this was reported within the day, and could not be recorded."""
     try:
-        return world.waits.is_reminder_set(decision.facts.job)
+        return world.waits.is_reminder_set(decision.facts.job, decision.reason)
     except Retry:
         return False  # rather twice than never
 
@@ -158,8 +158,9 @@ def _is_reported(decision: Decision, world: World) -> bool:
 def _remind(decision: Decision, world: World) -> None:
     """Have a schedule stand for "reported"; it brings the job back in a day."""
     if reporting.notifies(decision):
+        job, due = decision.facts.job, decision.facts.observed_at + _REMINDER_SECONDS
         try:
-            world.waits.remind(decision.facts.job, decision.facts.observed_at + _REMINDER_SECONDS)
+            world.waits.remind(job, decision.reason, due)
         except Retry:
             telemetry.not_scheduled(decision)
 

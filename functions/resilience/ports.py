@@ -65,10 +65,10 @@ class Waits(Protocol):
         """Have the job looked at again; a schedule that stands is left as it is."""
         ...
 
-    def is_reminder_set(self, job: str) -> bool: ...
+    def is_reminder_set(self, job: str, of: str) -> bool: ...
 
-    def remind(self, job: str, due: int) -> None:
-        """Have the job looked at again; a reminder that stands is left as it is."""
+    def remind(self, job: str, of: str, due: int) -> None:
+        """Have the job looked at again; a reminder of this that stands is left as it is."""
         ...
 
 

@@ -98,8 +98,8 @@ class OneShotSchedules:
     def schedule(self, job: str, times: int, due: int) -> None:
         self._create(_schedule_name(job, times), job, max(due, self._now() + self._lead_seconds))
 
-    def is_reminder_set(self, job: str) -> bool:
-        name = _schedule_name(job, _REMINDER)
+    def is_reminder_set(self, job: str, of: str) -> bool:
+        name = _schedule_name(job, _REMINDER, of)
         try:
             self._scheduler.get_schedule(Name=name, GroupName=self._group)
         except ClientError as error:
@@ -110,8 +110,8 @@ class OneShotSchedules:
             raise Retry("GetSchedule: no answer") from None
         return True
 
-    def remind(self, job: str, due: int) -> None:
-        self._create(_schedule_name(job, _REMINDER), job, due)
+    def remind(self, job: str, of: str, due: int) -> None:
+        self._create(_schedule_name(job, _REMINDER, of), job, due)
 
     def _create(self, name: str, job: str, due: int) -> None:
         """Create a schedule, unless one of this name stands."""
@@ -176,10 +176,10 @@ def message(decision: Decision) -> str:
     return "\n".join(lines)
 
 
-def _schedule_name(job: str, times: int) -> str:
-    """At most 64 characters, the same for the same wait of the same job."""
-    digest = hashlib.sha256(f"{job}/{times}".encode()).hexdigest()[:12]
-    return f"{job[:_LONGEST_READABLE]}-{times}-{digest}"
+def _schedule_name(job: str, *what: object) -> str:
+    """At most 64 characters, the same for the same wait or reminder of the same job."""
+    digest = hashlib.sha256("/".join(map(str, (job, *what))).encode()).hexdigest()[:12]
+    return f"{job[:_LONGEST_READABLE]}-{what[0]}-{digest}"
 
 
 def _local(instant: int) -> str:
