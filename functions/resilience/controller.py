@@ -148,7 +148,7 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 
 
 def _is_reported(decision: Decision, world: World) -> bool:
-    """Whether it was reported within the day, and could not be recorded."""
+    """Whether just this was reported within the day, and could not be recorded."""
     try:
         return world.waits.is_reminder_set(decision.facts.job, decision.verdict)
     except Retry:
