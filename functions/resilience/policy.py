@@ -23,6 +23,7 @@ from resilience.decisions import (
 )
 from resilience.failures import LOSS_DIVERGED, Blame, FailureClass
 from resilience.starts import refusal_of_the_start, why_not_started
+from resilience.writers import somebody_else_writes
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 # How an ended job's secondary status may read. SageMaker may add to it.
@@ -36,7 +37,13 @@ _DUE_SLACK_SECONDS = 1
 _NO_EVIDENCE = frozenset({Blame.OUTSIDE, Blame.PERSON})  # against program or checkpoint
 # Waits that only a person can end are reported when they begin.
 _WAITS_FOR_A_PERSON = frozenset(
-    {Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED, Reason.ACCESS_DENIED}
+    {
+        Reason.WANDB_REFUSED,
+        Reason.CREATE_DENIED,
+        Reason.START_REFUSED,
+        Reason.ACCESS_DENIED,
+        Reason.RUN_IN_USE,
+    }
 )
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _CONFIRMED, _WALKED_BACK = 2, 3
@@ -74,6 +81,7 @@ def decide(facts: Facts) -> Decision:
         or _unanswered(case)
         or _given_up(case)
         or _held_back(case)
+        or _in_use(case)
         or _relaunch(case)
     )
 
@@ -250,6 +258,16 @@ def _held_back(case: Case) -> Decision | None:
     if case.blame is Blame.PROGRAM and case.ledger.same == _CONFIRMED and has_older:
         return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
     return None
+
+
+def _in_use(case: Case) -> Decision | None:
+    """A run that somebody else writes to is left to them; a person may have continued it by hand.
+
+    Where the writer is our own successor, the controller finds it before it records the wait.
+    """
+    if not somebody_else_writes(case.facts):
+        return None
+    return wait_for(case, Reason.RUN_IN_USE, "heartbeat")
 
 
 def _relaunch(case: Case) -> Decision:

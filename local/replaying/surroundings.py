@@ -47,8 +47,9 @@ class Surroundings:
 
     `detail` goes over the message's own; `tags` are what ListTags shows (None: the message's own);
     `wandb` is how W&B answers; `observed_at` is in epoch seconds (None: soon after the message);
-    `elsewhere` are other collections in which the lineage's run has a checkpoint; `others` are
-    other jobs of the account, each with its tags.
+    `heartbeat_at`, in epoch seconds, is when a client last wrote to the lineage's run (None: it has
+    ended); `elsewhere` are other collections in which the lineage's run has a checkpoint; `others`
+    are other jobs of the account, each with its tags.
     """
 
     detail: Mapping[str, object] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Surroundings:
     checkpoints: tuple[Version, ...] = tuple(Version(step) for step in (100, 200, 300, 400))
     wandb: Literal["found", "unavailable", "refused"] = "found"
     project_exists: bool = True
+    heartbeat_at: int | None = None
     elsewhere: tuple[str, ...] = ()
     job_exists: bool = True
     mode: Mode = Mode.ACT
