@@ -29,6 +29,7 @@ class Reason(StrEnum):
     ACCESS_DENIED = "access_denied"
     FAILING_AGAIN = "failing_again"
     UPLOAD_PENDING = "upload_pending"
+    RUN_IN_USE = "run_in_use"
     THROTTLED = "throttled"
     CREATE_DENIED = "create_denied"
     WANDB_UNAVAILABLE = "wandb_unavailable"
@@ -127,6 +128,14 @@ class Checkpoint:
     def number(self) -> int:
         """Version numbers only grow, and one that is deleted is never given again."""
         return int(self.version.removeprefix("v"))
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A version whose upload has not ended."""
+
+    number: int | None  # W&B may give it with the commit only
+    job: str | None = None  # as a checkpoint's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,11 +248,12 @@ class Facts:
     run: str | None
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...]
-    pending: int  # versions of the lineage's runs whose upload has not ended
+    pending: int  # versions that this attempt may have begun to upload, and has not ended
     elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
     log_read: LogRead = LogRead.NOT_ASKED  # FOUND: class and rule may be by the log
+    heartbeat_at: int | None = None  # of the lineage's runs, as ports.Answer has it
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
 

@@ -8,7 +8,13 @@ from resilience.decisions import Decision, Progress, Reason, Verdict
 _DAY = 86_400
 # Waits that only a person can end are reported when they begin.
 _WAITS_FOR_A_PERSON = frozenset(
-    {Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED, Reason.ACCESS_DENIED}
+    {
+        Reason.WANDB_REFUSED,
+        Reason.CREATE_DENIED,
+        Reason.START_REFUSED,
+        Reason.ACCESS_DENIED,
+        Reason.RUN_IN_USE,
+    }
 )
 
 

@@ -222,6 +222,14 @@ def inherited(parent_tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def in_collection(own: Mapping[str, str], collection: str) -> dict[str, str]:
+    """A job's tags that name this collection, by the alias that they name."""
+    if CHECKPOINT_NAME not in own:
+        return dict(own)
+    _, colon, alias = own[CHECKPOINT_NAME].partition(":")
+    return {**own, CHECKPOINT_NAME: f"{collection}{colon}{alias}"}
+
+
 def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:
     """All tags of a successor: the parent's own, then the lineage's."""
     own = inherited(parent_tags)

@@ -84,7 +84,7 @@ def _of_others(answer: Answer) -> Answer:
 
 
 def _nothing_pending(answer: Answer) -> Answer:
-    return replace(answer, pending=0)
+    return replace(answer, pending=())
 
 
 ABLATIONS = (

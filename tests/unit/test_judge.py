@@ -55,7 +55,7 @@ def test_the_controller_as_it_is_comes_through_the_same_incidents() -> None:
 
 def test_starting_over_where_there_are_checkpoints_shows_as_training_lost() -> None:
     def no_versions(answer: Answer) -> Answer:
-        return replace(answer, checkpoints=(), collection_exists=False)
+        return replace(answer, checkpoints=())
 
     records = courses("leak", Contestant(seen=answering(no_versions)), count=6)
     assert (table.hours_lost(records) or 0) > 10
