@@ -40,7 +40,9 @@ class Wandb(Protocol):
         """Asks for one collection, of a project that no other test has."""
         ...
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None: ...
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ class LocalServer:
     checkpoints: WandbCheckpoints
     request: CheckpointRequest
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
-        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[])
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None:
+        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[], job=job)
 
     def ask(self, script: str, **given: object) -> object:
         place = {"entity": self.request.entity, "project": self.request.project}
@@ -62,12 +66,14 @@ class InMemory:
     checkpoints: InMemoryWandb
     request: CheckpointRequest
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None:
         there = CheckpointRequest(
             entity=self.request.entity, project=self.request.project, collection=collection
         )
         for step in steps:
-            self.checkpoints.commit(there, step=step, run=run)
+            self.checkpoints.commit(there, step=step, run=run, job=job)
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +162,18 @@ def test_the_newest_version_is_the_latest_and_the_only_one(wandb: Wandb) -> None
 def test_a_version_without_a_step_has_an_unknown_one(wandb: Wandb) -> None:
     wandb.commit(None, run="night")
     assert seen(wandb) == [("v0", None, "night")]
+
+
+def test_a_version_names_the_training_job_that_made_it_or_none(wandb: Wandb) -> None:
+    wandb.commit(100, run="night", job="night-1")
+    wandb.commit(200, run="night", job="night-1-r2")
+    wandb.commit(300, run="night")
+    found = wandb.checkpoints.newest(wandb.request).checkpoints
+    assert [(one.version, one.job) for one in found] == [
+        ("v2", None),
+        ("v1", "night-1-r2"),
+        ("v0", "night-1"),
+    ]
 
 
 def test_a_version_whose_commit_failed_is_pending_and_not_shown(
