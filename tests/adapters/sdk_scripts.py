@@ -6,6 +6,8 @@ for step in given["steps"]:
     with open("model.ckpt", "w") as file:
         file.write(str(step))
     metadata = {} if step is None else {"step": step}
+    if given.get("job"):
+        metadata["training_job"] = given["job"]
     artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
     artifact.add_file("model.ckpt")
     run.log_artifact(artifact, aliases=given["aliases"]).wait()

@@ -43,7 +43,9 @@ class Wandb(Protocol):
         """Asks for one collection, of a project that no other test has."""
         ...
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None: ...
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None: ...
 
     def begin(self, run: str) -> None:
         """Have a client that writes to the run, and does not end."""
@@ -58,8 +60,10 @@ class LocalServer:
     checkpoints: WandbCheckpoints
     request: CheckpointRequest
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
-        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[])
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None:
+        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[], job=job)
 
     def begin(self, run: str) -> None:
         self.ask(BEGIN, run=run)
@@ -77,12 +81,14 @@ class InMemory:
     checkpoints: InMemoryWandb
     request: CheckpointRequest
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None:
         there = CheckpointRequest(
             entity=self.request.entity, project=self.request.project, collection=collection
         )
         for step in steps:
-            self.checkpoints.commit(there, step=step, run=run)
+            self.checkpoints.commit(there, step=step, run=run, job=job)
 
     def begin(self, run: str) -> None:
         self.checkpoints.beat(self.request, run, int(time.time()))
@@ -185,6 +191,18 @@ def test_a_run_has_a_heartbeat_until_its_client_says_that_it_ends(wandb: Wandb) 
     assert wandb.checkpoints.newest(replace(wandb.request, runs=("other",))).heartbeat_at is None
     wandb.finish("night")
     assert wandb.checkpoints.newest(wandb.request).heartbeat_at is None
+
+
+def test_a_version_names_the_training_job_that_made_it_or_none(wandb: Wandb) -> None:
+    wandb.commit(100, run="night", job="night-1")
+    wandb.commit(200, run="night", job="night-1-r2")
+    wandb.commit(300, run="night")
+    found = wandb.checkpoints.newest(wandb.request).checkpoints
+    assert [(one.version, one.job) for one in found] == [
+        ("v2", None),
+        ("v1", "night-1-r2"),
+        ("v0", "night-1"),
+    ]
 
 
 def test_a_version_whose_commit_failed_is_pending_and_not_shown(

@@ -1,6 +1,7 @@
 """What events missed is found, put on the one path that acts, and judged there."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,25 +10,26 @@ from local.in_memory import InMemoryWorld
 from resilience import tags
 from resilience.decisions import Mode, Reason, Verdict
 from resilience.fleet import Pages, SeenJob
-from resilience.settings import SweepSettings
 from resilience.sweeping import Swept, sweep
 from tests.unit.recovery_world import (
-    CAPACITY,
     JOB,
-    OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
+    SWEEP,
     TAGS,
     decide,
     deliver,
     failed,
     hint,
     hint_of,
+    never_started,
     trained,
     verdict_of,
 )
 
-GRACE, LOOKBACK, WINDOW = 180, 172_800, 900
+GRACE, LOOKBACK = SWEEP.grace_seconds, SWEEP.lookback_seconds
+WINDOW = SWEEP.breaker_window_seconds
 NOTHING = Swept((), ())
 
 
@@ -37,17 +39,7 @@ def swept(
     breaker_failures: int = 25,
     seconds_left: Callable[[], float] = lambda: 60.0,
 ) -> Swept:
-    settings = SweepSettings(
-        mode=Mode.ACT,
-        mode_parameter="/resilience/mode",
-        allowed_projects=("example-team/*",),
-        queue_url="https://sqs.invalid/queue",
-        grace_seconds=GRACE,
-        lookback_seconds=LOOKBACK,
-        topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
-        breaker_failures=breaker_failures,
-        breaker_window_seconds=WINDOW,
-    )
+    settings = replace(SWEEP, breaker_failures=breaker_failures)
     world.mode = mode or world.mode
     return sweep(world.fleet(), settings, world.clock(), seconds_left)
 
@@ -134,7 +126,7 @@ def test_a_job_whose_tags_became_invalid_stops_by_the_sweep_and_is_reported_once
 
 
 def test_a_judged_job_is_left_alone() -> None:
-    world = failed(OUT_OF_MEMORY)
+    world = never_started(ROLE_REFUSED)
     assert decide(world).verdict is Verdict.STOP
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
@@ -149,7 +141,7 @@ def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
 
 
 def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     due = decide(world).due
     assert due is not None
     world.schedules.due.clear()
@@ -162,7 +154,7 @@ def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None
 
 
 def test_a_wait_is_taken_up_however_long_ago_its_job_ended() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     deliver(world)
     world.schedules.due.clear()
     world.clock.pass_by(2 * LOOKBACK)

@@ -82,7 +82,8 @@ class Wire:
 
     def _answer(self, request: Any, event_name: str, **_: object) -> AWSResponse:  # noqa: ANN401 - the same
         operation = event_name.rsplit(".", 1)[-1]
-        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
+        sent = request.body or ""  # a GET has none
+        body = sent.decode() if isinstance(sent, bytes) else str(sent)
         self.sent.append(Sent(operation, body))
         try:
             status, content = 200, self._content(operation, body, request.url)
@@ -97,9 +98,7 @@ class Wire:
             raise Refusal(self.refuse[operation], f"Value '{self.whisper}' is not allowed")
         if operation == "Publish":
             return _PUBLISHED
-        if operation == "GetSchedule":
-            raise Refusal("ResourceNotFoundException", self.whisper)
-        asked = json.loads(body)
+        asked = json.loads(body) if body else {}
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "DescribeTrainingJob": self._describe,
             "ListTags": self._list_tags,
@@ -112,6 +111,7 @@ class Wire:
             "SendMessageBatch": lambda _: {"Successful": [], "Failed": []},
             "DescribeLogStreams": self._streams,
             "GetLogEvents": self._events,
+            "GetSchedule": self._schedule,
             "CreateSchedule": lambda _: {
                 "ScheduleArn": f"arn:aws:scheduler:::{urlsplit(url).path}"
             },
@@ -143,6 +143,9 @@ class Wire:
         added = tag_names.read(asked["Tags"]) or {}
         self.world.sagemaker.add_tags(asked["ResourceArn"], added)
         return {"Tags": asked["Tags"]}
+
+    def _schedule(self, _: dict[str, Any]) -> dict[str, Any]:
+        raise Refusal("ResourceNotFoundException", f"Schedule does not exist. {self.whisper}")
 
     def _search(self, _: dict[str, Any]) -> dict[str, Any]:
         names = self.world.sagemaker.names()
