@@ -103,6 +103,14 @@ class Lookup(StrEnum):
     NOT_ASKED = "not_asked"
 
 
+class LogRead(StrEnum):
+    """What became of the question for the job's own log."""
+
+    NOT_ASKED = "not_asked"
+    FOUND = "found"
+    UNAVAILABLE = "unavailable"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A version of the lineage's artifact collection, as W&B tells of it."""
@@ -146,7 +154,7 @@ class Ledger:
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
     unpaid: int = 0  # attempts that did not work long enough to pay for their successor
-    without_work: int = 0  # attempts in a row
+    without_work: int = 0  # attempts in a row, but for those that a missing right has ended
     by_program: int = 0  # of those, the last in a row that the program may be to blame for
     lost_seconds: int = 0  # trained in a row without committing anything
     same: int = 0  # deaths in a row at the same place
@@ -235,6 +243,7 @@ class Facts:
     elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
+    log_read: LogRead = LogRead.NOT_ASKED  # FOUND: class and rule may be by the log
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
 

@@ -6,8 +6,8 @@ from typing import assert_never
 from resilience import checkpoints, tags
 from resilience.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
 from resilience.backoff import wait_a_while, wait_for
-from resilience.decisions import Decision, Facts, Lookup, Reason, Succession, Verdict
-from resilience.failures import Blame, FailureClass
+from resilience.decisions import Decision, Facts, Lookup, Progress, Reason, Succession, Verdict
+from resilience.failures import Blame, FailureClass, says_nothing
 from resilience.resuming import launched, nothing_to_resume, successor
 from resilience.starts import refusal_of_the_start, why_not_started
 from resilience.trust import why_distrusted, why_ignored
@@ -58,6 +58,21 @@ def needs_checkpoints(facts: Facts) -> bool:
         and why_distrusted(facts) is None
         and facts.failure_class is not None
         and not facts.obstacles
+    )
+
+
+def needs_log(facts: Facts) -> bool:
+    """Whether the decision can depend on a failure class that the reason does not tell.
+
+    An attempt that never started, or advanced, is decided by that; what W&B does not say is waited
+    for, whatever the class.
+    """
+    return (
+        says_nothing(facts.failure_class, facts.failure_rule)
+        and facts.started
+        and needs_checkpoints(facts)
+        and checkpoints.progress(facts) is Progress.SAME
+        and not _uploads(facts)
     )
 
 
@@ -122,10 +137,15 @@ def _unanswered(case: Case) -> Decision | None:
         return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
     if facts.lookup is not Lookup.FOUND:
         return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
-    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
-    if facts.pending and not case.advanced and not late:
+    if _uploads(facts) and not case.advanced:
         return wait_a_while(case, Reason.UPLOAD_PENDING, "upload_pending", _UPLOAD_LOOK_SECONDS)
     return None
+
+
+def _uploads(facts: Facts) -> bool:
+    """Whether a version that the attempt made may still be on its way."""
+    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
+    return facts.pending > 0 and not late
 
 
 def _given_up(case: Case) -> Decision | None:
@@ -176,7 +196,8 @@ def _held_back(case: Case) -> Decision | None:
         return None
     rule = case.facts.failure_rule
     if case.blame is Blame.PERSON:
-        return wait_for(case, Reason.ACCESS_DENIED, rule)
+        half = case.facts.policy.backoff_max_seconds // 2
+        return wait_a_while(case, Reason.ACCESS_DENIED, rule, half)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
     if case.confirmed:

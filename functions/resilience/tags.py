@@ -59,7 +59,7 @@ _LEDGER_FIELDS = {
     "unpaid": "unpaid",
     "without-work": "without_work",
     "by-program": "by_program",
-    "lost-seconds": "lost_seconds",
+    "lost": "lost_seconds",
     "same": "same",
     "best": "best",
     "seen": "seen",

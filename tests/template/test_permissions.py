@@ -45,6 +45,7 @@ BY_LAMBDA_ITSELF = {
 BY_OTHER_SERVICES = {"iam:PassRole", "kms:GenerateDataKey", "kms:Decrypt"}
 CLIENTS = {
     "_client": "sagemaker",
+    "_logs": "logs",
     "_sqs": "sqs",
     "_scheduler": "scheduler",
     "_sns": "sns",
