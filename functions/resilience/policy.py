@@ -11,6 +11,7 @@ from resilience.failures import Blame, FailureClass, says_nothing
 from resilience.resuming import launched, nothing_to_resume, successor
 from resilience.starts import refusal_of_the_start, why_not_started
 from resilience.trust import why_distrusted, why_ignored
+from resilience.writers import somebody_else_writes
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = 3
@@ -47,6 +48,7 @@ def decide(facts: Facts) -> Decision:
         or _not_started(case)
         or _unanswered(case)
         or _given_up(case)
+        or _in_use(case)
         or _went_on(case)
     )
 
@@ -195,7 +197,8 @@ def _held_back(case: Case) -> Decision | None:
         return None
     rule = case.facts.failure_rule
     if case.blame is Blame.PERSON:
-        return wait_for(case, Reason.ACCESS_DENIED, rule)
+        half = case.facts.policy.backoff_max_seconds // 2
+        return wait_a_while(case, Reason.ACCESS_DENIED, rule, half)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
     if case.confirmed:
@@ -206,3 +209,13 @@ def _held_back(case: Case) -> Decision | None:
 def _has_waited(facts: Facts) -> bool:
     """Whether a wait stands on the job; one for an upload is over too soon to count."""
     return facts.judged is not None and facts.judged.reason != Reason.UPLOAD_PENDING
+
+
+def _in_use(case: Case) -> Decision | None:
+    """A run that somebody else writes to is left to them; a person may have continued it by hand.
+
+    Where the writer is our own successor, the controller finds it before it records the wait.
+    """
+    if not somebody_else_writes(case.facts):
+        return None
+    return wait_for(case, Reason.RUN_IN_USE, "heartbeat")

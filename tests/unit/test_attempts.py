@@ -7,9 +7,8 @@ from hypothesis import given
 
 from resilience import attempts
 from resilience.attempts import Case
-from resilience.blame import Blame, blamed
 from resilience.decisions import Checkpoint, Facts, Ledger, Lineage, Lookup, Progress
-from resilience.failures import FailureClass
+from resilience.failures import Blame, FailureClass, row
 from tests.unit.lineages import FIRST, V1, V2, attempt, checkpoint, ended
 from tests.unit.strategies import FAILED_FACTS
 
@@ -17,9 +16,9 @@ INFRASTRUCTURE, USER_CODE = FailureClass.INFRASTRUCTURE, FailureClass.USER_CODE
 TIMEOUT = FailureClass.TIMEOUT
 HOUR = 3600
 PLACE = "35a9cec8"  # of step 10 and the signature that tests give
-PROGRAM = [one for one in FailureClass if blamed(one) is Blame.PROGRAM]
-OUTSIDE = [one for one in FailureClass if blamed(one) is Blame.OUTSIDE]
-LIMIT = [one for one in FailureClass if blamed(one) is Blame.LIMIT]
+PROGRAM = [one for one in FailureClass if row(one).blame is Blame.PROGRAM]
+OUTSIDE = [one for one in FailureClass if row(one).blame is Blame.OUTSIDE]
+LIMIT = [one for one in FailureClass if row(one).blame is Blame.LIMIT]
 SPENT = attempt(
     5,
     ends=(("timeout", 1), ("user_code", 2)),

@@ -5,9 +5,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 from resilience import policy, reporting
-from resilience.blame import Blame, blamed
 from resilience.decisions import Facts, Lookup, Mode, Progress, Reason, Verdict
-from resilience.failures import FailureClass
+from resilience.failures import Blame, FailureClass, row
 from tests.unit.lineages import outcome
 from tests.unit.strategies import FACTS, FAILED_FACTS
 
@@ -88,7 +87,7 @@ def test_what_advanced_is_stopped_by_no_count_but_the_last_ceiling(facts: Facts)
 @given(FAILED_FACTS)
 def test_the_outside_is_stopped_by_no_count_but_the_two_that_bound_its_cost(facts: Facts) -> None:
     assert facts.failure_class is not None
-    if blamed(facts.failure_class) is not Blame.OUTSIDE:
+    if row(facts.failure_class).blame is not Blame.OUTSIDE:
         return
     decision = policy.decide(facts)
     if decision.reason in {Reason.NO_PROGRESS, Reason.ATTEMPTS_EXHAUSTED}:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from resilience.blame import Blame, blamed, refusal_of_the_start, why_not_started
 from resilience.decisions import Reason
-from resilience.failures import FailureClass
+from resilience.failures import Blame, FailureClass, row
+from resilience.starts import refusal_of_the_start, why_not_started
 
-OUTSIDE, LIMIT, PROGRAM = Blame
+OUTSIDE, PERSON, LIMIT, PROGRAM = Blame
 # Of an attempt that trained; of one that never did: why it waits, and why it stops for good.
 ROWS: dict[FailureClass, tuple[Blame, Reason, Reason | None]] = {
     FailureClass.INFRASTRUCTURE: (OUTSIDE, Reason.NOT_STARTED, None),
@@ -20,7 +20,7 @@ ROWS: dict[FailureClass, tuple[Blame, Reason, Reason | None]] = {
     FailureClass.UNKNOWN: (PROGRAM, Reason.NOT_STARTED, None),
     FailureClass.STOPPED_BY_USER: (PROGRAM, Reason.NOT_STARTED, None),
     FailureClass.DATA: (PROGRAM, Reason.START_REFUSED, Reason.CONFIGURATION_INVALID),
-    FailureClass.PERMISSION: (PROGRAM, Reason.START_REFUSED, Reason.PERMISSION_DENIED),
+    FailureClass.PERMISSION: (PERSON, Reason.START_REFUSED, Reason.PERMISSION_DENIED),
     FailureClass.CONFIGURATION: (PROGRAM, Reason.START_REFUSED, Reason.CONFIGURATION_INVALID),
 }
 
@@ -28,7 +28,7 @@ ROWS: dict[FailureClass, tuple[Blame, Reason, Reason | None]] = {
 @pytest.mark.parametrize("failure_class", FailureClass)
 def test_each_class_blames_waits_and_stops_as_the_table_says(failure_class: FailureClass) -> None:
     blame, waits, stops = ROWS[failure_class]
-    assert blamed(failure_class) is blame
+    assert row(failure_class).blame is blame
     assert why_not_started(failure_class) is waits
     assert refusal_of_the_start(failure_class) is stops
 
@@ -40,6 +40,6 @@ def test_only_what_aws_refuses_to_start_stops_for_good() -> None:
 
 
 def test_a_class_that_does_not_exist_has_no_row() -> None:
-    for row in (blamed, why_not_started):
+    for table in (row, why_not_started):
         with pytest.raises(AssertionError):
-            row("a_new_class")  # type: ignore[arg-type]  # the very mistake
+            table("a_new_class")  # type: ignore[arg-type]  # the very mistake
