@@ -66,13 +66,12 @@ def needs_checkpoints(facts: Facts) -> bool:
 def needs_log(facts: Facts) -> bool:
     """Whether the decision can depend on a failure class that the reason does not tell.
 
-    An attempt that never started, or advanced, is decided by that; what W&B does not say is waited
-    for, whatever the class.
+    An attempt that never started, or advanced, is decided by that. Where W&B was not asked, or has
+    not answered, nobody knows whether it advanced, and no class matters.
     """
     return (
         says_nothing(facts.failure_class, facts.failure_rule)
         and facts.started
-        and needs_checkpoints(facts)
         and checkpoints.progress(facts) is Progress.SAME
         and not _uploads(facts)
     )

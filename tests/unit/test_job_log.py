@@ -18,6 +18,7 @@ from resilience.failures import (
 )
 from resilience.failures.job_log import MOST_CHARACTERS
 from tests.unit.failure_page import texts
+from tests.unit.harmless_lines import LINES
 
 NOW = 1_769_828_400_000
 ECC = "RuntimeError: CUDA error: uncorrectable ECC error encountered"
@@ -97,6 +98,53 @@ def test_what_a_host_survived_for_minutes_was_no_cause() -> None:
     assert rule((survived, *tail("step 41", BUG))) == rule(tail(BUG))
 
 
+ORDINARY = (
+    "Training config: {'nccl_timeout': 600, 'max_retries': 3, 'gradient_checkpointing': True}",
+    "NCCL_DEBUG=WARN NCCL_TIMEOUT=1800 NCCL_IB_DISABLE=0",
+    "dist init: backend=nccl world_size=16 timeout=0:30:00",
+    "namespace(batch_size=8, dist_timeout=600, error_feedback=True, max_error=3)",
+    "Found 0 invalid records",
+    "retrying connection to tracker (1/3)",
+    "Epoch 3:  45%|####      | 45/100 [00:10<00:12,  4.4it/s, v_num=abc, train_loss=0.31]",
+    "GPU memory: 70000MiB / 81559MiB",
+    "val error rate 0.12",
+    "dataloader workers: 8, prefetch 2, timeout 0",
+)
+
+
+def test_what_a_training_prints_while_all_is_well_is_no_cause() -> None:
+    for line in (*ORDINARY, *LINES):
+        assert classify_log([tail(line)]) is None, line
+    assert classify_log([tail(*ORDINARY, *LINES, "exit code: 1")]) is None
+
+
+@pytest.mark.parametrize(
+    "cause", [ECC, BUG, "torch.OutOfMemoryError: CUDA out of memory.", "Killed"]
+)
+def test_what_a_training_prints_beside_its_cause_changes_nothing(cause: str) -> None:
+    assert rule(tail(*ORDINARY, *LINES, cause, *ORDINARY, *LINES)) == rule(tail(cause))
+
+
+def test_the_source_that_a_frame_quotes_did_not_happen() -> None:
+    frames = 'File "train.py", line 5, in <module>', 'raise OSError("No space left on device")'
+    assert rule(tail("Traceback (most recent call last):", *frames, BUG)) == rule(tail(BUG))
+
+
+def test_two_ranks_of_two_hosts_and_their_launcher_leave_the_broken_machine() -> None:
+    complaint = (
+        "[rank1]:[E ProcessGroupNCCL.cpp:616] Watchdog caught collective operation timeout",
+        "[rank1]: torch.distributed.DistBackendError: NCCL communicator was aborted on rank 1.",
+        *WRAPPED_CHILD.splitlines(),
+        "2026-01-31 03:10:05,120 sagemaker-training-toolkit ERROR    Reporting training FAILURE",
+        "ExecuteUserScriptError:",
+        "ExitCode 1",
+    )
+    broken = ("[rank9]: Traceback (most recent call last):", f"[rank9]: {ECC}")
+    first = tail(*broken, *WRAPPED_CHILD.splitlines(), at=NOW - 600_000)
+    assert rule(tail(*complaint), first) == "gpu_memory_error"
+    assert rule(tail(*complaint)) == "collective"
+
+
 def test_a_notice_is_no_cause_however_little_else_there_is() -> None:
     notice = "2026-01-31 03:00:00 WARNING urllib3: Connection timed out, retrying"
     assert classify_text(notice).rule != "unknown"
@@ -109,7 +157,7 @@ def test_a_cause_is_found_wherever_it_stands_in_a_long_end() -> None:
 
 
 def test_what_is_read_has_a_bound_over_all_hosts() -> None:
-    line = "x" * 79
+    line = "a complaint that it failed, of one host".ljust(71)  # 80 with the mark that it gets
     short = [line] * (MOST_CHARACTERS // 80 - 2)
     assert rule(tail(ECC, *short, step=1)) == "gpu_memory_error"
     assert rule(tail(ECC, *short, line, line, step=1)) is None
@@ -117,7 +165,7 @@ def test_what_is_read_has_a_bound_over_all_hosts() -> None:
 
 
 def test_one_line_of_any_length_is_read_at_its_end() -> None:
-    assert rule(tail("x " * MOST_CHARACTERS + f"\n{ECC}")) == "gpu_memory_error"
+    assert rule(tail("x " * MOST_CHARACTERS + ECC)) == "gpu_memory_error"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +182,13 @@ def test_what_sagemaker_or_wandb_reports_itself_is_not_believed_of_a_log(said: s
     assert classify_log([tail(said)]) is None
 
 
+# SageMaker and W&B report these themselves.
+ELSEWHERE = {
+    FailureClass.STOPPED_BY_USER,
+    FailureClass.TIMEOUT,
+    FailureClass.CAPACITY,
+    FailureClass.QUOTA,
+}
 _TEXTS = [one.text for one in texts()]
 
 
@@ -141,6 +196,21 @@ def _blames(hosts: Iterable[Tail]) -> Blame:
     said = classify_log(hosts)
     by_reason = FailureClass.USER_CODE
     return row(said.failure_class or by_reason if said else by_reason).blame
+
+
+def test_a_text_that_is_written_into_a_log_line_by_line_is_mostly_read_as_before() -> None:
+    read, changed, silent = 0, 0, 0
+    for text in texts():
+        reason = classify_text(text.text)
+        if says_nothing(reason.failure_class, reason.rule) or text.failure_class in ELSEWHERE:
+            continue
+        said = classify_log([tail(*text.text.splitlines())])
+        read += 1
+        silent += said is None
+        changed += said is not None and said.failure_class is not reason.failure_class
+    assert read > 400
+    assert changed / read < 0.01
+    assert silent / read < 0.1
 
 
 @given(st.lists(st.lists(st.sampled_from(_TEXTS), max_size=4), max_size=3))

@@ -4,7 +4,7 @@ SageMaker writes one stream for each host and each start of its container:
 `<job>/algo-<host>-<epoch seconds>` in the log group /aws/sagemaker/TrainingJobs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -74,12 +74,16 @@ class CloudWatchJobLogs:
                 limit=_MOST_EVENTS,
                 **more,
             )
-            lines = tuple(Line(one["timestamp"], one["message"]) for one in page.get("events", ()))
-            token = page.get("nextBackwardToken")
-            if lines or token is None:
-                return lines
+            events, token = page.get("events", ()), page.get("nextBackwardToken")
+            if events or token is None:
+                return tuple(line for event in events for line in _lines(event))
             more = {"nextToken": token}
         return ()
+
+
+def _lines(event: Mapping[str, Any]) -> Iterator[Line]:
+    """A progress bar writes many lines over one another, and they come as one event."""
+    return (Line(event["timestamp"], text) for text in event["message"].splitlines())
 
 
 def _chosen(hosts: int) -> Iterator[int]:

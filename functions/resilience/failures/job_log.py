@@ -5,6 +5,7 @@ it can make a death that counts against the program one that does not. It can ne
 stopped by a person, or give it a time limit: SageMaker and W&B report those themselves.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +20,18 @@ from resilience.failures.statements import LONGEST_TEXT
 MOST_CHARACTERS = 65_536  # of all hosts together
 # What a host says longer before its last line it survived. torchrun gives its workers 30 s to end.
 _LAST_MILLISECONDS = 120_000
+# A reason is an error's, a log mostly not: a line counts if it reads like a complaint or a frame.
+_COMPLAINT = re.compile(
+    r"(?<!_)errors?(?![a-z_])|exception|traceback|\bfail(?:ed|ure|s)?\b|\bfatal\b|\babort(?:ed)?\b"
+    r"|\bcannot\b|\bcould not\b|\bunable to\b|\bno space\b|\bout of memory\b|\boom\b"
+    r"|\btimed out\b|\bdenied\b|\bforbidden\b|\bexpired\b|\bkilled\b|\bterminated\b|\bdumped\b"
+    r"|\bsignal\b|\bsig[a-z]{3,4}\b|\bexit(?:s|ed|code)?\b|\bxid\b|\bfallen off\b|\bunhealthy\b"
+    r"|\[e |\b(?:nccl|ccom) warn\b|\bunreachable\b|\blost\b|diverged\b",
+    re.IGNORECASE,
+)
+_FRAME = re.compile(r'\bFile "[^"\n]{1,300}", line \d')
+# It begins a statement: neighbours in a log have nothing to do with each other.
+_APART = "[error] "
 _EMPTY_REASONS = frozenset({rules.EXIT_CODE.name, rules.UNEXPLAINED.name})
 _REPORTED_OTHERWISE = frozenset(
     {
@@ -84,14 +97,26 @@ def _excuse(block: Tail) -> Finding | None:
 
 
 def _end(tail: Tail, most: int) -> Tail:
-    """The last lines, in time and in size."""
+    """The last complaints, in time and in size."""
+    late = (line for line in tail if tail[-1].at - line.at <= _LAST_MILLISECONDS)
     kept: list[Line] = []
-    for line in reversed(tail):
-        if most <= 0 or tail[-1].at - line.at > _LAST_MILLISECONDS:
+    for line in reversed(tuple(_complaints(late))):
+        if most <= 0:
             break
         kept.append(replace(line, text=line.text[-most:]))
         most -= len(line.text) + 1
     return tuple(reversed(kept))
+
+
+def _complaints(lines: Iterable[Line]) -> Iterator[Line]:
+    quoted = False  # a frame is followed by the line of source that it names
+    for line in lines:
+        frame = _FRAME.search(line.text) is not None
+        if frame or quoted:
+            yield line
+        elif _COMPLAINT.search(line.text):
+            yield replace(line, text=f"{_APART}{line.text}")
+        quoted = frame
 
 
 def _blocks(tail: Tail) -> Iterator[Tail]:
