@@ -8,14 +8,14 @@ from functools import partial
 from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from proofs.at_once import AtOnce
 from proofs.judge import account, rates, requests
+from proofs.judge.attempt import Life
 from proofs.judge.chance import Chance
 from proofs.judge.contestant import Contestant
-from proofs.judge.life import Life
 from proofs.judge.lineage import Lineage
 from proofs.judge.people import People
 from proofs.judge.record import Record
 from proofs.judge.truth import Case
-from proofs.judge.week import DAY, FOR_EVER, HOUR
+from proofs.judge.week import DAY, FOR_EVER
 from proofs.judge.wording import Wording
 from resilience import events, tags
 from resilience.decisions import Decision, Mode, Verdict
@@ -213,8 +213,7 @@ class Course:
         )
         if ready is None:
             return
-        acts = self._world.mode is Mode.ACT
-        at = max(ready, self._clock() + (1 if acts else HOUR))
+        at = max(ready, self._clock() + 1)
         at += -at % _SWEEP_EVERY
         if at < self._sweep_at:
             self._sweep_at = at
@@ -223,7 +222,8 @@ class Course:
     def _sweep(self) -> None:
         if self._clock() < self._sweep_at:
             return
-        self._sweep_at, self._in_vain = FOR_EVER, self._in_vain + 1
+        self._sweep_at = FOR_EVER
+        self._in_vain += self._world.mode is Mode.ACT
         settings = self._contestant.sweep_settings
         self._contestant.sweep(self._world.fleet(), settings, self._clock())
         bodies, self._world.queue.bodies = self._world.queue.bodies, []

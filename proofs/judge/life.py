@@ -1,46 +1,18 @@
 """What one attempt truly goes through, from its request to its end."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proofs.judge import rates
+from proofs.judge.attempt import Life, Save
 from proofs.judge.chance import Chance
 from proofs.judge.starts import Starts
 from proofs.judge.truth import Taint, Training, Truth
 from proofs.judge.week import FOR_EVER, HOUR, MINUTE, Window, inside
 
+_BUG_AT = 0.6  # of the time to the first step: where a bug at the start is
 _GRACE = 120  # seconds that SageMaker leaves between SIGTERM and the end
 _GRACEFUL = frozenset({"time_limit", "max_wait", "stopped"})
 _RESTARTS = frozenset({"repaired", "spot"})
-
-
-@dataclass(slots=True)
-class Save:
-    """A checkpoint that was uploaded, or was about to be."""
-
-    step: int
-    saved: int
-    committed: int | None  # when; None: never
-    bad: bool = False
-    suspect: bool = False  # the training marks it so when its loss has diverged
-    version: str = ""
-
-
-@dataclass(slots=True)
-class Life:
-    """One attempt. `cause` is the truth about its end."""
-
-    job: str
-    created: int
-    resumed: int  # step
-    started: int | None = None
-    ended: int = FOR_EVER
-    cause: str = ""
-    saves: list[Save] = field(default_factory=list)
-    trained: int = 0  # seconds
-
-    def ends(self, at: int, cause: str) -> "Life":
-        self.ended, self.cause = at, cause
-        return self
 
 
 @dataclass(slots=True)
@@ -51,6 +23,7 @@ class _Run:
     clock: int  # when the container last began
     step: int
     tainted: bool
+    init: int  # seconds to the first step; not the same each time
     dangers: list[tuple[int, str]]
 
 
@@ -73,7 +46,9 @@ class Lives:
         if isinstance(started, tuple):
             return life.ends(*started)
         life.started = started
-        run = _Run(life, started, step, bad, self._dangers_of_start(started, chance, bad=bad))
+        init = round(self._training.init * chance.between(90, 125) / 100)
+        dangers = self._dangers_of_start(started, init, chance, bad=bad)
+        run = _Run(life, started, step, bad, init, dangers)
         while not self._ran_to_its_end(run, chance):
             pass
         self._settle_uploads(life, chance)
@@ -82,9 +57,9 @@ class Lives:
     # While it runs
 
     def _dangers_of_start(
-        self, started: int, chance: Chance, *, bad: bool
+        self, started: int, init: int, chance: Chance, *, bad: bool
     ) -> list[tuple[int, str]]:
-        truth, init = self._truth, self._training.init
+        truth = self._truth
         early = started + chance.between(0.3 * init, 0.95 * init)
         dangers = [(at, cause) for at, cause in truth.deaths if at > started]
         if inside(truth.incidents, started):
@@ -98,7 +73,7 @@ class Lives:
         if chance.happens(truth.flaky_start):
             dangers.append((early, "flaky"))
         if truth.bug_at == 0:
-            dangers.append((early, "bug"))
+            dangers.append((started + round(_BUG_AT * init), "bug"))
         if bad and truth.taint and truth.taint.cause == "unloadable":
             dangers.append((early, "unloadable"))
         if truth.flaky_every < FOR_EVER:
@@ -109,7 +84,7 @@ class Lives:
 
     def _ran_to_its_end(self, run: _Run, chance: Chance) -> bool:
         """Run the container once; False: SageMaker starts it again in the same job."""
-        first = run.clock + self._training.init
+        first = run.clock + run.init
         at, cause = min([*run.dangers, *self._dangers(run, first, chance)])
         at, cause = self._save_until(run, first, at, cause, chance)
         if cause == "finished" and self._goes_down_at_end(at):

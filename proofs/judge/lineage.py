@@ -2,8 +2,9 @@
 
 from local.in_memory import InMemoryWorld
 from proofs.judge import rates, requests
+from proofs.judge.attempt import Life, Save
 from proofs.judge.chance import Chance
-from proofs.judge.life import Life, Lives, Save
+from proofs.judge.life import Lives
 from proofs.judge.record import Line, Record
 from proofs.judge.truth import Case
 from proofs.judge.week import FOR_EVER, Window, overlap

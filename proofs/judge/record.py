@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from proofs.judge.life import Life
+from proofs.judge.attempt import Life
 from proofs.judge.truth import Case
 from proofs.judge.week import DAY, FOR_EVER, HOUR, next_look, next_morning, stamp
 
