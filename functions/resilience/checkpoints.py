@@ -62,7 +62,7 @@ def is_own(checkpoint: Checkpoint, facts: Facts) -> bool:
     """Whether this very attempt made it: by the job that its metadata names.
 
     A version that names no job, as a script without this project's callbacks logs it, is the
-    attempt's where it came after the launch.
+    attempt's where it came after the launch, and the attempt has trained.
     """
     return _is_of_the_attempt(checkpoint.job, checkpoint.number, facts)
 
@@ -81,7 +81,9 @@ def may_be_own(upload: Upload, facts: Facts) -> bool:
 def _is_of_the_attempt(job: str | None, number: int, facts: Facts) -> bool:
     if job is not None:
         return job == facts.job
-    return facts.lineage is not None and number > facts.lineage.ledger.seen
+    if facts.lineage is None or not facts.started:
+        return False
+    return number > facts.lineage.ledger.seen
 
 
 def is_barring(alias: str) -> bool:

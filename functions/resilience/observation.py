@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from resilience import checkpoints, environment, identity, policy, relaunch, tags, work
-from resilience.decisions import CheckpointRequest, Facts, Lineage, Lookup, Mode
+from resilience.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup, Mode
 from resilience.events import Hint
-from resilience.failures import Classification, End, classify
+from resilience.failures import Classification, End, classify, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
 
@@ -44,7 +44,7 @@ def observe(
     )
     answer = _answer(facts, asked, asking, world)
     facts, answer = _reconciled(facts, answer, environment.read(job.described), world)
-    return Observed(job, own, _with_answer(facts, answer))
+    return Observed(job, own, _with_log(_with_answer(facts, answer), job, world))
 
 
 def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
@@ -187,6 +187,23 @@ def _with_answer(facts: Facts, answer: Answer) -> Facts:
         elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
         heartbeat_at=answer.heartbeat_at,
     )
+
+
+def _with_log(facts: Facts, job: Job, world: World) -> Facts:
+    """Ask the job's own log for the cause that its reason does not name.
+
+    After W&B: an attempt that advanced needs no cause. So most decisions never wait for a log.
+    """
+    if world.logs is None or not policy.needs_log(facts):
+        return facts
+    tails = world.logs.tails(facts.job, work.hosts(job.described))
+    if not tails:
+        return replace(facts, log_read=LogRead.UNAVAILABLE)
+    facts = replace(facts, log_read=LogRead.FOUND)
+    said = classify_log(tails)
+    if said is None:
+        return facts
+    return replace(facts, failure_class=said.failure_class, failure_rule=said.rule)
 
 
 def _ever_trained(facts: Facts) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Mode, Upload
+from resilience.failures import Tail
 from resilience.relaunch import Request, Shape
 
 
@@ -63,15 +64,24 @@ class Checkpoints(Protocol):
         ...
 
 
+class JobLogs(Protocol):
+    def tails(self, job: str, hosts: int) -> tuple[Tail, ...]:
+        """Read the end of each host's own log; empty where none can be read.
+
+        Never raises for CloudWatch. Of many hosts, some are read.
+        """
+        ...
+
+
 class Waits(Protocol):
     def schedule(self, job: str, times: int, due: int) -> None:
         """Have the job looked at again; a schedule that stands is left as it is."""
         ...
 
-    def is_reminder_set(self, job: str) -> bool: ...
+    def is_reminder_set(self, job: str, verdict: str) -> bool: ...
 
-    def remind(self, job: str, due: int) -> None:
-        """Have the job looked at again; a reminder that stands is left as it is."""
+    def remind(self, job: str, verdict: str, due: int) -> None:
+        """Have the job looked at again; a reminder of this verdict that stands is left as it is."""
         ...
 
 
@@ -97,3 +107,4 @@ class World:
     notifications: Notifications
     mode: Callable[[], Mode]
     now: Callable[[], int]  # epoch seconds
+    logs: JobLogs | None = None  # None: the stack does not read them

@@ -36,6 +36,7 @@ class Settings(_Allowlist):
     topic_arn: str
     schedule_group: str
     schedule_role_arn: str
+    reads_job_logs: bool
     policy: Policy
 
 
@@ -69,6 +70,7 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
         schedule_role_arn=_text(environment, "RESILIENCE_SCHEDULE_ROLE_ARN"),
+        reads_job_logs=_yes(environment, "RESILIENCE_READ_JOB_LOGS"),
         policy=_policy(environment),
     )
 
@@ -90,7 +92,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
 
 
 def _policy(environment: Mapping[str, str]) -> Policy:
-    """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
+    """Read the numbers: RESILIENCE_MAX_JOBS and so on; one that is not set has its default."""
     names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
     given = set(environment)
     return Policy(
@@ -103,6 +105,13 @@ def _mode(environment: Mapping[str, str]) -> Mode:
     if word not in set(Mode):
         raise SettingsMissing(f"RESILIENCE_MODE must be one of {', '.join(Mode)}, not {word!r}")
     return Mode(word)
+
+
+def _yes(environment: Mapping[str, str], name: str) -> bool:
+    word = _text(environment, name)
+    if word not in {"yes", "no"}:
+        raise SettingsMissing(f"{name} must be yes or no, not {word!r}")
+    return word == "yes"
 
 
 def _images(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -58,7 +58,8 @@ _CLASSES = frozenset(map(str, FailureClass))
 _LEDGER_FIELDS = {
     "unpaid": "unpaid",
     "without-work": "without_work",
-    "lost-seconds": "lost_seconds",
+    "by-program": "by_program",
+    "lost": "lost_seconds",
     "same": "same",
     "best": "best",
     "seen": "seen",

@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 
 from proofs.judge import rates
 from proofs.judge.chance import Chance
+from proofs.judge.starts import Starts
 from proofs.judge.truth import Taint, Training, Truth
 from proofs.judge.week import FOR_EVER, HOUR, MINUTE, Window, inside
 
 _GRACE = 120  # seconds that SageMaker leaves between SIGTERM and the end
-# When and of what the start fails; or not before when it can succeed.
-_Obstacle = tuple[int, str] | int
 _GRACEFUL = frozenset({"time_limit", "max_wait", "stopped"})
 _RESTARTS = frozenset({"repaired", "spot"})
 
@@ -60,6 +59,7 @@ class Lives:
 
     def __init__(self, training: Training, truth: Truth, chance: Chance) -> None:
         self._training, self._truth, self._chance = training, truth, chance
+        self._starts = Starts(training, truth)
         self._faults = chance.of("faults")
         self._age, self._next_fault = 0, 0
         self._gone_bad = False
@@ -69,62 +69,15 @@ class Lives:
     def live(self, job: str, created: int, step: int, *, bad: bool) -> Life:
         """Live through an attempt that resumes at this step, from a checkpoint that may be bad."""
         chance, life = self._chance.of(job), Life(job, created, step)
-        started = self._start(life, chance)
-        if started is None:
-            return life
+        started = self._starts.start(created, chance)
+        if isinstance(started, tuple):
+            return life.ends(*started)
         life.started = started
         run = _Run(life, started, step, bad, self._dangers_of_start(started, chance, bad=bad))
         while not self._ran_to_its_end(run, chance):
             pass
         self._settle_uploads(life, chance)
         return life
-
-    # Before the container runs
-
-    def _start(self, life: Life, chance: Chance) -> int | None:
-        """When the container starts; None: it never did, and the life has ended."""
-        ready = life.created + chance.between(*self._training.startup)
-        for obstacle in (self._refusal, self._incident, self._drought, self._no_data, self._halt):
-            met = obstacle(life.created, ready, chance)
-            if isinstance(met, tuple):
-                life.ends(*met)
-                return None
-            ready = max(ready, met)
-        return ready
-
-    def _refusal(self, created: int, _: int, chance: Chance) -> _Obstacle:
-        if self._truth.never_starts:
-            return created + chance.between(60, 600), "never_starts"
-        if inside(self._truth.refused, created):
-            return created + chance.between(120, 480), "refused"
-        return created
-
-    def _incident(self, created: int, ready: int, chance: Chance) -> _Obstacle:
-        incidents = self._truth.incidents
-        met = inside(incidents, created) or inside(incidents, ready)
-        if met and chance.happens(rates.NEVER_STARTED_IN_INCIDENT):
-            return max(created, met.begin) + chance.between(60, 600), "incident"
-        return created
-
-    def _drought(self, created: int, _: int, chance: Chance) -> _Obstacle:
-        """SageMaker looks for instances for a while; some jobs wait for them in Pending."""
-        met = inside(self._truth.droughts, created)
-        if met is None:
-            return created
-        pending = chance.happens(rates.SHARE_PENDING)
-        patience = rates.PENDING if pending else rates.GIVES_UP_ON_CAPACITY
-        gives_up = created + chance.between(*patience)
-        if gives_up < met.end:
-            return gives_up, "pending" if pending else "capacity"
-        return met.end + chance.between(*self._training.startup)
-
-    def _no_data(self, created: int, ready: int, chance: Chance) -> _Obstacle:
-        met = inside(self._truth.data_down, ready)
-        return (ready, "download") if met and chance.happens(0.5) else created
-
-    def _halt(self, created: int, ready: int, _: Chance) -> _Obstacle:
-        stop = self._truth.stop
-        return (stop.at + 5, "stopped") if stop and created <= stop.at < ready else created
 
     # While it runs
 
@@ -161,8 +114,6 @@ class Lives:
         at, cause = self._save_until(run, first, at, cause, chance)
         if cause == "finished" and self._goes_down_at_end(at):
             cause = "wandb_down"
-        if cause == "spot" and chance.happens(rates.SHARE_INTERRUPTED):
-            cause = "interrupted"
         reached = run.step + max(0, at - first)
         ran = max(0, at - run.clock)  # it may end while it waits for another instance
         run.life.trained += ran
@@ -189,7 +140,8 @@ class Lives:
         if training.max_wait is not None:
             dangers.append((life.created + training.max_wait, "max_wait"))
             up = chance.by_deciles(rates.SPOT_UP_HOURS) * HOUR / truth.storm
-            dangers.append((run.clock + max(60, round(up)), "spot"))
+            ends = chance.happens(rates.SHARE_INTERRUPTED)
+            dangers.append((run.clock + max(60, round(up)), "interrupted" if ends else "spot"))
         taint = truth.taint
         if taint and self._goes_bad(run, taint) and run.step <= taint.dies_at:
             # What cannot be loaded does no harm before it is loaded.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resilience import policy
+from resilience import policy, reporting
 from resilience.decisions import Facts, Judged, Reason, Succession, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
@@ -98,7 +98,7 @@ def test_a_successor_of_ours_is_no_other_writer() -> None:
 
 def test_a_person_is_notified_when_the_wait_begins_and_not_at_each_look() -> None:
     facts = of_a_run(NOW)
-    assert policy.notifies(policy.decide(facts))
+    assert reporting.notifies(policy.decide(facts))
     again = ended(
         FailureClass.INFRASTRUCTURE,
         checkpoint("v2", 20),
@@ -109,4 +109,4 @@ def test_a_person_is_notified_when_the_wait_begins_and_not_at_each_look() -> Non
     )
     decision = policy.decide(again)
     assert (decision.verdict, decision.reason) == HELD
-    assert not policy.notifies(decision)
+    assert not reporting.notifies(decision)

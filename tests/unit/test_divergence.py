@@ -1,5 +1,7 @@
 """A loss that diverged, as the controller sees it: back before it, and not for ever."""
 
+from dataclasses import replace
+
 import botocore.session
 import pytest
 
@@ -80,21 +82,26 @@ def test_when_the_very_checkpoint_that_it_began_with_is_suspect_it_goes_back_fur
     assert (decision.successor.checkpoint, decision.successor.rejected) == (V2, ("v3",))
 
 
-def test_to_diverge_again_before_a_healthy_checkpoint_is_for_a_person() -> None:
-    began = attempt(2, started_from="v2", started_step=20, seen=3)
-    again = checkpoint("v4", 30, "suspect-v4")
-    decision = policy.decide(diverged(V1, V2, V3_SUSPECT, again, lineage=began))
-    assert outcome(decision) == (Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP)
-
-
 def test_a_first_attempt_with_nothing_but_suspects_is_for_a_person() -> None:
     assert outcome(policy.decide(diverged(V3_SUSPECT))) == (Verdict.STOP, Reason.NO_CHECKPOINT)
 
 
-def test_the_lineage_diverges_only_as_often_as_its_budget_allows() -> None:
-    spent = attempt(4, started_from="v1", started_step=10, ends=(("user_code", 3),))
-    decision = policy.decide(diverged(V1, V2, V3_SUSPECT, lineage=spent))
-    assert outcome(decision) == (Verdict.STOP, Reason.CLASS_BUDGET_EXHAUSTED)
+def test_a_loss_that_diverges_thrice_is_for_a_person_though_it_was_healthy_for_a_while() -> None:
+    """Each attempt commits a step further before its loss diverges, and none for an hour."""
+    lineage, versions, reasons = FIRST, (V1,), []
+    for number in (2, 3, 4):
+        healthy = checkpoint(f"v{number}", 10 * number)
+        suspect = checkpoint(f"v{number + 10}", 10 * number + 5, f"suspect-v{number + 10}")
+        versions = (*versions, healthy, suspect)
+        decision = policy.decide(diverged(*versions, lineage=lineage))
+        reasons.append(decision.reason)
+        if decision.successor is not None:
+            ledger = decision.successor.ledger
+            lineage = replace(
+                attempt(number, started_from=f"v{number}", started_step=10 * number), ledger=ledger
+            )
+    assert reasons[-1] is Reason.FAILED_AGAIN_AT_SAME_STEP
+    assert Reason.WALKED_BACK in reasons[:-1]
 
 
 def seed_offset(facts: Facts, own: dict[str, str], environment: dict[str, str]) -> str | None:

@@ -38,9 +38,12 @@ LINEAGE = {
     "resilience:attempt": "3",
     "resilience:checkpoint": "v4",
     "resilience:checkpoint-step": "40",
-    "resilience:ledger": "infrastructure=2 user_code=1 no-progress=1 at-checkpoint=1 seen=5",
+    "resilience:ledger": "infrastructure=2 user_code=1 unpaid=3 same=1 seen=5 place=0a1b2c3d",
     "resilience:rejected": "v5 v3",
 }
+
+
+STOPPED = policy.decide(ended(FailureClass.PERMISSION, started=False))
 
 
 @pytest.mark.parametrize("missing", OPTED_IN)
@@ -170,7 +173,7 @@ def test_a_successor_is_tagged_with_all_that_the_contract_names() -> None:
         "resilience:attempt": "4",
         "resilience:checkpoint": "v9",
         "resilience:checkpoint-step": "90",
-        "resilience:ledger": "infrastructure=3 no-progress=0 at-checkpoint=0",
+        "resilience:ledger": "infrastructure=3",
         "resilience:rejected": "v8 v7",
         "resilience:waiting": "2 2027-01-15T08:00:00Z",
     }
@@ -220,9 +223,10 @@ def test_the_lineage_is_read_from_a_successors_own_tags() -> None:
         started_step=40,
         ledger=Ledger(
             ends=(("infrastructure", 2), ("user_code", 1)),
-            without_progress=1,
-            at_checkpoint=1,
+            unpaid=3,
+            same=1,
             seen=5,
+            place="0a1b2c3d",
         ),
         rejected=("v5", "v3"),
     )
@@ -267,16 +271,14 @@ def test_an_attempt_number_below_two_makes_no_successor() -> None:
         assert tags.lineage(name, forged) == Lineage(root=name, attempt=1)
 
 
-def test_a_ledger_of_the_contracts_shortest_form_is_read() -> None:
-    short = LINEAGE | {"resilience:ledger": "infrastructure=2 no-progress=1"}
-    assert tags.lineage("root-r3", short).ledger == Ledger(
-        ends=(("infrastructure", 2),), without_progress=1
-    )
+def test_a_ledger_in_which_nothing_is_spent_is_a_word_and_not_empty() -> None:
+    assert tags.ledger_text(Ledger()) == "new"
+    assert tags.lineage("root-r3", LINEAGE | {"resilience:ledger": "new"}).ledger == Ledger()
 
 
 def test_a_number_of_eight_digits_is_the_largest_that_is_taken() -> None:
-    own = {"resilience:wait-total-seconds": "9" * 8}
-    assert tags.policy(own, Policy()).wait_total_seconds == 99_999_999
+    own = {"resilience:max-lost-seconds": "9" * 8}
+    assert tags.policy(own, Policy()).max_lost_seconds == 99_999_999
 
 
 @pytest.mark.parametrize(
@@ -296,13 +298,16 @@ def test_a_lineage_tag_that_is_gone_is_not_an_empty_one(missing: str) -> None:
         ("checkpoint", "v٣", "not a version"),
         ("checkpoint-step", "4e1", "not a whole number"),
         ("checkpoint-step", "-40", "not a whole number"),
-        ("ledger", "", "a part of the lineage's tags is gone"),
-        ("ledger", "infrastructure=2", "a part of the lineage's tags is gone"),
-        ("ledger", "infrastructure=two no-progress=0", "not a whole number"),
-        ("ledger", "infrastructure no-progress=0", "not a whole number"),
-        ("ledger", "no-progress=3 no-progress=0", "not a ledger of ours"),
-        ("ledger", "my_own_class=1 no-progress=0", "not a ledger of ours"),
-        ("ledger", "infrastructure=-2 no-progress=0", "not a whole number"),
+        ("ledger", "", "not a ledger of ours"),
+        ("ledger", "infrastructure=two same=1", "not a whole number"),
+        ("ledger", "infrastructure same=1", "not a whole number"),
+        ("ledger", "same=3 same=1", "not a ledger of ours"),
+        ("ledger", "place=0a1b2c3d place=0a1b2c3d", "not a ledger of ours"),
+        ("ledger", "my_own_class=1 same=1", "not a ledger of ours"),
+        ("ledger", "infrastructure=-2 same=1", "not a whole number"),
+        ("ledger", "new same=1", "not a ledger of ours"),
+        ("ledger", "place=step 40", "not a ledger of ours"),
+        ("ledger", "place=0A1B2C3D", "not a ledger of ours"),
         ("rejected", "v3,v4", "not a version"),
         ("waiting", "1", "a waiting tag without its start"),
         ("waiting", "1 yesterday", "not a UTC time"),
@@ -391,7 +396,7 @@ def test_a_due_time_that_is_no_time_is_due_now() -> None:
 
 
 def test_a_wait_is_recorded_with_its_due_time_its_cause_and_its_start() -> None:
-    decision = policy.decide(ended(FailureClass.CAPACITY))
+    decision = policy.decide(ended(FailureClass.CAPACITY, started=False))
     assert decision.due is not None
     assert tags.of_verdict(decision) == {
         "resilience:verdict": "WAIT",
@@ -408,17 +413,16 @@ def test_a_relaunch_is_recorded_with_its_successor_and_a_stop_without() -> None:
         "resilience:reason": "resumed_from_checkpoint",
         "resilience:successor": "root-r2",
     }
-    stopped = policy.decide(ended(FailureClass.OUT_OF_MEMORY))
-    assert tags.of_verdict(stopped) == {
+    assert tags.of_verdict(STOPPED) == {
         "resilience:verdict": "STOP",
-        "resilience:reason": "out_of_memory",
+        "resilience:reason": "permission_denied",
     }
 
 
 @pytest.mark.parametrize(("own", "fits"), [(47, 2), (48, 2), (49, 1), (50, 0), (51, 0)])
 def test_a_full_job_takes_as_much_of_a_verdict_as_it_has_room_for(own: int, fits: int) -> None:
     full = {f"k{number}": "" for number in range(own)} | {"aws:x": ""}
-    verdict = tags.of_verdict(policy.decide(ended(FailureClass.OUT_OF_MEMORY)))
+    verdict = tags.of_verdict(STOPPED)
     assert list(tags.with_room(full, verdict)) == ["resilience:verdict", "resilience:reason"][:fits]
 
 
@@ -427,7 +431,7 @@ def test_a_verdict_that_replaces_one_needs_no_room() -> None:
         "resilience:verdict": "WAIT",
         "resilience:reason": "throttled",
     }
-    verdict = tags.of_verdict(policy.decide(ended(FailureClass.OUT_OF_MEMORY)))
+    verdict = tags.of_verdict(STOPPED)
     assert tags.with_room(full, verdict) == verdict
 
 
@@ -495,10 +499,16 @@ def test_reasons_in_tags_are_one_word_that_sagemaker_takes() -> None:
 
 
 def test_the_ledger_of_the_longest_lineage_fits_into_a_tag() -> None:
+    never_counted = {FailureClass.STOPPED_BY_USER, FailureClass.CAPACITY, FailureClass.QUOTA}
     full = Ledger(
-        ends=tuple(sorted((str(name), 999) for name in FailureClass)),
-        without_progress=999,
-        at_checkpoint=9,
-        seen=999_999_999,
+        ends=tuple(sorted((str(name), 999) for name in FailureClass if name not in never_counted)),
+        unpaid=999,
+        without_work=99,
+        by_program=9,
+        lost_seconds=999_999,
+        same=9,
+        place="0a1b2c3d",
+        best=999_999_999_999,
+        seen=99_999_999,
     )
     assert len(tags.ledger_text(full)) <= 256

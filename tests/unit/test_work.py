@@ -66,3 +66,18 @@ def test_a_stop_at_the_time_limit_is_the_limits_and_any_other_a_persons(limit: o
     assert work.corrected(by_text, described).failure_class is expected
     unfinished = described | {"SecondaryStatusTransitions": [{"Status": "Training"}]}
     assert work.corrected(by_text, unfinished) == by_text
+
+
+@pytest.mark.parametrize(
+    ("resources", "hosts"),
+    [
+        ({"InstanceType": "ml.g5.2xlarge", "InstanceCount": 4}, 4),
+        ({"InstanceGroups": [{"InstanceCount": 2}, {"InstanceCount": 3}]}, 5),
+        ({"InstanceCount": 0, "InstanceGroups": [{"InstanceCount": 2}]}, 2),
+        ({"InstanceCount": 4, "InstanceGroups": []}, 4),
+        ({}, 1),
+        (None, 1),
+    ],
+)
+def test_each_instance_of_each_group_is_a_host(resources: object, hosts: int) -> None:
+    assert work.hosts({"ResourceConfig": resources}) == hosts

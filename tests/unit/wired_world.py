@@ -97,6 +97,8 @@ class Wire:
             raise Refusal(self.refuse[operation], f"Value '{self.whisper}' is not allowed")
         if operation == "Publish":
             return _PUBLISHED
+        if operation == "GetSchedule":
+            raise Refusal("ResourceNotFoundException", self.whisper)
         asked = json.loads(body)
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "DescribeTrainingJob": self._describe,
@@ -108,6 +110,8 @@ class Wire:
             "GetSecretValue": lambda _: {"SecretString": self.wandb_key},
             "SendMessage": lambda _: {"MessageId": "a-message"},
             "SendMessageBatch": lambda _: {"Successful": [], "Failed": []},
+            "DescribeLogStreams": self._streams,
+            "GetLogEvents": self._events,
             "CreateSchedule": lambda _: {
                 "ScheduleArn": f"arn:aws:scheduler:::{urlsplit(url).path}"
             },
@@ -144,6 +148,15 @@ class Wire:
         names = self.world.sagemaker.names()
         jobs = [self._describe({"TrainingJobName": name}) for name in names]
         return {"Results": [{"TrainingJob": job} for job in jobs]}
+
+    def _streams(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"logStreams": [{"logStreamName": f"{asked['logStreamNamePrefix']}1769828400"}]}
+
+    def _events(self, asked: dict[str, Any]) -> dict[str, Any]:
+        job = asked["logStreamName"].partition("/")[0]
+        lines = [line for tail in self.world.logs.tails(job, 1) for line in tail]
+        events = [{"timestamp": line.at, "message": line.text} for line in lines]
+        return {"events": events, "nextBackwardToken": "b/0", "nextForwardToken": "f/0"}
 
     def _parameter(self, asked: dict[str, Any]) -> dict[str, Any]:
         told = {"Name": asked["Name"], "Type": "String", "Value": self.mode}
