@@ -18,5 +18,7 @@ def somebody_else_writes(facts: Facts) -> bool:
     beat = facts.heartbeat_at
     if beat is None:
         return False
-    is_own = facts.ended_at is not None and beat <= facts.ended_at + _OWN_SECONDS
+    # A job that never started wrote nothing: the last of the lineage to write ended before it.
+    last = facts.ended_at if facts.started else facts.created_at
+    is_own = last is not None and beat <= last + _OWN_SECONDS
     return not is_own and facts.observed_at - beat <= _SILENT_SECONDS

@@ -58,6 +58,23 @@ def test_a_job_whose_end_nobody_knows_waits_until_its_run_is_silent() -> None:
     assert outcome(of_a_run(NOW - 6 * MINUTE, None)) == RELAUNCHED
 
 
+def test_a_job_that_never_started_wrote_nothing() -> None:
+    def waiting(beat_ago: int, created_ago: int) -> Facts:
+        return ended(
+            FailureClass.CAPACITY,
+            checkpoint("v2", 20),
+            lineage=attempt(),
+            started=False,
+            created_at=NOW - created_ago,
+            ended_at=NOW - 10,
+            judged=Judged(verdict="WAIT", reason="capacity_unavailable", due=NOW),
+            heartbeat_at=NOW - beat_ago,
+        )
+
+    assert outcome(waiting(beat_ago=20, created_ago=3600)) == HELD
+    assert outcome(waiting(beat_ago=200, created_ago=180)) == RELAUNCHED  # its parent's last words
+
+
 def test_an_end_that_is_final_is_not_hidden_by_whoever_writes() -> None:
     exhausted = attempt(unpaid=10_000)
     facts = ended(

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from local.in_memory import InMemoryWorld
 from resilience import environment
+from resilience import tags as tag_names
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup, Reason, Verdict
 from tests.unit.recovery_world import (
     ENVIRONMENT,
@@ -159,3 +161,22 @@ def test_a_project_that_w_and_b_hides_starts_no_lineage_over_that_ever_trained()
     assert decide(world, hint(SUCCESSOR)).reason is Reason.CAPACITY_UNAVAILABLE
     world.clock.pass_by(HOUR)
     assert decide(world, hint(SUCCESSOR)).reason is Reason.WANDB_REFUSED
+
+
+def test_a_root_name_that_is_used_again_stops_until_the_older_successor_is_deleted() -> None:
+    world = died()
+    deliver(world)
+    end(world, SUCCESSOR)
+    world.sagemaker.delete(JOB)
+    created = datetime.fromtimestamp(world.clock(), UTC)
+    running = {"TrainingJobStatus": "InProgress", "CreationTime": created}
+    world.sagemaker.put(JOB, described_job(died()) | running, TAGS)
+    end(world, JOB)
+    assert decide(world).reason is Reason.NAME_TAKEN
+    assert world.sagemaker.names() == (SUCCESSOR, JOB)
+    # What the runbook says.
+    world.sagemaker.delete(SUCCESSOR)
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tag_names.AGAIN: "the older one is gone"})
+    assert decide(world).verdict is Verdict.RELAUNCH
+    assert decide(world).reason is Reason.ALREADY_JUDGED
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
