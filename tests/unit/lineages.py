@@ -77,6 +77,8 @@ TRAINED = [one for one in FailureClass if one is not FailureClass.STOPPED_BY_USE
 PROGRAM = [one for one in TRAINED if row(one).blame is Blame.PROGRAM]
 OUTSIDE = [one for one in TRAINED if row(one).blame is Blame.OUTSIDE]
 LIMIT = [one for one in TRAINED if row(one).blame is Blame.LIMIT]
+# Those that go on or stop at once; a missing right waits for a person.
+AT_ONCE = [*PROGRAM, *OUTSIDE, *LIMIT]
 
 FIRST = Lineage(root="root", attempt=1)
 
