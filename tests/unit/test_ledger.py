@@ -24,7 +24,7 @@ SECOND = {
         (Ledger(place="0123abcd"), "place=0123abcd"),
         (
             Ledger(unpaid=1, without_work=2, lost_seconds=3),
-            "unpaid=1 without-work=2 lost-seconds=3",
+            "unpaid=1 without-work=2 lost=3",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from local.in_memory import InMemoryWandb, InMemoryWorld
+from local.in_memory import InMemoryWorld
 from local.replaying.log_line import redecide
 from resilience import policy
 from resilience.decisions import Decision, LogRead, Lookup, Mode, Reason, Verdict
@@ -18,6 +18,7 @@ from tests.unit.recovery_world import (
     WANDB,
     decide,
     hint,
+    never_started,
     trained,
 )
 
@@ -125,10 +126,7 @@ def test_an_attempt_that_advanced_is_not_asked_why_it_died() -> None:
 
 
 def test_a_job_that_never_began_has_no_log_to_ask() -> None:
-    world = trained()
-    world.wandb = InMemoryWandb()
-    world.wandb.have_project(WANDB.entity, WANDB.project)
-    world.sagemaker.end(JOB, "Failed", "Failed", NOTHING)
+    world = never_started(NOTHING)
     facts = decide(world).facts
     assert (facts.started, facts.lookup) == (False, Lookup.FOUND)
     assert world.logs.asked == []
