@@ -45,6 +45,9 @@ _CONFIRMED, _WALKED_BACK = 2, 3
 _CONFIRM_SECONDS = 900
 # An upload that has not ended when the job has is given so long (W&B commits within seconds).
 _UPLOAD_SECONDS, _UPLOAD_LOOK_SECONDS = 90, 15
+# What the fleet breaker holds looks again after so long, or up to twice as long: when it closes,
+# the fleet does not come back in one second.
+_HOLD_SECONDS = 900
 
 
 def decide(facts: Facts) -> Decision:
@@ -74,6 +77,7 @@ def decide(facts: Facts) -> Decision:
         or _unanswered(case)
         or _given_up(case)
         or _held_back(case)
+        or _held_by_the_fleet(case)
         or _relaunch(case)
     )
 
@@ -102,16 +106,23 @@ def _ignore(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line per re
     # Before any verdict that a tag may claim: no tag brings back what a person stopped.
     stopped = facts.failure_class is FailureClass.STOPPED_BY_USER
     if facts.judged is not None:
-        return _still_judged(facts.judged, facts.observed_at, stopped=stopped)
+        tried = _is_tried_for_the_fleet(facts)
+        return _still_judged(facts.judged, facts.observed_at, stopped=stopped, tried=tried)
     return Reason.STOPPED_BY_USER if stopped else None
 
 
-def _still_judged(judged: Judged, now: int, *, stopped: bool) -> Reason | None:
+def _is_tried_for_the_fleet(facts: Facts) -> bool:
+    """Whether the fleet breaker lets this job through before it is due."""
+    held = facts.judged is not None and facts.judged.reason == Reason.FLEET_BREAKER_OPEN
+    return held and facts.breaker.tries(facts.job)
+
+
+def _still_judged(judged: Judged, now: int, *, stopped: bool, tried: bool) -> Reason | None:
     if judged.verdict != Verdict.WAIT:
         return Reason.ALREADY_JUDGED
     if stopped:
         return Reason.STOPPED_BY_USER
-    if judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
+    if not tried and judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
         return Reason.NOT_DUE
     return None
 
@@ -252,6 +263,17 @@ def _held_back(case: Case) -> Decision | None:
     return None
 
 
+def _held_by_the_fleet(case: Case) -> Decision | None:
+    """Many lineages died soon of one cause: one at a time finds out whether it is over.
+
+    An attempt that advanced is evidence that its lineage works, and goes on.
+    """
+    facts = case.facts
+    if case.advanced or not facts.breaker.holds(facts.job, facts.cause):
+        return None
+    return wait_a_while(case, Reason.FLEET_BREAKER_OPEN, "fleet_breaker", _HOLD_SECONDS)
+
+
 def _relaunch(case: Case) -> Decision:
     choice = checkpoints.choose(case.facts, case.rejected)
     refused = _nothing_to_resume(case, choice)
@@ -342,7 +364,11 @@ def notifies(decision: Decision) -> bool:
         case Verdict.RELAUNCH:
             return not _tries_again(decision)
         case Verdict.WAIT:
-            return _needs_a_person_now(decision) or _a_day_has_passed(decision)
+            # Of what the breaker holds, the breaker itself notifies: once for the fleet.
+            of_the_fleet = decision.reason is Reason.FLEET_BREAKER_OPEN
+            return not of_the_fleet and (
+                _needs_a_person_now(decision) or _a_day_has_passed(decision)
+            )
         case Verdict.IGNORE:
             return False
         case _:

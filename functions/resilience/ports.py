@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Mode
+from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup
 from resilience.relaunch import Request, Shape
+from resilience.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +93,5 @@ class World:
     checkpoints: Checkpoints
     waits: Waits
     notifications: Notifications
-    mode: Callable[[], Mode]
+    switches: Callable[[], Switches]  # both, read afresh in one call
     now: Callable[[], int]  # epoch seconds
