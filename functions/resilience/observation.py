@@ -93,6 +93,7 @@ def _establish(
     env = environment.read(described)
     request = _request(name, env, own)
     classification = _classify(described, env, own)
+    signature = work.signature(described)
     return Facts(
         job=name,
         status=str(described.get("TrainingJobStatus")),
@@ -102,7 +103,7 @@ def _establish(
         ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
         started=work.started(described),
         seconds=work.seconds(described),
-        signature=work.signature(described),
+        signature=signature,
         mode=Mode.OFF,
         request=request,
         tags_invalid=request is None and identity.opted_in(env, own),
@@ -124,7 +125,7 @@ def _establish(
             described, own, settings.allowed_images, settings.training_roles
         ),
         policy=tags.policy(own, settings.policy),
-        cause=work.cause(described),
+        cause=work.cause_of(classification.failure_class, signature),
     )
 
 

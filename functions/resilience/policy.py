@@ -77,7 +77,6 @@ def decide(facts: Facts) -> Decision:
         or _unanswered(case)
         or _given_up(case)
         or _held_back(case)
-        or _held_by_the_fleet(case)
         or _relaunch(case)
     )
 
@@ -263,6 +262,16 @@ def _held_back(case: Case) -> Decision | None:
     return None
 
 
+def _relaunch(case: Case) -> Decision:
+    choice = checkpoints.choose(case.facts, case.rejected)
+    refused = _nothing_to_resume(case, choice)
+    walked_back = case.rejected != case.lineage.rejected
+    decision = (
+        refused or _held_by_the_fleet(case) or _launched(case, choice, walked_back=walked_back)
+    )
+    return replace(decision, passed_over=choice.passed_over)
+
+
 def _held_by_the_fleet(case: Case) -> Decision | None:
     """Many lineages died soon of one cause: one at a time finds out whether it is over.
 
@@ -272,14 +281,6 @@ def _held_by_the_fleet(case: Case) -> Decision | None:
     if case.advanced or not facts.breaker.holds(facts.job, facts.cause):
         return None
     return wait_a_while(case, Reason.FLEET_BREAKER_OPEN, "fleet_breaker", _HOLD_SECONDS)
-
-
-def _relaunch(case: Case) -> Decision:
-    choice = checkpoints.choose(case.facts, case.rejected)
-    refused = _nothing_to_resume(case, choice)
-    walked_back = case.rejected != case.lineage.rejected
-    decision = refused or _launched(case, choice, walked_back=walked_back)
-    return replace(decision, passed_over=choice.passed_over)
 
 
 def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:

@@ -64,15 +64,19 @@ def classification(described: Mapping[str, object], completed_mark: bool | None)
 
 
 def cause(described: Mapping[str, object]) -> str:
-    """What the fleet breaker counts the end as; empty where it ended well.
+    """What the fleet breaker counts the end as, from what Search shows of it."""
+    return cause_of(classification(described, None).failure_class, signature(described))
 
-    From what both DescribeTrainingJob and Search show, so that sweep and decision say the same.
+
+def cause_of(failure_class: FailureClass | None, signature: str) -> str:
+    """The same from parts; empty where it ended well or a person ended it.
+
+    By the FailureReason alone: the sweep reads no logs, and both must say the same.
     """
-    failure_class = classification(described, None).failure_class
-    if failure_class in {None, FailureClass.STOPPED_BY_USER}:
+    if failure_class is None or failure_class is FailureClass.STOPPED_BY_USER:
         return ""
     outside = failures.row(failure_class).blame is Blame.OUTSIDE
-    return breaker.cause(str(failure_class), signature(described), outside=outside)
+    return breaker.cause(str(failure_class), signature, outside=outside)
 
 
 def corrected(by_text: Classification, described: Mapping[str, object]) -> Classification:

@@ -43,7 +43,7 @@ def create_shape() -> Any:  # noqa: ANN401 — botocore has no types
 
 
 class InMemorySageMaker:
-    """Fulfils ports.TrainingJobs and sweeping.EndedJobs."""
+    """Fulfils ports.TrainingJobs and fleet.EndedJobs."""
 
     def __init__(
         self,
@@ -202,5 +202,5 @@ class InMemorySageMaker:
             environment=dict(job.get("Environment", {})),
             ended_at=int(ended.timestamp()),
             started_at=int(started.timestamp()) if started else None,
-            described=deepcopy(job),
+            described=dict(job),
         )

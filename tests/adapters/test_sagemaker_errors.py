@@ -201,7 +201,7 @@ CALLS: dict[str, Callable[[SageMakerTrainingJobs], object]] = {
     "add_tags": lambda jobs: jobs.add_tags(f"{ARNS}night-1", {"resilience:verdict": "STOP"}),
     "opted_in": lambda jobs: jobs.opted_in(since=0),
     "waiting": lambda jobs: jobs.waiting(),
-    "relaunched": lambda jobs: jobs.relaunched(since=0),
+    "failed": lambda jobs: jobs.failed(since=0),
     "named": lambda jobs: list(jobs.named(["night-1"])),
 }
 
@@ -304,14 +304,14 @@ def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Servic
 
 def test_a_search_without_an_end_is_cut_and_says_so(sagemaker: Service) -> None:
     sagemaker.server.reply(found("a", token="more"))
-    seen = sagemaker.jobs.relaunched(since=0)
+    seen = sagemaker.jobs.failed(since=0)
     assert (len(seen.jobs), seen.whole) == (20, False)
     assert len(sagemaker.server.asked) == 20
     assert not sagemaker.jobs.waiting().whole
 
 
 def test_no_search_asks_for_a_tag_that_is_not_there(sagemaker: Service) -> None:
-    for call in ("opted_in", "waiting", "relaunched", "named"):
+    for call in ("opted_in", "waiting", "failed", "named"):
         sagemaker.server.reply(found())
         CALLS[call](sagemaker.jobs)
         assert sagemaker.server.asked

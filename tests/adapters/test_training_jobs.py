@@ -177,13 +177,13 @@ def test_the_sweep_finds_waits_with_their_due_times(service: Service) -> None:
     assert due[name] == "2026-01-31T03:00:00Z"
 
 
-def test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others(service: Service) -> None:
-    first, successor = service.failed(OPTED_IN), service.failed(OPTED_IN | {tags.PARENT: "night"})
-    created(service, OPTED_IN | {tags.PARENT: "night"})
+def test_failed_jobs_that_are_opted_in_are_found_and_no_others(service: Service) -> None:
+    ours, other = service.failed(OPTED_IN), service.failed()
+    running = created(service, OPTED_IN)
     now = int(time.time())
-    found = names(service.jobs.relaunched(since=now - 600))
-    assert found & {first, successor} == {successor}
-    assert successor not in names(service.jobs.relaunched(since=now + 60))
+    found = names(service.jobs.failed(since=now - 600))
+    assert found & {ours, other, running} == {ours}
+    assert ours not in names(service.jobs.failed(since=now + 60))
 
 
 def test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out(

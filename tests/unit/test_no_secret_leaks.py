@@ -297,7 +297,7 @@ FAULTS = {
     "AddTags": ("ValidationException", GPU),
     "Publish": ("AuthorizationError", GPU),
     "CreateSchedule": ("ValidationException", CAPACITY),
-    "GetParameter": ("AccessDeniedException", GPU),
+    "GetParameters": ("AccessDeniedException", GPU),
     "GetSecretValue": ("InternalServiceError", GPU),
 }
 

@@ -6,18 +6,9 @@ from hypothesis import strategies as st
 
 from resilience.breaker import OPEN_SECONDS, UNREADABLE, Breaker, Circuit, is_due
 from resilience.switches import breaker_of, text_of
-from tests.unit.strategies import INSTANTS, JOB_NAMES
+from tests.unit.strategies import BREAKERS
 
 WRITTEN = 4_000_000_000
-BREAKERS = st.builds(
-    Breaker,
-    state=st.sampled_from(Circuit),
-    since=INSTANTS,
-    cause=st.sampled_from(["", "infrastructure", "user_code/0123abcd", "several", UNREADABLE]),
-    probe=st.just("") | JOB_NAMES,
-    died_within=st.integers(0, 3599),
-    mailed=INSTANTS,
-)
 
 
 @given(breaker=BREAKERS)
