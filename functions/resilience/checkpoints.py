@@ -62,11 +62,13 @@ def is_own(checkpoint: Checkpoint, facts: Facts) -> bool:
     """Whether this very attempt made it: by the job that its metadata names.
 
     A version that names no job, as a script without this project's callbacks logs it, is the
-    attempt's where it came after the launch.
+    attempt's where it came after the launch, and the attempt has trained.
     """
     if checkpoint.job is not None:
         return checkpoint.job == facts.job
-    return facts.lineage is not None and checkpoint.number > facts.lineage.ledger.seen
+    if facts.lineage is None or not facts.started:
+        return False
+    return checkpoint.number > facts.lineage.ledger.seen
 
 
 def is_barring(alias: str) -> bool:

@@ -4,7 +4,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import assert_never
 
-from resilience import environment, identity, policy, relaunch, tags, telemetry
+from resilience import environment, identity, policy, relaunch, reporting, tags, telemetry
 from resilience.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.events import Hint, NotForUs
@@ -135,7 +135,7 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
     What cannot be recorded now is reported once a day, however often its message comes.
     """
     verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
-    if policy.notifies(decision) and not _is_reported(decision, world):
+    if reporting.notifies(decision) and not _is_reported(decision, world):
         world.notifications.publish(decision)
     if not verdict:  # a job with 50 tags of its own has no room for one
         _remind(decision, world)
@@ -157,7 +157,7 @@ def _is_reported(decision: Decision, world: World) -> bool:
 
 def _remind(decision: Decision, world: World) -> None:
     """Have a schedule stand for "reported"; it brings the job back in a day."""
-    if policy.notifies(decision):
+    if reporting.notifies(decision):
         try:
             world.waits.remind(decision.facts.job, decision.facts.observed_at + _REMINDER_SECONDS)
         except Retry:

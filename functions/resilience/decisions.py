@@ -148,7 +148,8 @@ class Ledger:
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
     unpaid: int = 0  # attempts that did not work long enough to pay for their successor
-    without_work: int = 0  # in a row, of a kind that the program may be to blame for
+    without_work: int = 0  # attempts in a row
+    by_program: int = 0  # of those, the last in a row that the program may be to blame for
     lost_seconds: int = 0  # trained in a row without committing anything
     same: int = 0  # deaths in a row at the same place
     place: str = ""  # hash of the step and the reason's signature of the last such death
@@ -193,7 +194,8 @@ class Judged:
 class Policy:
     """Every number of the policy. Each can be overridden per job by the tag `resilience:<name>`."""
 
-    max_without_work: int = 3  # attempts in a row, for whatever reasons
+    max_without_work: int = 3  # in a row, where the program may be to blame
+    max_failing: int = 24  # in a row without work, whatever is to blame: about a day of tries
     max_lost_seconds: int = 172_800  # trained in a row without committing anything
     max_jobs: int = 100  # attempts that did not pay for their successor
     # Since the job ended; an older one needs a person's word. Longer than a dead letter is kept

@@ -94,7 +94,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
 
 
 def _policy(environment: Mapping[str, str]) -> Policy:
-    """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
+    """Read the numbers: RESILIENCE_MAX_JOBS and so on; one that is not set has its default."""
     names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
     given = set(environment)
     return Policy(

@@ -58,6 +58,7 @@ _CLASSES = frozenset(map(str, FailureClass))
 _LEDGER_FIELDS = {
     "unpaid": "unpaid",
     "without-work": "without_work",
+    "by-program": "by_program",
     "lost-seconds": "lost_seconds",
     "same": "same",
     "best": "best",

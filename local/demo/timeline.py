@@ -1,5 +1,6 @@
 """The end of the demo: what happened, attempt by attempt, and whether it is what must happen."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -106,8 +107,9 @@ def _unfinished(run: Run) -> list[str]:
     """Whether the work is really done: the mark, the model in S3, and one W&B run, finished."""
     last = list(run.attempts.values())[-1]
     found = []
-    if last.tags.get("resilience:completed") != "yes":
-        found.append(f"{last.name} has no completion mark")
+    token = str(last.described["Environment"]["RESILIENCE_COMPLETION_TOKEN"])
+    if last.tags.get("resilience:completed") != hashlib.sha256(token.encode()).hexdigest():
+        found.append(f"{last.name} does not prove that it completed")
     uri = str(last.described.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     objects = run.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=key) if key else {}

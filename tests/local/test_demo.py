@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 FAULTS = (
     *("gpu", "spot", "bug", "lost-event", "sigterm", "poison", "capacity", "wandb-down"),
-    *("user-stop", "wandb-stop"),
+    *("user-stop", "wandb-stop", "leak", "incident"),
 )
 
 
@@ -20,7 +20,7 @@ def test_a_broken_lineage_ends_as_the_design_says(fault: str) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=400,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -206,7 +206,7 @@ attempts = {
     "write data": lambda: put(prefix.replace("/code/", "/data/") + "x"),
     "move its run": lambda: tag("WANDB_RUN_ID"),
     "move its project": lambda: tag("WANDB_PROJECT"),
-    "raise its budget": lambda: tag("resilience:max-attempts"),
+    "raise its budget": lambda: tag("resilience:max-jobs"),
     "read its token": lambda: sagemaker.describe_training_job(
         TrainingJobName=victim.rpartition("/")[2]
     ),

@@ -78,7 +78,7 @@ PREFIXED = JOBS.replace("*", f"{EVERYTHING['TrainingJobPrefix']}*")
 # What may only be granted under a condition, and the condition: there is no other.
 VERDICT_ONLY = {
     "Null": {"aws:TagKeys": "false"},
-    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED)},
+    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED | {tags.ANSWERED})},
 }
 SNS_ALONE = {"StringLike": {"kms:ViaService": f"sns.{REGION}.*"}}
 GUARDED: dict[tuple[str, str], list[Any]] = {
@@ -345,7 +345,7 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
     [
         {"AllowedImages": "*"},
         {"AllowedEntityProjects": "*/*"},
-        {"Mode": "observe", "MaxAttempts": 100, "BreakerFailures": 10_000},
+        {"Mode": "observe", "MaxJobs": 1000, "BreakerFailures": 10_000},
         {"NotificationEmail": "oncall@example.com", "WandbBaseUrl": "https://my.wandb.io"},
         {"MaxAgeDays": 365, "SecurityGroupIds": "sg-1a"},
     ],

@@ -198,7 +198,7 @@ def test_a_judged_job_may_get_every_tag_of_a_verdict() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    sorted(FORWARD | {tags.MODE, tags.COMPLETED, tags.PROJECT, "team"}),
+    sorted(FORWARD | {tags.MODE, tags.AGAIN, tags.COMPLETED, tags.PROJECT, "team"}),
 )
 def test_a_judged_job_keeps_its_ledger_and_what_people_set(key: str) -> None:
     assert not add_tags([key])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from resilience.failures import FailureClass, row
 from resilience.failures.rules import RULES
+from resilience.starts import refusal_of_the_start, why_not_started
 
 TEXTS = Path(__file__).with_name("failure_reasons.jsonl")
 PAGE = Path(__file__).parents[2] / "docs" / "failure-classes.md"
@@ -29,8 +30,15 @@ it to them.
    pinned checkpoint is to blame. Otherwise the cause that the text names decides, see below.
 3. **Status messages**, newest first, back to the point at which training was under way.
 
-| class | the class alone suggests | meaning |
-|---|---|---|
+## What a class decides
+
+Evidence of work decides first ([decision 18](decisions/0018-judge-by-work.md)): an attempt that
+saved a checkpoint of its own beyond all earlier ones goes on, whatever its class. The class counts
+in two cases: the job never began to train, or it trained and saved nothing new. In the second case
+the class says what the termination is evidence against.
+
+| class | it never trained | it trained and saved nothing new: evidence against | meaning |
+|---|---|---|---|
 """
 
 _READING = """
@@ -101,7 +109,17 @@ def render() -> str:
 
 def _class(failure_class: FailureClass) -> str:
     described = row(failure_class)
-    return f"| {failure_class} | {described.blame} | {described.meaning} |\n"
+    blame, before = str(described.blame), _before_it_trained(failure_class)
+    if failure_class is FailureClass.STOPPED_BY_USER:
+        blame = before = "never relaunched"
+    return f"| {failure_class} | {before} | {blame} | {described.meaning} |\n"
+
+
+def _before_it_trained(failure_class: FailureClass) -> str:
+    waits, refused = why_not_started(failure_class), refusal_of_the_start(failure_class)
+    if refused is None:
+        return f"waits (`{waits}`)"
+    return f"stops (`{refused}`); waits (`{waits}`) if the lineage has trained"
 
 
 def _example(text: Text) -> str:

@@ -33,9 +33,13 @@ SETTINGS = SweepSettings(
 )
 
 
-def swept(world: InMemoryWorld, failures: int = THRESHOLD) -> Swept:
+def swept(
+    world: InMemoryWorld,
+    failures: int = THRESHOLD,
+    seconds_left: Callable[[], float] = lambda: 60.0,
+) -> Swept:
     settings = replace(SETTINGS, breaker_failures=failures)
-    return sweep(world.fleet(), settings, world.clock(), lambda: 60.0)
+    return sweep(world.fleet(), settings, world.clock(), seconds_left)
 
 
 @dataclass(slots=True)
@@ -101,7 +105,7 @@ class Story:
             reason = self.dies(now, trained)
             if reason is not None:
                 self._ends(name, "Failed", reason)
-            elif trained >= self.needs and name not in self.roots or trained >= 10 * HOUR:
+            elif trained >= (10 * HOUR if name in self.roots else self.needs):
                 self._ends(name, "Completed", None)
 
     @property

@@ -1,6 +1,7 @@
 """The fleet breaker's states: what opens it, whom it holds, how it closes by itself."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -186,7 +187,7 @@ def test_whatever_happens_only_a_half_open_breaker_names_a_probe(steps: list[Ste
 @given(steps=STEPS)
 def test_whatever_happens_no_trial_begins_within_an_hour_of_a_death(steps: list[Step]) -> None:
     states = history(steps)
-    for (_, before), (now, after) in zip(states, states[1:], strict=False):
+    for (_, before), (now, after) in pairwise(states):
         if before.state is Circuit.OPEN and after.state is not Circuit.OPEN:
             assert now - before.since >= OPEN_SECONDS
 

@@ -30,7 +30,6 @@ OF_THE_SWEEP = {
     "RESILIENCE_BREAKER_PARAMETER": "/resilience/stack/breaker",
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
-    "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
     "RESILIENCE_MAX_AGE_DAYS": "15",
     "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
     "RESILIENCE_BREAKER_FAILURES": "25",
@@ -46,7 +45,7 @@ def test_what_is_given_is_read() -> None:
     assert len(read.training_roles) == 2
     assert read.policy == Policy()
     swept = settings.of_sweep(OF_THE_SWEEP)
-    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 172_800)
+    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 15 * 86_400)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -63,7 +62,7 @@ def test_a_mode_of_the_stack_that_is_none_is_refused_by_name(word: str) -> None:
             read({**given, "RESILIENCE_MODE": word})
 
 
-def test_the_sweep_looks_no_further_back_than_a_job_may_be_relaunched() -> None:
+def test_the_sweep_looks_back_as_far_as_a_job_may_be_relaunched() -> None:
     assert settings.of_on_training_ended(GIVEN).policy.max_age_days == 15
     one_day = OF_THE_SWEEP | {"RESILIENCE_MAX_AGE_DAYS": "1"}
     assert settings.of_sweep(one_day).lookback_seconds == 86_400

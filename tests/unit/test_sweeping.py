@@ -8,8 +8,8 @@ import pytest
 from local.in_memory import InMemoryWorld
 from resilience import tags
 from resilience.decisions import Mode, Reason, Verdict
-from resilience.fleet import SeenJob
-from resilience.sweeping import Swept, sweep
+from resilience.fleet import Pages, SeenJob
+from resilience.sweeping import Swept
 from tests.unit.fleet_story import GRACE, SETTINGS, swept
 from tests.unit.recovery_world import (
     CAPACITY,
@@ -21,7 +21,6 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     failed,
-    hint,
     hint_of,
     trained,
     verdict_of,
@@ -200,15 +199,84 @@ def test_a_tag_does_not_bring_back_what_ended_before_the_lookback() -> None:
     assert swept(world) == NOTHING
 
 
-@pytest.mark.parametrize("search", ["opted_in", "waiting", "again"])
-def test_a_search_that_there_was_no_time_for_is_named_and_what_it_found_is_sent(
-    search: str, monkeypatch: pytest.MonkeyPatch
+# --- many jobs, little time
+
+
+def seen_job(name: str, ended_at: int) -> SeenJob:
+    return SeenJob(
+        name=name,
+        status="Failed",
+        tags=TAGS,
+        environment={},
+        started_at=ended_at - 60,
+        ended_at=ended_at,
+        described={"TrainingJobStatus": "Failed"},
+    )
+
+
+def test_a_sweep_that_runs_out_of_time_has_sent_what_it_found_and_says_what_it_left(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    world = trained()
+    now = world.clock()
+
+    def pages(**_: object) -> Pages:
+        for page in range(50):
+            yield tuple(seen_job(f"job-{page}-{n}", now - GRACE) for n in range(100))
+
+    monkeypatch.setattr(world.sagemaker, "opted_in", pages)
+    left = iter([60.0, 60.0, *(60.0 - 10 * page for page in range(50))])
+    found = swept(world, seconds_left=lambda: next(left))
+    assert found.cut == ("opted_in",)
+    assert len(found.without_verdict) == len(world.queue.bodies) == 600
+
+
+def test_of_endless_failures_the_breaker_reads_so_many_pages_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = trained()
+
+    def endless(**_: object) -> Pages:
+        while True:
+            yield (seen_job("junk", world.clock()),)
+
+    monkeypatch.setattr(world.sagemaker, "failed", endless)
+    assert swept(world).cut == ("failed",)
+
+
+# --- a person's word
+
+
+def test_a_person_has_a_job_of_any_age_decided_on_again_and_once() -> None:
     world = failed()
-    world.clock.pass_by(GRACE)
-    nothing: list[tuple[SeenJob, ...]] = []
-    for other in {"opted_in", "waiting", "again"} - {search}:
-        monkeypatch.setattr(world.sagemaker, other, lambda **_: iter(nothing), raising=False)
-    found = sweep(world.fleet(), SETTINGS, world.clock(), lambda: 0.0)
-    assert found.cut == (search,)
-    assert len(world.queue.bodies) == (search == "opted_in")
+    world.clock.pass_by(400 * 86_400)
+    assert decide(world).reason is Reason.ENDED_TOO_LONG_AGO
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: "Jo, 2027-03-07"})
+    assert swept(world).without_verdict == (JOB,)
+    work_off(world)
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+    assert verdict_of(world) == "RELAUNCH"
+    assert swept(world) == NOTHING
+    successor = world.sagemaker.tags(SUCCESSOR) or {}
+    assert not {tags.AGAIN, tags.ANSWERED} & successor.keys()
+
+
+def test_another_word_asks_again_and_of_a_relaunched_job_it_is_answered_too() -> None:
+    world = failed()
+    deliver(world)
+    for word in ("once", "twice"):
+        world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: word})
+        assert swept(world).without_verdict == (JOB,)
+        work_off(world)
+        assert swept(world) == NOTHING
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+def test_no_word_brings_back_what_a_person_stopped() -> None:
+    world = trained()
+    world.sagemaker.end(JOB, "Stopped", "Stopped")
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: "please"})
+    swept(world)
+    work_off(world)
+    assert world.sagemaker.names() == (JOB,)
+    assert swept(world) == NOTHING
