@@ -187,7 +187,7 @@ def test_the_sweep_finds_jobs_that_a_person_wants_decided_on_again(service: Serv
 
 
 def test_failed_jobs_that_are_opted_in_are_found_and_no_others(service: Service) -> None:
-    ours, other = service.failed(OPTED_IN), service.failed()
+    ours, other = service.failed(OPTED_IN), service.failed({})
     running = created(service, OPTED_IN)
     now = int(time.time())
     found = names(service.jobs.failed(since=now - 600))
@@ -266,7 +266,7 @@ def recovered(service: Service, world: InMemoryWorld, name: str) -> Decision:
         checkpoints=ports.checkpoints,
         waits=ports.waits,
         notifications=ports.notifications,
-        mode=ports.mode,
+        switches=ports.switches,
         now=ports.now,
     )
     anything = {"RESILIENCE_ALLOWED_IMAGES": "*", "RESILIENCE_TRAINING_ROLES": _role(service, name)}
