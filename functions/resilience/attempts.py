@@ -133,7 +133,7 @@ def _lost(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
         ledger,
         unpaid=ledger.unpaid + 1,
         lost_seconds=ledger.lost_seconds + facts.seconds,
-        without_work=ledger.without_work + 1,
+        without_work=ledger.without_work + (blame is not Blame.PERSON),
         by_program=ledger.by_program + 1 if counts else 0,
     )
     if not counts:

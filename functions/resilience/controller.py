@@ -148,18 +148,19 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 
 
 def _is_reported(decision: Decision, world: World) -> bool:
-    """Whether it was reported within the day, and could not be recorded."""
+    """Whether just this was reported within the day, and could not be recorded."""
     try:
-        return world.waits.is_reminder_set(decision.facts.job)
+        return world.waits.is_reminder_set(decision.facts.job, decision.verdict)
     except Retry:
         return False  # rather twice than never
 
 
 def _remind(decision: Decision, world: World) -> None:
     """Have a schedule stand for "reported"; it brings the job back in a day."""
+    facts = decision.facts
     if reporting.notifies(decision):
         try:
-            world.waits.remind(decision.facts.job, decision.facts.observed_at + _REMINDER_SECONDS)
+            world.waits.remind(facts.job, decision.verdict, facts.observed_at + _REMINDER_SECONDS)
         except Retry:
             telemetry.not_scheduled(decision)
 

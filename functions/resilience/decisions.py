@@ -31,6 +31,7 @@ class Reason(StrEnum):
     FAILING_AGAIN = "failing_again"
     UPLOAD_PENDING = "upload_pending"
     FLEET_BREAKER_OPEN = "fleet_breaker_open"
+    RUN_IN_USE = "run_in_use"
     THROTTLED = "throttled"
     CREATE_DENIED = "create_denied"
     WANDB_UNAVAILABLE = "wandb_unavailable"
@@ -105,6 +106,14 @@ class Lookup(StrEnum):
     NOT_ASKED = "not_asked"
 
 
+class LogRead(StrEnum):
+    """What became of the question for the job's own log."""
+
+    NOT_ASKED = "not_asked"
+    FOUND = "found"
+    UNAVAILABLE = "unavailable"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A version of the lineage's artifact collection, as W&B tells of it."""
@@ -121,6 +130,14 @@ class Checkpoint:
     def number(self) -> int:
         """Version numbers only grow, and one that is deleted is never given again."""
         return int(self.version.removeprefix("v"))
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A version whose upload has not ended."""
+
+    number: int | None  # W&B may give it with the commit only
+    job: str | None = None  # as a checkpoint's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +165,7 @@ class Ledger:
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
     unpaid: int = 0  # attempts that did not work long enough to pay for their successor
-    without_work: int = 0  # attempts in a row
+    without_work: int = 0  # attempts in a row, but for those that a missing right has ended
     by_program: int = 0  # of those, the last in a row that the program may be to blame for
     lost_seconds: int = 0  # trained in a row without committing anything
     same: int = 0  # deaths in a row at the same place
@@ -233,10 +250,12 @@ class Facts:
     run: str | None
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...]
-    pending: int  # versions of the lineage's runs whose upload has not ended
+    pending: int  # versions that this attempt may have begun to upload, and has not ended
     elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
+    log_read: LogRead = LogRead.NOT_ASKED  # FOUND: class and rule may be by the log
+    heartbeat_at: int | None = None  # of the lineage's runs, as ports.Answer has it
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
     breaker: Breaker = field(default_factory=Breaker)  # the fleet's, as it was read with the mode

@@ -6,11 +6,12 @@ from typing import assert_never
 from resilience import checkpoints, tags
 from resilience.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
 from resilience.backoff import wait_a_while, wait_for
-from resilience.decisions import Decision, Facts, Lookup, Reason, Succession, Verdict
-from resilience.failures import Blame, FailureClass
+from resilience.decisions import Decision, Facts, Lookup, Progress, Reason, Succession, Verdict
+from resilience.failures import Blame, FailureClass, says_nothing
 from resilience.resuming import launched, nothing_to_resume, successor
 from resilience.starts import refusal_of_the_start, why_not_started
 from resilience.trust import why_distrusted, why_ignored
+from resilience.writers import somebody_else_writes
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = 3
@@ -50,6 +51,7 @@ def decide(facts: Facts) -> Decision:
         or _not_started(case)
         or _unanswered(case)
         or _given_up(case)
+        or _in_use(case)
         or _went_on(case)
     )
 
@@ -61,6 +63,20 @@ def needs_checkpoints(facts: Facts) -> bool:
         and why_distrusted(facts) is None
         and facts.failure_class is not None
         and not facts.obstacles
+    )
+
+
+def needs_log(facts: Facts) -> bool:
+    """Whether the decision can depend on a failure class that the reason does not tell.
+
+    An attempt that never started, or advanced, is decided by that. Where W&B was not asked, or has
+    not answered, nobody knows whether it advanced, and no class matters.
+    """
+    return (
+        says_nothing(facts.failure_class, facts.failure_rule)
+        and facts.started
+        and checkpoints.progress(facts) is Progress.SAME
+        and not _uploads(facts)
     )
 
 
@@ -125,10 +141,15 @@ def _unanswered(case: Case) -> Decision | None:
         return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
     if facts.lookup is not Lookup.FOUND:
         return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
-    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
-    if facts.pending and not case.advanced and not late:
+    if _uploads(facts) and not case.advanced:
         return wait_a_while(case, Reason.UPLOAD_PENDING, "upload_pending", _UPLOAD_LOOK_SECONDS)
     return None
+
+
+def _uploads(facts: Facts) -> bool:
+    """Whether a version that the attempt made may still be on its way."""
+    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
+    return facts.pending > 0 and not late
 
 
 def _given_up(case: Case) -> Decision | None:
@@ -184,7 +205,8 @@ def _held_back(case: Case) -> Decision | None:
         return None
     rule = case.facts.failure_rule
     if case.blame is Blame.PERSON:
-        return wait_for(case, Reason.ACCESS_DENIED, rule)
+        half = case.facts.policy.backoff_max_seconds // 2
+        return wait_a_while(case, Reason.ACCESS_DENIED, rule, half)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
     if case.confirmed:
@@ -206,3 +228,13 @@ def _held_by_the_fleet(case: Case) -> Decision | None:
 def _has_waited(facts: Facts) -> bool:
     """Whether a wait stands on the job; one for an upload is over too soon to count."""
     return facts.judged is not None and facts.judged.reason != Reason.UPLOAD_PENDING
+
+
+def _in_use(case: Case) -> Decision | None:
+    """A run that somebody else writes to is left to them; a person may have continued it by hand.
+
+    Where the writer is our own successor, the controller finds it before it records the wait.
+    """
+    if not somebody_else_writes(case.facts):
+        return None
+    return wait_for(case, Reason.RUN_IN_USE, "heartbeat")

@@ -8,7 +8,13 @@ from resilience.decisions import Decision, Progress, Reason, Verdict
 _DAY = 86_400
 # Waits that only a person can end are reported when they begin.
 _WAITS_FOR_A_PERSON = frozenset(
-    {Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED, Reason.ACCESS_DENIED}
+    {
+        Reason.WANDB_REFUSED,
+        Reason.CREATE_DENIED,
+        Reason.START_REFUSED,
+        Reason.ACCESS_DENIED,
+        Reason.RUN_IN_USE,
+    }
 )
 
 
@@ -37,9 +43,16 @@ def _tries_again(decision: Decision) -> bool:
 
 
 def _needs_a_person_now(decision: Decision) -> bool:
+    if decision.reason not in _WAITS_FOR_A_PERSON:
+        return False
     judged = decision.facts.judged
-    begins = judged is None or judged.reason != decision.reason
-    return begins and decision.reason in _WAITS_FOR_A_PERSON
+    return judged.reason != decision.reason if judged else not _goes_on(decision)
+
+
+def _goes_on(decision: Decision) -> bool:
+    """Whether the attempt before this one waited already."""
+    lineage = decision.facts.lineage
+    return lineage is not None and lineage.waiting is not None and lineage.waiting.times > 0
 
 
 def _a_day_ends(decision: Decision) -> bool:

@@ -37,6 +37,7 @@ class Settings(_Allowlist):
     topic_arn: str
     schedule_group: str
     schedule_role_arn: str
+    reads_job_logs: bool
     policy: Policy
 
 
@@ -72,6 +73,7 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
         schedule_role_arn=_text(environment, "RESILIENCE_SCHEDULE_ROLE_ARN"),
+        reads_job_logs=_yes(environment, "RESILIENCE_READ_JOB_LOGS"),
         policy=_policy(environment),
     )
 
@@ -107,6 +109,13 @@ def _mode(environment: Mapping[str, str]) -> Mode:
     if word not in set(Mode):
         raise SettingsMissing(f"RESILIENCE_MODE must be one of {', '.join(Mode)}, not {word!r}")
     return Mode(word)
+
+
+def _yes(environment: Mapping[str, str], name: str) -> bool:
+    word = _text(environment, name)
+    if word not in {"yes", "no"}:
+        raise SettingsMissing(f"{name} must be yes or no, not {word!r}")
+    return word == "yes"
 
 
 def _images(environment: Mapping[str, str]) -> tuple[str, ...]:

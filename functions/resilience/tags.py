@@ -59,7 +59,7 @@ _LEDGER_FIELDS = {
     "unpaid": "unpaid",
     "without-work": "without_work",
     "by-program": "by_program",
-    "lost-seconds": "lost_seconds",
+    "lost": "lost_seconds",
     "same": "same",
     "best": "best",
     "seen": "seen",
@@ -220,6 +220,14 @@ def inherited(parent_tags: Mapping[str, str]) -> dict[str, str]:
         for key, value in parent_tags.items()
         if not key.lower().startswith("aws:") and key not in _OF_ONE_JOB
     }
+
+
+def in_collection(own: Mapping[str, str], collection: str) -> dict[str, str]:
+    """A job's tags that name this collection, by the alias that they name."""
+    if CHECKPOINT_NAME not in own:
+        return dict(own)
+    _, colon, alias = own[CHECKPOINT_NAME].partition(":")
+    return {**own, CHECKPOINT_NAME: f"{collection}{colon}{alias}"}
 
 
 def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:

@@ -40,6 +40,14 @@ def signature(described: Mapping[str, object]) -> str:
     return failures.signature(str(described.get("FailureReason") or ""))
 
 
+def hosts(described: Mapping[str, object]) -> int:
+    """How many instances the job had, each with a log of its own: at least one."""
+    config = described.get("ResourceConfig")
+    resources = config if isinstance(config, dict) else {}
+    groups = resources.get("InstanceGroups") or [resources]
+    return max(1, sum(int(group.get("InstanceCount") or 0) for group in groups))
+
+
 def transitions(described: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """The secondary statuses that the job went through, oldest first, each with its message."""
     listed = described.get("SecondaryStatusTransitions")

@@ -1,6 +1,5 @@
 """A lineage as it can be seen from outside: SageMaker, its logs, and the controller's own lines."""
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -49,12 +48,6 @@ class Attempt:
     @property
     def successor(self) -> str:
         return self.tags.get(_PREFIX + "successor", "")
-
-    @property
-    def completion_mark(self) -> str:
-        """What the contract has a job write at its true end: a proof, where its launch agreed."""
-        token = self.described.get("Environment", {}).get("RESILIENCE_COMPLETION_TOKEN")
-        return hashlib.sha256(token.encode()).hexdigest() if token else "yes"
 
     @property
     def ended(self) -> datetime | None:

@@ -97,6 +97,18 @@ SCENARIOS = {
             _stopped("user_code", "failed_again_at_same_step"),
         ),
     ),
+    "log-only": Scenario(
+        says="a machine breaks, and only the job's own log has more than ExitCode 1",
+        blow=Blow.NONE,
+        script="log_only.py",
+        outcomes=(
+            # It advanced, so nobody asks why it died.
+            _relaunched("user_code"),
+            # By the reason alone this is the same death twice: a wait, and an older checkpoint.
+            _relaunched("infrastructure"),
+            _COMPLETED,
+        ),
+    ),
     "oom": Scenario(
         says="the host's memory runs out after progress: the training goes on",
         fault="oom",

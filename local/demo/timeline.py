@@ -31,7 +31,7 @@ def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
         following = attempts[number] if number < len(attempts) else None
         line = _settling(attempt, judgements)
         kind = line.get("failure_class") or "nothing failed"
-        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {line.get('rule')})"
+        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {_rule(line)})"
         shown.add_row(f"attempt {number}", "job", Text(attempt.name, style="bold"))
         shown.add_row("", "ended", ended)
         shown.add_row(
@@ -51,6 +51,11 @@ def _settling(attempt: Attempt, judgements: list[dict[str, Any]]) -> dict[str, A
     lines = [line for line in judgements if line.get("job") == attempt.name]
     settling = [line for line in lines if (line.get("verdict"), line.get("reason")) == standing]
     return next(iter(settling), {})
+
+
+def _rule(line: Mapping[str, Any]) -> str:
+    by_log = line.get("facts", {}).get("log_read") == "found"
+    return f"{line.get('rule')}{', read in the job log' * by_log}"
 
 
 def _what_followed(

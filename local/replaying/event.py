@@ -116,6 +116,7 @@ def _fill_wandb(world: InMemoryWorld, message: Message) -> None:
     for collection in told.elsewhere:
         world.wandb.commit(replace(request, collection=collection), step=100, run=run)
     world.wandb.have_project(request.entity, request.project)
+    world.wandb.beat(request, run, told.heartbeat_at)
 
 
 def _versions(told: Surroundings, run: str) -> Iterator[Checkpoint]:

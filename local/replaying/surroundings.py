@@ -48,7 +48,8 @@ class Surroundings:
 
     `detail` goes over the message's own; `tags` are what ListTags shows (None: the message's own);
     `wandb` is how W&B answers; `observed_at` is in epoch seconds (None: soon after the message);
-    `pending` is how many versions the lineage's run is still uploading; `elsewhere` are other
+    `heartbeat_at`, in epoch seconds, is when a client last wrote to the lineage's run (None: it has
+    ended); `pending` is how many versions that run is still uploading; `elsewhere` are other
     collections in which it has a checkpoint; `others` are other jobs of the account, each with its
     tags.
     """
@@ -59,6 +60,7 @@ class Surroundings:
     pending: int = 0
     wandb: Literal["found", "unavailable", "refused"] = "found"
     project_exists: bool = True
+    heartbeat_at: int | None = None
     elsewhere: tuple[str, ...] = ()
     job_exists: bool = True
     mode: Mode = Mode.ACT

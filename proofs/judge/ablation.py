@@ -52,11 +52,11 @@ class _Checkpoints:
         return self.shown(self.real.newest(request))
 
 
-def _describing(shown: Callable[[Described], Described]) -> Callable[[World], World]:
+def describing(shown: Callable[[Described], Described]) -> Callable[[World], World]:
     return lambda world: replace(world, jobs=_Jobs(world.jobs, shown))
 
 
-def _answering(shown: Callable[[Answer], Answer]) -> Callable[[World], World]:
+def answering(shown: Callable[[Answer], Answer]) -> Callable[[World], World]:
     return lambda world: replace(world, checkpoints=_Checkpoints(world.checkpoints, shown))
 
 
@@ -83,20 +83,24 @@ def _of_others(answer: Answer) -> Answer:
     return replace(answer, checkpoints=made)
 
 
+def _only_the_newest(answer: Answer) -> Answer:
+    return replace(answer, checkpoints=answer.checkpoints[:1])
+
+
 def _nothing_pending(answer: Answer) -> Answer:
-    return replace(answer, pending=0)
+    return replace(answer, pending=())
 
 
 ABLATIONS = (
     Contestant(),
-    Contestant("2 never started: unseen", seen=_describing(_as_if_started)),
-    Contestant("3 advanced: unseen", seen=_answering(_of_others)),
+    Contestant("2 never started: unseen", seen=describing(_as_if_started)),
+    Contestant("3 advanced: unseen", seen=answering(_of_others)),
     Contestant("3 pays for itself: 10 jobs", policy=Policy(max_jobs=10)),
-    Contestant("4 same place: unseen", seen=_describing(_another_text_each_time)),
+    Contestant("4 same place: unseen", seen=describing(_another_text_each_time)),
     Contestant("4 no confirming", policy=Policy(max_without_work=1)),
-    Contestant("4 no walking back", policy=Policy(max_without_work=2)),
-    Contestant("5 late upload: unseen", seen=_answering(_nothing_pending)),
-    Contestant("the text: unseen", seen=_describing(_without_text)),
+    Contestant("4 no walking back", seen=answering(_only_the_newest)),
+    Contestant("5 late upload: unseen", seen=answering(_nothing_pending)),
+    Contestant("the text: unseen", seen=describing(_without_text)),
     Contestant("no back-off", policy=Policy(backoff_base_seconds=1, backoff_max_seconds=1)),
     Contestant("no ceiling on lost hours", policy=Policy(max_lost_seconds=_NEVER)),
     Contestant("no sweep", sweeps=False),

@@ -94,13 +94,13 @@ class _Waits:
         self._may_fail()
         self.real.schedule(job, times, due)
 
-    def is_reminder_set(self, job: str) -> bool:
+    def is_reminder_set(self, job: str, verdict: str) -> bool:
         self._may_fail()
-        return self.real.is_reminder_set(job)
+        return self.real.is_reminder_set(job, verdict)
 
-    def remind(self, job: str, due: int) -> None:
+    def remind(self, job: str, verdict: str, due: int) -> None:
         self._may_fail()
-        self.real.remind(job, due)
+        self.real.remind(job, verdict, due)
 
     def _may_fail(self) -> None:
         if inside(self.weather.scheduler_down, self.clock()):

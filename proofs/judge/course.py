@@ -8,13 +8,14 @@ from functools import partial
 from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from proofs.at_once import AtOnce
 from proofs.judge import account, rates, requests
+from proofs.judge.attempt import Life
 from proofs.judge.chance import Chance
 from proofs.judge.contestant import Contestant
-from proofs.judge.life import Life
 from proofs.judge.lineage import Lineage
+from proofs.judge.people import People
 from proofs.judge.record import Record
 from proofs.judge.truth import Case
-from proofs.judge.week import DAY, FOR_EVER, HOUR, next_look
+from proofs.judge.week import DAY, FOR_EVER
 from proofs.judge.wording import Wording
 from resilience import events, tags
 from resilience.decisions import Decision, Mode, Verdict
@@ -46,10 +47,11 @@ class Course:
         ports = account.ports(self._world, self._weather, chance.of("calls"))
         self._ports = contestant.seen(ports)
         self._settings = contestant.settings(self._world)
+        self._people = People(self._world, self._lineages, self._of, self._at)
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._requests = self._mails = self._alerts = self._in_vain = 0
-        self._scheduled: set[tuple[str, int]] = set()
+        self._requests = self._in_vain = 0
+        self._scheduled: set[tuple[str, int | str]] = set()
         self._sweep_at = FOR_EVER
         self._ends = max(
             case.training.launched + 4 * case.training.length + _PATIENCE for case in cases
@@ -79,7 +81,7 @@ class Course:
         training, truth = lineage.case.training, lineage.case.truth
         self._at(training.launched, partial(self._launch, lineage))
         if truth.stop:
-            self._at(truth.stop.at, partial(self._person_stops, lineage))
+            self._at(truth.stop.at, partial(self._people.stop, lineage))
         for mode in truth.modes:
             self._at(mode.window.begin, partial(self._world.set_mode, Mode(mode.word)))
             self._at(mode.window.end, partial(self._world.set_mode, Mode.ACT))
@@ -161,7 +163,7 @@ class Course:
             if key not in self._scheduled:
                 self._scheduled.add(key)
                 self._at(due, self._fire)
-        self._read_mails()
+        self._people.read_mails()
 
     def _lineage_of(self, request: dict[str, object]) -> Lineage:
         env = request["Environment"]
@@ -211,8 +213,7 @@ class Course:
         )
         if ready is None:
             return
-        acts = self._world.mode is Mode.ACT
-        at = max(ready, self._clock() + (1 if acts else HOUR))
+        at = max(ready, self._clock() + 1)
         at += -at % _SWEEP_EVERY
         if at < self._sweep_at:
             self._sweep_at = at
@@ -221,42 +222,14 @@ class Course:
     def _sweep(self) -> None:
         if self._clock() < self._sweep_at:
             return
-        self._sweep_at, self._in_vain = FOR_EVER, self._in_vain + 1
+        self._sweep_at = FOR_EVER
+        self._in_vain += self._world.mode is Mode.ACT
         settings = self._contestant.sweep_settings
         self._contestant.sweep(self._world.fleet(), settings, self._clock())
         bodies, self._world.queue.bodies = self._world.queue.bodies, []
         for body in bodies:
             self._hear(body)
-        self._read_mails()
-
-    # People
-
-    def _read_mails(self) -> None:
-        published, told = self._world.topic.published, self._world.topic.told
-        for decision in published[self._mails :]:
-            lineage = self._of[decision.facts.job]
-            lineage.record.mails.append((self._clock(), f"{decision.verdict} {decision.reason}"))
-            if lineage.record.seems_hopeless:
-                self._at(next_look(self._clock()), partial(self._ends_hopeless, lineage))
-        if len(told) > self._alerts:
-            for lineage in self._lineages:
-                lineage.says(f"mail: {told[-1][0]}")
-            self._at(next_look(self._clock()), partial(self._world.set_mode, Mode.ACT))
-        self._mails, self._alerts = len(published), len(told)
-
-    def _ends_hopeless(self, lineage: Lineage) -> None:
-        if not lineage.record.done:
-            lineage.record.person_ended = self._clock()
-            lineage.switch_off("it is hopeless")
-
-    def _person_stops(self, lineage: Lineage) -> None:
-        record = lineage.record
-        if record.done or not record.lives:
-            return
-        runs = lineage.newest.created <= self._clock() <= lineage.newest.ended
-        if not runs:
-            record.person_stopped = self._clock()
-            lineage.switch_off("between two attempts")
+        self._people.read_mails()
 
 
 def _weather(lineages: Sequence[Lineage]) -> account.Weather:

@@ -1,47 +1,18 @@
 """What one attempt truly goes through, from its request to its end."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proofs.judge import rates
+from proofs.judge.attempt import Life, Save
 from proofs.judge.chance import Chance
+from proofs.judge.starts import Starts
 from proofs.judge.truth import Taint, Training, Truth
 from proofs.judge.week import FOR_EVER, HOUR, MINUTE, Window, inside
 
+_BUG_AT = 0.6  # of the time to the first step: where a bug at the start is
 _GRACE = 120  # seconds that SageMaker leaves between SIGTERM and the end
-# When and of what the start fails; or not before when it can succeed.
-_Obstacle = tuple[int, str] | int
 _GRACEFUL = frozenset({"time_limit", "max_wait", "stopped"})
 _RESTARTS = frozenset({"repaired", "spot"})
-
-
-@dataclass(slots=True)
-class Save:
-    """A checkpoint that was uploaded, or was about to be."""
-
-    step: int
-    saved: int
-    committed: int | None  # when; None: never
-    bad: bool = False
-    suspect: bool = False  # the training marks it so when its loss has diverged
-    version: str = ""
-
-
-@dataclass(slots=True)
-class Life:
-    """One attempt. `cause` is the truth about its end."""
-
-    job: str
-    created: int
-    resumed: int  # step
-    started: int | None = None
-    ended: int = FOR_EVER
-    cause: str = ""
-    saves: list[Save] = field(default_factory=list)
-    trained: int = 0  # seconds
-
-    def ends(self, at: int, cause: str) -> "Life":
-        self.ended, self.cause = at, cause
-        return self
 
 
 @dataclass(slots=True)
@@ -52,6 +23,7 @@ class _Run:
     clock: int  # when the container last began
     step: int
     tainted: bool
+    init: int  # seconds to the first step; not the same each time
     dangers: list[tuple[int, str]]
 
 
@@ -60,6 +32,7 @@ class Lives:
 
     def __init__(self, training: Training, truth: Truth, chance: Chance) -> None:
         self._training, self._truth, self._chance = training, truth, chance
+        self._starts = Starts(training, truth)
         self._faults = chance.of("faults")
         self._age, self._next_fault = 0, 0
         self._gone_bad = False
@@ -69,69 +42,24 @@ class Lives:
     def live(self, job: str, created: int, step: int, *, bad: bool) -> Life:
         """Live through an attempt that resumes at this step, from a checkpoint that may be bad."""
         chance, life = self._chance.of(job), Life(job, created, step)
-        started = self._start(life, chance)
-        if started is None:
-            return life
+        started = self._starts.start(created, chance)
+        if isinstance(started, tuple):
+            return life.ends(*started)
         life.started = started
-        run = _Run(life, started, step, bad, self._dangers_of_start(started, chance, bad=bad))
+        init = round(self._training.init * chance.between(90, 125) / 100)
+        dangers = self._dangers_of_start(started, init, chance, bad=bad)
+        run = _Run(life, started, step, bad, init, dangers)
         while not self._ran_to_its_end(run, chance):
             pass
         self._settle_uploads(life, chance)
         return life
 
-    # Before the container runs
-
-    def _start(self, life: Life, chance: Chance) -> int | None:
-        """When the container starts; None: it never did, and the life has ended."""
-        ready = life.created + chance.between(*self._training.startup)
-        for obstacle in (self._refusal, self._incident, self._drought, self._no_data, self._halt):
-            met = obstacle(life.created, ready, chance)
-            if isinstance(met, tuple):
-                life.ends(*met)
-                return None
-            ready = max(ready, met)
-        return ready
-
-    def _refusal(self, created: int, _: int, chance: Chance) -> _Obstacle:
-        if self._truth.never_starts:
-            return created + chance.between(60, 600), "never_starts"
-        if inside(self._truth.refused, created):
-            return created + chance.between(120, 480), "refused"
-        return created
-
-    def _incident(self, created: int, ready: int, chance: Chance) -> _Obstacle:
-        incidents = self._truth.incidents
-        met = inside(incidents, created) or inside(incidents, ready)
-        if met and chance.happens(rates.NEVER_STARTED_IN_INCIDENT):
-            return max(created, met.begin) + chance.between(60, 600), "incident"
-        return created
-
-    def _drought(self, created: int, _: int, chance: Chance) -> _Obstacle:
-        """SageMaker looks for instances for a while; some jobs wait for them in Pending."""
-        met = inside(self._truth.droughts, created)
-        if met is None:
-            return created
-        pending = chance.happens(rates.SHARE_PENDING)
-        patience = rates.PENDING if pending else rates.GIVES_UP_ON_CAPACITY
-        gives_up = created + chance.between(*patience)
-        if gives_up < met.end:
-            return gives_up, "pending" if pending else "capacity"
-        return met.end + chance.between(*self._training.startup)
-
-    def _no_data(self, created: int, ready: int, chance: Chance) -> _Obstacle:
-        met = inside(self._truth.data_down, ready)
-        return (ready, "download") if met and chance.happens(0.5) else created
-
-    def _halt(self, created: int, ready: int, _: Chance) -> _Obstacle:
-        stop = self._truth.stop
-        return (stop.at + 5, "stopped") if stop and created <= stop.at < ready else created
-
     # While it runs
 
     def _dangers_of_start(
-        self, started: int, chance: Chance, *, bad: bool
+        self, started: int, init: int, chance: Chance, *, bad: bool
     ) -> list[tuple[int, str]]:
-        truth, init = self._truth, self._training.init
+        truth = self._truth
         early = started + chance.between(0.3 * init, 0.95 * init)
         dangers = [(at, cause) for at, cause in truth.deaths if at > started]
         if inside(truth.incidents, started):
@@ -145,7 +73,7 @@ class Lives:
         if chance.happens(truth.flaky_start):
             dangers.append((early, "flaky"))
         if truth.bug_at == 0:
-            dangers.append((early, "bug"))
+            dangers.append((started + round(_BUG_AT * init), "bug"))
         if bad and truth.taint and truth.taint.cause == "unloadable":
             dangers.append((early, "unloadable"))
         if truth.flaky_every < FOR_EVER:
@@ -156,13 +84,11 @@ class Lives:
 
     def _ran_to_its_end(self, run: _Run, chance: Chance) -> bool:
         """Run the container once; False: SageMaker starts it again in the same job."""
-        first = run.clock + self._training.init
+        first = run.clock + run.init
         at, cause = min([*run.dangers, *self._dangers(run, first, chance)])
         at, cause = self._save_until(run, first, at, cause, chance)
         if cause == "finished" and self._goes_down_at_end(at):
             cause = "wandb_down"
-        if cause == "spot" and chance.happens(rates.SHARE_INTERRUPTED):
-            cause = "interrupted"
         reached = run.step + max(0, at - first)
         ran = max(0, at - run.clock)  # it may end while it waits for another instance
         run.life.trained += ran
@@ -189,7 +115,8 @@ class Lives:
         if training.max_wait is not None:
             dangers.append((life.created + training.max_wait, "max_wait"))
             up = chance.by_deciles(rates.SPOT_UP_HOURS) * HOUR / truth.storm
-            dangers.append((run.clock + max(60, round(up)), "spot"))
+            ends = chance.happens(rates.SHARE_INTERRUPTED)
+            dangers.append((run.clock + max(60, round(up)), "interrupted" if ends else "spot"))
         taint = truth.taint
         if taint and self._goes_bad(run, taint) and run.step <= taint.dies_at:
             # What cannot be loaded does no harm before it is loaded.

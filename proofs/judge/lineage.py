@@ -2,8 +2,9 @@
 
 from local.in_memory import InMemoryWorld
 from proofs.judge import rates, requests
+from proofs.judge.attempt import Life, Save
 from proofs.judge.chance import Chance
-from proofs.judge.life import Life, Lives, Save
+from proofs.judge.life import Lives
 from proofs.judge.record import Line, Record
 from proofs.judge.truth import Case
 from proofs.judge.week import FOR_EVER, Window, overlap
@@ -29,8 +30,8 @@ _SAYS = {
 }
 # A program that fails in the same way says the same each time.
 _SAME_EACH_TIME = frozenset({"bug", "flaky", "poison", "nan", "memory", "disk", "refused"})
-# Whoever waits so long for an upload waits longer than it may save.
-_WORTH_A_WAIT = 600
+# Issue 9: a late upload is waited for, 90 s at most. What is committed later is told apart.
+_WORTH_A_WAIT, _TOO_LATE = 90, 600
 
 
 class Lineage:
@@ -78,21 +79,23 @@ class Lineage:
             self.says("CAME BACK after a person's stop")
         if record.hopeless:
             return
-        lost = self._avoidably_lost(chosen.step if chosen else 0, now)
+        step = chosen.step if chosen else 0
+        lost = self._lost(step, now, _WORTH_A_WAIT)
         record.lost_steps += lost
+        record.lost_late += self._lost(step, now, _TOO_LATE) - lost
         if lost:
             self.says(f"LOST {lost} s of training that could have been kept")
         blocked = (*self.case.truth.blocked, *self.lives.wandb_down)
         ended = self.newest.ended
         record.idle += max(0, now - ended - overlap(blocked, ended, now))
 
-    def _avoidably_lost(self, step: int, now: int) -> int:
-        """Work that a better choice, or a little patience, would have kept."""
-        soon = min(now, self.newest.ended) + _WORTH_A_WAIT
+    def _lost(self, step: int, now: int, patience: int) -> int:
+        """Work that a better choice, or so much patience after the end, would have kept."""
+        latest = max(now, self.newest.ended + patience)
         gains = (
             save.step - step - max(0, save.committed - now)
             for save in self._saves.values()
-            if not save.bad and save.committed is not None and save.committed <= max(now, soon)
+            if not save.bad and save.committed is not None and save.committed <= latest
         )
         return max(0, max(gains, default=0))
 

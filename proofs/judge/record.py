@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from proofs.judge.life import Life
+from proofs.judge.attempt import Life
 from proofs.judge.truth import Case
 from proofs.judge.week import DAY, FOR_EVER, HOUR, next_look, next_morning, stamp
 
@@ -32,6 +32,7 @@ class Record:
     hopeless_since: int | None = None  # the first death that no attempt gets past
     hopeless_launches: int = 0
     lost_steps: int = 0  # seconds of training that could have been kept
+    lost_late: int = 0  # the same, but by uploads that took longer than anybody waits
     idle: int = 0  # seconds between two attempts, though all was well
     came_back: int = 0
     dead_letters: int = 0
@@ -66,8 +67,16 @@ class Record:
     @property
     def hopeless_billed(self) -> int:
         """Attempts on a hopeless lineage that trained, and so cost something."""
+        return sum(life.started is not None for life in self._in_vain)
+
+    @property
+    def hopeless_seconds(self) -> int:
+        return sum(life.trained for life in self._in_vain)
+
+    @property
+    def _in_vain(self) -> list[Life]:
         since = FOR_EVER if self.hopeless_since is None else self.hopeless_since
-        return sum(life.started is not None and life.created >= since for life in self.lives)
+        return [life for life in self.lives if life.created >= since]
 
     @property
     def idle_until_a_person_looks(self) -> int:

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from local.in_memory import ACCOUNT, REGION
-from proofs.judge.life import Life
+from proofs.judge.attempt import Life
 from proofs.judge.truth import Training
 from resilience import environment, tags
 from resilience.decisions import CheckpointRequest

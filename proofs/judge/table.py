@@ -36,6 +36,11 @@ def attempts_worst(records: Records) -> float | None:
     return max((one.hopeless_billed for one in records if one.hopeless), default=None)
 
 
+def hours_in_vain(records: Records) -> float | None:
+    hopeless = [one.hopeless_seconds for one in records if one.hopeless]
+    return sum(hopeless) / len(hopeless) / HOUR if hopeless else None
+
+
 def launches_mean(records: Records) -> float | None:
     hopeless = [one.hopeless_launches for one in records if one.hopeless]
     return sum(hopeless) / len(hopeless) if hopeless else None
@@ -56,7 +61,7 @@ def mails_mean(records: Records) -> float | None:
 
 
 def came_back(records: Records) -> float:
-    return sum(one.came_back for one in records)
+    return sum(one.came_back > 0 for one in records)
 
 
 def rows(*, mixed: bool) -> tuple[Row, ...]:
@@ -68,9 +73,14 @@ def rows(*, mixed: bool) -> tuple[Row, ...]:
             lambda some: sum(one.idle_until_a_person_looks for one in some) / DAY,
         ),
         Row("training avoidably lost, h", hours_lost, aim=0),
+        Row(
+            "  by uploads that took over 90 s, h",
+            lambda some: sum(one.lost_late for one in some if one.recoverable) / HOUR,
+        ),
         Row("idle though all was well, h each", idle_mean, ".2f"),
         Row("hopeless: attempts that trained, mean", attempts_mean, ".2f", aim=1),
         Row("  worst", attempts_worst, ".0f", aim=3),
+        Row("  hours trained in vain, mean", hours_in_vain, ".2f"),
         Row("  launches, those that never started too", launches_mean, ".2f"),
         Row("came back after a person's stop", came_back, ".0f", aim=0),
         Row("mails a lineage and day", mails_mean, ".2f"),

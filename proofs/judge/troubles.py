@@ -1,16 +1,13 @@
-"""The troubles that lineages are made for, one function each: what it truly is and when."""
+"""Troubles that a training gets over, one function each: what it truly is and when."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from proofs.judge import rates
 from proofs.judge.chance import Chance
 from proofs.judge.truth import Mode, Stop, Taint, Training, Truth
-from proofs.judge.week import DAY, FOR_EVER, HOUR, MINUTE, WEEK, Window, friday, next_morning
-from proofs.judge.wording import BUGS
+from proofs.judge.week import DAY, HOUR, MINUTE, WEEK, Window, friday, next_morning
 
-Trouble = Callable[[Training, Truth, Chance], tuple[Training, Truth]]
-_REFUSALS = ("refused_role", "refused_image", "refused_subnet", "refused_data")
+REFUSALS = ("refused_role", "refused_image", "refused_subnet", "refused_data")
 _SLACK = 8 * HOUR
 
 
@@ -71,8 +68,12 @@ def spot_storm(training: Training, truth: Truth, chance: Chance) -> tuple[Traini
 
 
 def flaky(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    """A race or a leak of handles: the program dies now and then, anywhere."""
-    return training, replace(truth, flaky_every=chance.log_between(3 * HOUR, 48 * HOUR))
+    """A race or a leak of handles: the program dies now and then, anywhere.
+
+    Not so often that hardly an attempt comes to a checkpoint; a person would mend that.
+    """
+    least = max(3 * HOUR, round(1.5 * (training.interval + training.init)))
+    return training, replace(truth, flaky_every=chance.log_between(least, 48 * HOUR))
 
 
 def flaky_start(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
@@ -91,7 +92,7 @@ def disk_full(training: Training, truth: Truth, chance: Chance) -> tuple[Trainin
     return training, replace(truth, disk=chance.log_between(slowest, 36 * HOUR))
 
 
-def _onset(training: Training, chance: Chance) -> int:
+def onset_of(training: Training, chance: Chance) -> int:
     """A step at which something is saved, with an older checkpoint before it."""
     most = max(2, training.length // training.interval - 1)
     return chance.between(2, most) * training.interval
@@ -99,7 +100,7 @@ def _onset(training: Training, chance: Chance) -> int:
 
 def poison(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
     """One checkpoint that cannot be passed, or not be loaded."""
-    onset = _onset(training, chance)
+    onset = onset_of(training, chance)
     if chance.happens(0.3):
         training = replace(training, upload=min(training.upload, 30))
         return training, replace(truth, taint=Taint(onset, onset + 240, "unloadable"))
@@ -110,7 +111,7 @@ def poison(training: Training, truth: Truth, chance: Chance) -> tuple[Training, 
 def nan(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
     """The loss diverges; with other data order it would not. Half of them mark their suspects."""
     marks = chance.happens(0.7)
-    dies = _onset(training, chance) + chance.between(60, training.interval - 60)
+    dies = onset_of(training, chance) + chance.between(60, training.interval - 60)
     back = 2.0 if marks else 0.9
     onset = dies - chance.between(60, back * training.interval)
     return training, replace(truth, taint=Taint(onset, dies, "marked_nan" if marks else "nan"))
@@ -138,7 +139,7 @@ def refused_later(training: Training, truth: Truth, chance: Chance) -> tuple[Tra
     """A person takes a right, an image or a subnet away, and gives it back a working day later."""
     at = _within(training, chance)
     window = Window(at, next_morning(at) + chance.between(0, 4 * HOUR))
-    truth = replace(truth, refused=(window,), refusal=chance.one(_REFUSALS))
+    truth = replace(truth, refused=(window,), refusal=chance.one(REFUSALS))
     return training, _dies_then(truth, at + chance.between(60, 4 * HOUR))
 
 
@@ -180,63 +181,6 @@ def person_stops_in_wandb(
     return training, replace(truth, stop=Stop(_within(training, chance), "wandb"))
 
 
-def bug_at_start(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    truth = replace(truth, bug_at=0, bug_says=chance.weighted(BUGS))
-    return training, replace(truth, hopeless=frozenset({"bug"}))
-
-
-def bug_at_step(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    at = max(1, chance.between(0.02 * training.length, 0.9 * training.length))
-    truth = replace(truth, bug_at=at, bug_says=chance.weighted(BUGS))
-    return training, replace(truth, hopeless=frozenset({"bug"}))
-
-
-def nan_always(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    cause = "marked_nan" if chance.happens(0.7) else "nan"
-    dies = _onset(training, chance) + chance.between(60, training.interval - 60)
-    onset = dies - chance.between(30, 0.9 * training.interval)
-    taint = Taint(onset, dies, cause, again=True)
-    return training, replace(truth, taint=taint, hopeless=frozenset({cause}))
-
-
-def refused_first(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    return training, replace(
-        truth,
-        refused=(Window(0, FOR_EVER),),
-        refusal=chance.one((*_REFUSALS, "no_data")),
-        hopeless=frozenset({"refused"}),
-    )
-
-
-def never_starts(training: Training, truth: Truth, _: Chance) -> tuple[Training, Truth]:
-    """A container that never starts: SageMaker calls that an internal error, each time."""
-    return training, replace(truth, never_starts=True, hopeless=frozenset({"never_starts"}))
-
-
-def disk_too_small(training: Training, truth: Truth, _: Chance) -> tuple[Training, Truth]:
-    return training, replace(truth, disk=0, hopeless=frozenset({"disk"}))
-
-
-def leak_too_fast(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Truth]:
-    """Memory is full before the first checkpoint is saved, each time."""
-    share = chance.between(30, 90) / 100
-    fills = training.init + round(share * training.interval)
-    return training, replace(truth, leak=fills, hopeless=frozenset({"memory"}))
-
-
-def time_too_short(training: Training, truth: Truth, _: Chance) -> tuple[Training, Truth]:
-    """Its time is up before the first checkpoint is saved, each time."""
-    interval = max(training.interval, 2 * HOUR)
-    training = replace(
-        training,
-        interval=interval,
-        max_runtime=training.init + interval // 2,
-        max_wait=None,
-        saves_at_limit=False,
-    )
-    return training, replace(truth, hopeless=frozenset({"time_limit"}))
-
-
 def _week(training: Training) -> int:
     return 1 + training.launched // WEEK % 4
 
@@ -245,15 +189,3 @@ def _launched_before(training: Training, begin: int, chance: Chance) -> Training
     """Launched so that it is under way then, with work left for a day and more."""
     done = chance.between(_SLACK, min(4 * DAY, training.length - DAY))
     return replace(training, launched=begin - done)
-
-
-TROUBLES: Mapping[str, Trouble] = {
-    one.__name__: one
-    for one in (
-        none, incident, drought, wandb_outage, wandb_down_at_end, spot_storm, flaky, flaky_start,
-        leak, poison, nan, expired_key, data_outage, disk_full, refused_later, exits_zero,
-        mode_weekend, scheduler_down, add_tags_down, person_stops, person_stops_in_wandb,
-        bug_at_start, bug_at_step, nan_always, refused_first, never_starts, disk_too_small,
-        leak_too_fast, time_too_short,
-    )
-}  # fmt: skip

@@ -79,9 +79,9 @@ class Account:
         self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)), own["CreationTime"])
 
     def begin(self, name: str) -> None:
-        """A job has come by its instances."""
+        """A job has come by its instances, as soon as it was made."""
         job = self.jobs[name]
-        started = {"SecondaryStatus": "Training", "TrainingStartTime": self.clock()}
+        started = {"SecondaryStatus": "Training", "TrainingStartTime": job.created}
         job.described.become({**(job.described.now or {}), **started})
 
     def end(self, name: str, status: str, secondary: str, reason: str | None = None) -> None:
@@ -98,8 +98,8 @@ class Account:
     def delete(self, name: str) -> None:
         del self.jobs[name]
 
-    def commit(self, step: int, run: str) -> None:
-        """The training logs its next version; `latest` moves to it."""
+    def commit(self, step: int, run: str, job: str) -> None:
+        """A training logs its next version; `latest` moves to it."""
         number = len(self.versions.now)
         older = tuple({**one, "aliases": []} for one in self.versions.now)
         made = {
@@ -107,7 +107,7 @@ class Account:
             "digest": f"digest-of-v{number}",
             "versionIndex": number,
             "aliases": [{"alias": "latest"}],
-            "metadata": json.dumps({"step": step}),
+            "metadata": json.dumps({"step": step, "training_job": job}),
             "createdBy": {"name": run},
         }
         self.versions.become((*older, made))

@@ -24,6 +24,7 @@ SETTINGS = settings.of_on_training_ended(
         "RESILIENCE_MODE": "act",
         "RESILIENCE_MODE_PARAMETER": MODE,
         "RESILIENCE_MAX_AGE_DAYS": "15",
+        "RESILIENCE_READ_JOB_LOGS": "yes",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
         "RESILIENCE_ALLOWED_IMAGES": f"{IMAGE},{ALGORITHM}",
         "RESILIENCE_TRAINING_ROLES": ROLE,

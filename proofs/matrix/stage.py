@@ -32,6 +32,7 @@ from resilience.ports import World
 from resilience.sweeping import Fleet, sweep
 
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
+_SWEEP_SECONDS = 60.0  # of its function
 _WARM_SECONDS = 60  # after which the mode is read again at the latest
 _ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-training-ended"
 _AT_ONCE = Bounds(pause_seconds=0)
@@ -108,7 +109,12 @@ class Stage:
         """One run of the sweep; a sweep that fails has its next run to try again."""
         delivery = self._begin("sweep", None, None)
         try:
-            sweep(self._fleet(), deployment.of_sweep(self.breaker_failures), self._now())
+            sweep(
+                self._fleet(),
+                deployment.of_sweep(self.breaker_failures),
+                self._now(),
+                lambda: _SWEEP_SECONDS,
+            )
         except Crash:
             delivery.outcome = "crashed"
         except Exception:  # noqa: BLE001 — Lambda reports whatever a function raises

@@ -282,7 +282,7 @@ def test_a_search_that_is_refused_is_not_an_empty_one(sagemaker: Service) -> Non
     for refusal in (NOT_FOUND, aws_error("ResourceNotFound", "no such property")):
         sagemaker.server.reply(refusal)
         with pytest.raises(Retry):
-            sagemaker.jobs.waiting()
+            list(sagemaker.jobs.waiting())
 
 
 def test_tags_that_vanish_between_two_pages_are_those_of_no_job(sagemaker: Service) -> None:

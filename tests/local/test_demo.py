@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 FAULTS = (
     *("gpu", "spot", "bug", "lost-event", "sigterm", "poison", "capacity", "wandb-down"),
-    *("user-stop", "wandb-stop", "leak", "incident"),
+    *("user-stop", "wandb-stop", "leak", "incident", "log-only"),
 )
 
 

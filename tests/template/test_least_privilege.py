@@ -69,6 +69,7 @@ WILD = {
     CAPACITIES: "the same",
     f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/*": "one per wait, in a group of ours",
     f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key-??????": "AWS adds them",
+    f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/TrainingJobs:log-stream:*": "any job may fail",
     f"arn:aws:logs:{PLACE}:log-group:OnTrainingEndedLogs:*": "the streams of its own group",
     f"arn:aws:logs:{PLACE}:log-group:SweepLogs:*": "the streams of its own group",
 }

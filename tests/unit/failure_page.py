@@ -29,6 +29,8 @@ it to them.
 2. **FailureReason.** A text that begins with `CheckpointLoadError: <version>:` is data, and the
    pinned checkpoint is to blame. Otherwise the cause that the text names decides, see below.
 3. **Status messages**, newest first, back to the point at which training was under way.
+4. **The job's own log**, where these say nothing and the attempt committed nothing: the earliest
+   cause over all hosts. It may only excuse, see decisions/0019-a-jobs-own-log.md.
 
 ## What a class decides
 

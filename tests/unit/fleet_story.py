@@ -9,28 +9,14 @@ from local.replaying.described import described
 from proofs.at_once import AtOnce
 from resilience import tags
 from resilience.controller import recover
-from resilience.decisions import CheckpointRequest, Decision, Mode
+from resilience.decisions import CheckpointRequest, Decision
 from resilience.events import Hint
-from resilience.settings import SweepSettings
 from resilience.sweeping import Swept, sweep
-from tests.unit.recovery_world import TAGS, hint_of
+from tests.unit.recovery_world import SWEEP, TAGS, hint_of
 
 FRIDAY_NIGHT = 1_769_803_200  # 2026-01-30T20:00:00Z
 MINUTE, HOUR = 60, 3600
-GRACE, WINDOW = 180, 900
-THRESHOLD = 25
-SETTINGS = SweepSettings(
-    mode=Mode.ACT,
-    mode_parameter="/resilience/mode",
-    breaker_parameter="/resilience/breaker",
-    allowed_projects=("example-team/*",),
-    queue_url="https://sqs.invalid/queue",
-    grace_seconds=GRACE,
-    lookback_seconds=1_296_000,
-    topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
-    breaker_failures=THRESHOLD,
-    breaker_window_seconds=WINDOW,
-)
+THRESHOLD = SWEEP.breaker_failures
 
 
 def swept(
@@ -38,7 +24,7 @@ def swept(
     failures: int = THRESHOLD,
     seconds_left: Callable[[], float] = lambda: 60.0,
 ) -> Swept:
-    settings = replace(SETTINGS, breaker_failures=failures)
+    settings = replace(SWEEP, breaker_failures=failures)
     return sweep(world.fleet(), settings, world.clock(), seconds_left)
 
 

@@ -76,6 +76,12 @@ class Scene:
             JOB, described_job(self.world) | _filled(self.canary) | more, {**own, **tags}
         )
 
+    def never_trained(self) -> None:
+        """Have the job as it is, but for its start."""
+        job = described_job(self.world)
+        del job["TrainingStartTime"]
+        self.world.sagemaker.put(JOB, job, self.world.sagemaker.tags(JOB))
+
     def end(self, reason: str = GPU, status: str = "Failed", secondary: str = "Failed") -> None:
         self.world.sagemaker.end(JOB, status, secondary, f"{reason}\n--key {self.canary}")
 

@@ -149,6 +149,7 @@ ANY_FACTS = st.builds(
     elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),
     policy=POLICIES,
+    heartbeat_at=mostly(None, INSTANTS),
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
     refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
     breaker=mostly(Breaker(), BREAKERS),
@@ -176,6 +177,7 @@ FAILED_FACTS = st.builds(
     elsewhere=st.just(()),
     obstacles=st.just(()),
     policy=st.just(Policy()),
+    heartbeat_at=mostly(None, st.integers(NOW - 400, NOW)),
     succession=st.just(Succession.UNKNOWN),
     refusal=st.none() | st.none() | st.tuples(CLASSES, st.just("some_rule")),
 )

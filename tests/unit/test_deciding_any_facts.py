@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from resilience import policy, reporting
 from resilience.decisions import Facts, Lookup, Mode, Progress, Reason, Verdict
 from resilience.failures import Blame, FailureClass, row
-from tests.unit.lineages import outcome
+from tests.unit.lineages import NOW, outcome
 from tests.unit.strategies import FACTS, FAILED_FACTS
 
 RELAUNCH, WAIT, STOP, IGNORE = Verdict
@@ -46,6 +46,13 @@ def test_nothing_is_launched_or_awaited_but_for_an_ended_allowed_job_of_nobody_e
         assert facts.contradictions == ()
         assert facts.failure_class not in {None, FailureClass.STOPPED_BY_USER}
         assert facts.judged is None or facts.judged.verdict == WAIT
+
+
+@settings(max_examples=200)
+@given(FAILED_FACTS)
+def test_nothing_is_launched_beside_another_writer_of_the_run(facts: Facts) -> None:
+    times = {"created_at": NOW - 4000, "ended_at": NOW - 600, "heartbeat_at": NOW - 5}
+    assert policy.decide(replace(facts, **times)).verdict is not RELAUNCH  # type: ignore[arg-type]  # dataclasses.replace checks the names
 
 
 @settings(max_examples=150)

@@ -5,7 +5,7 @@ import pytest
 from resilience import policy
 from resilience.decisions import Checkpoint, Lookup, Policy, Reason, Succession, Verdict
 from resilience.failures import FailureClass
-from tests.unit.lineages import NOW, TRAINED, V1, V2, attempt, decided, ended, outcome
+from tests.unit.lineages import NOW, TRAINED, V1, V2, attempt, changed, decided, ended, outcome
 
 RELAUNCH, WAIT, STOP, IGNORE = Verdict
 INFRASTRUCTURE = FailureClass.INFRASTRUCTURE
@@ -71,7 +71,7 @@ def test_an_obstacle_stops_before_anything_is_asked_or_waited_for(
     reason: Reason, more: dict[str, object]
 ) -> None:
     obstacles = ((reason, "which"), (Reason.NOT_CLONABLE, "another"))
-    facts = ended(FailureClass.CAPACITY, V1, obstacles=obstacles, **more)
+    facts = changed(ended(FailureClass.CAPACITY, V1, obstacles=obstacles), **more)
     assert not policy.needs_checkpoints(facts)
     decision = policy.decide(facts)
     assert (*outcome(decision), decision.detail) == (STOP, reason, "which")

@@ -11,8 +11,8 @@ from resilience import tags
 from resilience.breaker import OPEN_SECONDS, Breaker, Circuit
 from resilience.decisions import Mode
 from resilience.fleet_breaker import FleetBreaker
-from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, SETTINGS, WINDOW, swept
-from tests.unit.recovery_world import TAGS
+from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, swept
+from tests.unit.recovery_world import SWEEP, TAGS
 
 MINUTE = 60
 GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
@@ -110,14 +110,14 @@ def test_an_attempt_that_trained_for_an_hour_is_no_evidence_that_trying_is_in_va
 def test_deaths_older_than_the_window_do_not_count() -> None:
     world = world_at_night()
     many_die(world, 5)
-    world.clock.pass_by(WINDOW + 1)
+    world.clock.pass_by(SWEEP.breaker_window_seconds + 1)
     assert not is_open(world)
 
 
 def test_a_death_that_is_tagged_later_does_not_count_again() -> None:
     world = world_at_night()
     many_die(world, 5)
-    world.clock.pass_by(WINDOW + 1)
+    world.clock.pass_by(SWEEP.breaker_window_seconds + 1)
     now = datetime.fromtimestamp(world.clock(), UTC)
     for number in range(5):
         change(world, f"bad-{number}", {"team": "vision"}, LastModifiedTime=now)
@@ -330,9 +330,9 @@ def test_people_are_told_once_a_day_of_the_fleet_and_how_to_close_it() -> None:
         "cause: infrastructure",
         f"open since: {tags.stamp(FRIDAY_NIGHT)}",
         (
-            "Jobs that committed no new checkpoint wait, whatever they died of. One job is tried each"
-            " hour. When its successor trains for 600 s, the breaker closes and the others go on by"
-            " themselves."
+            "Jobs that committed no new checkpoint wait, whatever they died of."
+            " One job is tried each hour. When its successor trains for 600 s, the breaker closes"
+            " and the others go on by themselves."
         ),
         "look: docs/runbook.md#fleet_breaker_open",
         (
@@ -373,18 +373,8 @@ def test_in_the_other_modes_the_breaker_stands_still(mode: Mode) -> None:
 def test_what_a_person_writes_while_the_sweep_counts_is_left_as_it_is() -> None:
     world = world_at_night()
     many_die(world, 5)
-    settings = replace(SETTINGS, breaker_failures=5)
+    settings = replace(SWEEP, breaker_failures=5)
     by_a_person = Breaker(since=FRIDAY_NIGHT)
     seen, world.breaker = world.breaker, by_a_person
     after = FleetBreaker(world.fleet(), settings, world.clock()).look(seen)
     assert (after, world.breaker) == (seen, by_a_person)
-
-
-def test_of_more_failures_than_a_sweep_reads_the_line_tells(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world = world_at_night()
-    died(world, "bad")
-    page = next(world.sagemaker.failed(since=0))
-    monkeypatch.setattr(world.sagemaker, "failed", lambda **_: iter([page] * 21))
-    assert swept(world).cut == ("failed",)

@@ -14,6 +14,7 @@ GIVEN = {
     "RESILIENCE_MODE": "act",
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
     "RESILIENCE_BREAKER_PARAMETER": "/resilience/stack/breaker",
+    "RESILIENCE_READ_JOB_LOGS": "no",
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*, other/digits",
     "RESILIENCE_ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "RESILIENCE_TRAINING_ROLES": "arn:aws:iam::111122223333:role/a,arn:aws:iam::1:role/b",
@@ -53,6 +54,18 @@ def test_the_mode_of_the_stack_is_read_by_both_functions(mode: Mode) -> None:
     given = {"RESILIENCE_MODE": str(mode)}
     assert settings.of_on_training_ended(GIVEN | given).mode is mode
     assert settings.of_sweep(OF_THE_SWEEP | given).mode is mode
+
+
+def test_the_logs_of_jobs_are_read_where_the_stack_says_so() -> None:
+    assert not settings.of_on_training_ended(GIVEN).reads_job_logs
+    given = GIVEN | {"RESILIENCE_READ_JOB_LOGS": "yes"}
+    assert settings.of_on_training_ended(given).reads_job_logs
+
+
+@pytest.mark.parametrize("word", ["true", "YES", "1"])
+def test_a_word_that_is_neither_yes_nor_no_is_refused_by_name(word: str) -> None:
+    with pytest.raises(SettingsMissing, match="RESILIENCE_READ_JOB_LOGS must be"):
+        settings.of_on_training_ended(GIVEN | {"RESILIENCE_READ_JOB_LOGS": word})
 
 
 @pytest.mark.parametrize("word", ["ACT", "on", "true"])

@@ -10,23 +10,24 @@ from resilience import tags
 from resilience.decisions import Mode, Reason, Verdict
 from resilience.fleet import Pages, SeenJob
 from resilience.sweeping import Swept
-from tests.unit.fleet_story import GRACE, SETTINGS, swept
+from tests.unit.fleet_story import swept
 from tests.unit.recovery_world import (
-    CAPACITY,
     JOB,
-    OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
+    SWEEP,
     TAGS,
     decide,
     deliver,
     failed,
     hint_of,
+    never_started,
     trained,
     verdict_of,
 )
 
-LOOKBACK = SETTINGS.lookback_seconds
+GRACE, LOOKBACK = SWEEP.grace_seconds, SWEEP.lookback_seconds
 NOTHING = Swept((), ())
 
 
@@ -112,7 +113,7 @@ def test_a_job_whose_tags_became_invalid_stops_by_the_sweep_and_is_reported_once
 
 
 def test_a_judged_job_is_left_alone() -> None:
-    world = failed(OUT_OF_MEMORY)
+    world = never_started(ROLE_REFUSED)
     assert decide(world).verdict is Verdict.STOP
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
@@ -128,7 +129,7 @@ def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
 
 
 def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     due = decide(world).due
     assert due is not None
     world.schedules.due.clear()
@@ -141,7 +142,7 @@ def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None
 
 
 def test_a_wait_is_taken_up_however_long_ago_its_job_ended() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     deliver(world)
     world.schedules.due.clear()
     world.clock.pass_by(2 * LOOKBACK)

@@ -2,6 +2,7 @@
 
 from resilience.failures.classes import Blame, FailureClass, row
 from resilience.failures.ending import Classification, End, classify, classify_text
+from resilience.failures.job_log import Line, Tail, classify_log, says_nothing
 from resilience.failures.rules import LOSS_DIVERGED
 from resilience.failures.signature import signature
 
@@ -11,8 +12,12 @@ __all__ = [
     "Classification",
     "End",
     "FailureClass",
+    "Line",
+    "Tail",
     "classify",
+    "classify_log",
     "classify_text",
     "row",
+    "says_nothing",
     "signature",
 ]

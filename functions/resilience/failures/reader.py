@@ -37,6 +37,11 @@ def cause_of(text: str) -> Finding | None:
     return _best(statements) or _best(notices)
 
 
+def stated_cause_of(text: str) -> Finding | None:
+    """The cause that a text states; in a log, notices are about trouble that was overcome."""
+    return _best(statements_of(text)[0])
+
+
 def _best(statements: Iterable[Statement]) -> Finding | None:
     return min(_findings(statements), key=lambda finding: finding.rank, default=None)
 

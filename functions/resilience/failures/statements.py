@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from resilience.failures.marks import END_OF_NOTICE, MARK
 from resilience.failures.plain_text import plain_text
 
-_LONGEST_TEXT = 8192  # a reason has 1,024 characters; an exception of boto or a log has more
+LONGEST_TEXT = 8192  # a reason has 1,024 characters; an exception of boto or a log has more
 _LONGEST_LINE = 300  # a line that is longer was several
 _WRAPPERS = ("algorithmerror", "executeuserscripterror", "unexpectedstatusexception")
 _UNDERLINE = re.compile(r"[\s^~]*")
@@ -100,7 +100,7 @@ def statements_of(text: str) -> tuple[tuple[Statement, ...], tuple[Statement, ..
     """The statements of a text, and the notices that were left out of them."""
     reading = _Reading()
     flat = "\n" not in text.strip()
-    for kind, mark, body in _segments(plain_text(text[:_LONGEST_TEXT]), flat=flat):
+    for kind, mark, body in _segments(plain_text(text[:LONGEST_TEXT]), flat=flat):
         reading.take(kind, mark, body)
     return tuple(reading.statements), tuple(reading.notices)
 

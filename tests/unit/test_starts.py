@@ -6,7 +6,7 @@ from resilience.decisions import Reason
 from resilience.failures import Blame, FailureClass, row
 from resilience.starts import refusal_of_the_start, why_not_started
 
-OUTSIDE, LIMIT, PROGRAM = Blame
+OUTSIDE, PERSON, LIMIT, PROGRAM = Blame
 # Of an attempt that trained; of one that never did: why it waits, and why it stops for good.
 ROWS: dict[FailureClass, tuple[Blame, Reason, Reason | None]] = {
     FailureClass.INFRASTRUCTURE: (OUTSIDE, Reason.NOT_STARTED, None),
@@ -20,7 +20,7 @@ ROWS: dict[FailureClass, tuple[Blame, Reason, Reason | None]] = {
     FailureClass.UNKNOWN: (PROGRAM, Reason.NOT_STARTED, None),
     FailureClass.STOPPED_BY_USER: (PROGRAM, Reason.NOT_STARTED, None),
     FailureClass.DATA: (PROGRAM, Reason.START_REFUSED, Reason.CONFIGURATION_INVALID),
-    FailureClass.PERMISSION: (PROGRAM, Reason.START_REFUSED, Reason.PERMISSION_DENIED),
+    FailureClass.PERMISSION: (PERSON, Reason.START_REFUSED, Reason.PERMISSION_DENIED),
     FailureClass.CONFIGURATION: (PROGRAM, Reason.START_REFUSED, Reason.CONFIGURATION_INVALID),
 }
 
