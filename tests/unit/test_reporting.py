@@ -27,6 +27,8 @@ FOR_A_PERSON = {
     Reason.WANDB_REFUSED: ended(INFRASTRUCTURE, lookup=Lookup.REFUSED),
     Reason.CREATE_DENIED: ended(INFRASTRUCTURE, V1, refusal=(FailureClass.PERMISSION, "refused")),
     Reason.START_REFUSED: ended(FailureClass.PERMISSION, lineage=TRAINED_BEFORE, started=False),
+    Reason.ACCESS_DENIED: ended(FailureClass.PERMISSION, V1, lineage=attempt(2)),
+    Reason.RUN_IN_USE: ended(INFRASTRUCTURE, V1, ended_at=NOW - 600, heartbeat_at=NOW),
 }
 FOR_TIME = {
     Reason.CAPACITY_UNAVAILABLE: ended(CAPACITY, started=False),
