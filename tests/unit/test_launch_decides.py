@@ -25,8 +25,10 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     described_job,
+    dies,
     failed,
     hint,
+    never_started,
     trained,
 )
 
@@ -244,14 +246,6 @@ def test_a_successor_of_an_older_job_of_the_same_name_is_not_taken_for_ours() ->
 # --- what a container says of itself
 
 
-def trained_for_an_hour(reason: str) -> InMemoryWorld:
-    world = trained()
-    start = {"TrainingStartTime": datetime.fromtimestamp(world.clock() - 3600, UTC)}
-    world.sagemaker.put(JOB, described_job(world) | start, TAGS)
-    world.sagemaker.end(JOB, "Failed", "Failed", reason)
-    return world
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -262,27 +256,26 @@ def trained_for_an_hour(reason: str) -> InMemoryWorld:
     ],
 )
 def test_a_job_that_trained_does_not_pass_for_one_that_found_no_capacity(text: str) -> None:
-    decision = decide(trained_for_an_hour(text))
+    decision = decide(failed(text))
     assert decision.facts.failure_class not in {FailureClass.CAPACITY, FailureClass.QUOTA}
     assert decision.verdict is Verdict.RELAUNCH  # it has got further, so one retry confirms it
 
 
 def test_capacity_that_sagemaker_lost_after_the_start_is_infrastructure() -> None:
-    decision = decide(trained_for_an_hour(CAPACITY))
+    decision = decide(failed(CAPACITY))
     assert decision.facts.failure_class is FailureClass.INFRASTRUCTURE
 
 
 def test_a_job_that_writes_of_capacity_for_ever_is_counted_each_time() -> None:
-    world, job = trained_for_an_hour(f"AlgorithmError: {CAPACITY}"), JOB
-    while decide(world, hint(job)).verdict is Verdict.RELAUNCH:
-        job = world.sagemaker.names()[-1]
-        started = described_job(world)["TrainingStartTime"]
-        found = world.sagemaker.describe(job)
-        assert found is not None
-        own = world.sagemaker.tags(job)
-        world.sagemaker.put(job, dict(found.described) | {"TrainingStartTime": started}, own)
-        world.sagemaker.end(job, "Failed", "Failed", f"AlgorithmError: {CAPACITY}")
-    assert len(world.sagemaker.names()) <= 3
+    text, job = f"AlgorithmError: {CAPACITY}", JOB
+    world = failed(text)
+    while (decision := decide(world, hint(job))).verdict is not Verdict.STOP:
+        if decision.verdict is Verdict.RELAUNCH:
+            job = world.sagemaker.names()[-1]
+            dies(world, job, text)
+        world.clock.pass_by(3600)
+    assert decision.reason is Reason.FAILED_AGAIN_AT_SAME_STEP
+    assert len(world.sagemaker.names()) == 3
 
 
 # --- a message at any time
@@ -338,14 +331,14 @@ def test_whatever_the_tags_say_a_successor_goes_on_in_the_run_that_was_fixed(
 
 
 def test_a_job_that_failed_while_it_was_being_stopped_stays_stopped() -> None:
-    world = trained_for_an_hour(GPU)
+    world = failed(GPU)
     stopping = [{"Status": "Stopping", "StatusMessage": "Stopping the training job"}]
     world.sagemaker.put(JOB, described_job(world) | {"SecondaryStatusTransitions": stopping}, TAGS)
     assert decide(world).reason is Reason.STOPPED_BY_USER
 
 
 def test_a_job_that_failed_while_it_was_stopped_for_its_time_limit_timed_out() -> None:
-    world = trained_for_an_hour(GPU)
+    world = failed(GPU)
     more = {
         "SecondaryStatusTransitions": [{"Status": "Stopping", "StatusMessage": "x"}],
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
@@ -368,9 +361,11 @@ def test_a_job_that_failed_while_it_was_stopped_for_its_time_limit_timed_out() -
 def test_a_job_that_timed_out_while_it_waited_for_capacity_waits_for_capacity(
     secondary: str, message: str
 ) -> None:
-    world = trained()
+    world = never_started()
     messages = [{"Status": "Starting", "StatusMessage": message}]
-    world.sagemaker.put(JOB, described_job(world) | {"SecondaryStatusTransitions": messages}, TAGS)
+    job = described_job(world) | {"SecondaryStatusTransitions": messages}
+    del job["FailureReason"]
+    world.sagemaker.put(JOB, job, TAGS)
     world.sagemaker.end(JOB, "Stopped", secondary)
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.CAPACITY_UNAVAILABLE)
