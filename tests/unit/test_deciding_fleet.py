@@ -7,7 +7,7 @@ from hypothesis import given
 
 from resilience import policy
 from resilience.breaker import Breaker, Circuit
-from resilience.decisions import Decision, Facts, Judged, Reason, Verdict
+from resilience.decisions import Decision, Facts, Judged, Reason, Verdict, Waiting
 from resilience.failures import FailureClass
 from resilience.reporting import notifies
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
@@ -74,6 +74,20 @@ def test_a_job_that_is_due_while_the_breaker_is_open_waits_on() -> None:
     due = replace(DIED_AGAIN, judged=replace(HELD, due=NOW))
     assert held(due).reason is Reason.FLEET_BREAKER_OPEN
     assert held(due, Breaker()).verdict is Verdict.RELAUNCH
+
+
+def test_of_what_the_fleet_waits_for_no_job_notifies_however_long_it_lasts() -> None:
+    for days in range(5):
+        facts = replace(
+            DIED_AGAIN,
+            observed_at=NOW + days * 86_400,
+            judged=replace(HELD, due=NOW + days * 86_400 - 900) if days else None,
+            lineage=replace(attempt(), waiting=Waiting(1, NOW - 3 * 3600)),
+        )
+        decision = held(facts)
+        if days:
+            assert decision.reason is Reason.FLEET_BREAKER_OPEN
+            assert not notifies(decision)
 
 
 @given(facts=FACTS)

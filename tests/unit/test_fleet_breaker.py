@@ -107,6 +107,12 @@ def test_an_attempt_that_trained_for_an_hour_is_no_evidence_that_trying_is_in_va
     assert not is_open(world)
 
 
+def test_what_a_person_stopped_is_no_death_however_many_it_was() -> None:
+    world = world_at_night()
+    many_die(world, 9, STOPPED)
+    assert not is_open(world)
+
+
 def test_deaths_older_than_the_window_do_not_count() -> None:
     world = world_at_night()
     many_die(world, 5)
