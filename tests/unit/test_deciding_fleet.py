@@ -82,7 +82,7 @@ def test_of_what_the_fleet_waits_for_no_job_notifies_however_long_it_lasts() -> 
             DIED_AGAIN,
             observed_at=NOW + days * 86_400,
             judged=replace(HELD, due=NOW + days * 86_400 - 900) if days else None,
-            lineage=replace(attempt(), waiting=Waiting(1, NOW - 3 * 3600)),
+            lineage=replace(attempt(), waiting=Waiting(1, NOW)),
         )
         decision = held(facts)
         if days:
