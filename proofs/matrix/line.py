@@ -10,7 +10,7 @@ from typing import Any
 from local.in_memory import Clock
 from proofs.matrix.account import Account, Refused
 from proofs.matrix.faults import CLOCK_JUMPS, Crash, Fault, NoAnswer, refusal
-from proofs.matrix.steps import SoFar, Step, step_of
+from proofs.matrix.steps import OF_THE_SWEEP, SoFar, Step, step_of
 
 GARBAGE = "<html>no such page"
 
@@ -22,7 +22,7 @@ class Delivery:
     number: int
     process: str
     job: str | None
-    body: str | None
+    message: int | None
     began: int  # place in the history
     outcome: str = "runs"  # then: acknowledged, returned or crashed
 
@@ -78,6 +78,10 @@ class Plan:
     attempts: int = 0
     spared: int = 0  # how many calls at the step go well first
 
+    @property
+    def is_of_the_sweep(self) -> bool:
+        return self.step in OF_THE_SWEEP
+
     def hits(self, delivery: Delivery, step: Step, call: str) -> bool:
         if self.step is not step or self.call not in (None, call):
             return False
@@ -100,6 +104,10 @@ class Outage:
     clock: Clock
     until: float = inf
     attempts: int = 0
+
+    @property
+    def is_of_the_sweep(self) -> bool:
+        return not self.steps.isdisjoint(OF_THE_SWEEP)
 
     def hits(self, delivery: Delivery, step: Step, call: str) -> bool:  # noqa: ARG002 — as Plan
         hit = step in self.steps and self.clock() < self.until

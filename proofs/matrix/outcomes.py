@@ -44,7 +44,9 @@ def durable_before_acknowledged(record: Record) -> Iterator[str]:
 
 def _accounted_for(record: Record, taken: Taken) -> bool:
     """Whether a verdict stands, or the delivery was shown that there is nothing to judge."""
-    if "resilience:verdict" in taken.standing or taken.mode != "act":
+    modes = list(record.seen(taken.delivery, Step.READ_MODE, taken.place))
+    acts = bool(modes) and (modes[-1].answer or {})["Parameter"]["Value"] == "act"
+    if "resilience:verdict" in taken.standing or not acts:
         return True
     looks = list(record.seen(taken.delivery, Step.DESCRIBE, taken.place))
     tags = _tags_seen(record, taken.delivery, taken.place)
@@ -67,11 +69,12 @@ def _tags_seen(record: Record, delivery: Delivery, before: int) -> dict[str, str
 
 
 def verdict_for_all(record: Record) -> Iterator[str]:
-    """I9: after two sweeps each ended job of a lineage has a verdict, and no wait is overdue."""
-    if record.rest.mode != "act":
-        return
+    """I9: after two sweeps each ended job of a lineage has a verdict, and no wait is overdue.
+
+    What was switched off is on again by then.
+    """
     for name, tags in record.rest.tags.items():
-        opted_in = "WANDB_CHECKPOINT_NAME" in tags and "resilience:mode" not in tags
+        opted_in = "WANDB_CHECKPOINT_NAME" in tags
         if record.rest.statuses[name] not in ENDED or not opted_in:
             continue
         if "resilience:verdict" not in tags:

@@ -81,8 +81,10 @@ def until_quiet(
         return come_to_rest(stage, printed)
 
 
-def come_to_rest(stage: Stage, printed: StringIO) -> Run:
-    settle(stage)
+def come_to_rest(stage: Stage, printed: StringIO, *, redrives: bool = True) -> Run:
+    settle(stage, redrives=redrives)
+    if stage.switch_on():
+        settle(stage, redrives=redrives)
     repeated_from = len(stage.line.history)
     _sweep(stage)
     rest = rest_of(stage)
@@ -90,12 +92,13 @@ def come_to_rest(stage: Stage, printed: StringIO) -> Run:
     return Run(stage, tuple(printed.getvalue().splitlines()), repeated_from, rest)
 
 
-def settle(stage: Stage) -> None:
+def settle(stage: Stage, *, redrives: bool) -> None:
     """No more faults: redeliver until quiet, let waits pass, redrive, and sweep."""
     stage.line.plans.clear()
     stage.line.skew = 0
     _wait(stage)
-    stage.queue.redrive()
+    if redrives:
+        stage.queue.redrive()
     work_off(stage)
     _sweep(stage)
     if stage.doubts.tags_lag:  # an attempt that fails before its tags are there costs a sweep
