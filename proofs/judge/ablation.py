@@ -102,8 +102,9 @@ ABLATIONS = (
     Contestant("5 late upload: unseen", seen=answering(_nothing_pending)),
     Contestant("the text: unseen", seen=describing(_without_text)),
     Contestant("no back-off", policy=Policy(backoff_base_seconds=1, backoff_max_seconds=1)),
+    Contestant("no ceiling on failing", policy=Policy(max_failing=_NEVER)),
     Contestant("no ceiling on lost hours", policy=Policy(max_lost_seconds=_NEVER)),
     Contestant("no sweep", sweeps=False),
     Contestant("no breaker", sweep_settings=replace(SWEEP, breaker_failures=_NEVER)),
-    Contestant("sweep looks back 15 d", sweep_settings=replace(SWEEP, lookback_seconds=1_296_000)),
+    Contestant("sweep looks back 2 d", sweep_settings=replace(SWEEP, lookback_seconds=172_800)),
 )
