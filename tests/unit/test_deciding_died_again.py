@@ -63,6 +63,7 @@ def test_a_death_that_was_confirmed_waits_and_then_goes_back_to_one_older_checkp
     assert (*outcome(decision), decision.rule) == (WAIT, Reason.FAILING_AGAIN, "some_rule")
     assert decision.due is not None
     assert NOW + 900 <= decision.due <= NOW + 1800
+    assert decision.due == NOW + 1192  # for ever: a decision replays to the second
     waited = replace(facts, judged=waits(Reason.FAILING_AGAIN))
     after = policy.decide(waited)
     assert outcome(after) == (RELAUNCH, Reason.WALKED_BACK)

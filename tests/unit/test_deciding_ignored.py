@@ -41,7 +41,9 @@ def test_what_is_not_ours_to_decide_on_is_left_alone_and_wandb_is_not_asked(
     more: dict[str, object], reason: Reason
 ) -> None:
     facts = changed(ended(INFRASTRUCTURE, V1), **more)
-    assert outcome(policy.decide(facts)) == (IGNORE, reason)
+    decision = policy.decide(facts)
+    assert (*outcome(decision), decision.rule) == (IGNORE, reason, str(reason))
+    assert decision.facts == facts
     assert not policy.needs_checkpoints(facts)
 
 
@@ -125,7 +127,7 @@ def test_what_cannot_be_trusted_stops_with_what_a_person_has_to_look_at(
     facts = changed(ended(INFRASTRUCTURE, V1), **more)
     decision = policy.decide(facts)
     assert (*outcome(decision), decision.detail) == (STOP, reason, detail)
-    assert decision.rule == str(reason)
+    assert (decision.rule, decision.facts) == (str(reason), facts)
     assert not policy.needs_checkpoints(facts)
 
 

@@ -11,6 +11,7 @@ from resilience.failures import FailureClass
 from tests.unit.lineages import (
     FIRST,
     NOW,
+    PLACE,
     V1,
     V2,
     attempt,
@@ -83,9 +84,9 @@ def test_wandb_need_not_answer_for_it(lookup: Lookup) -> None:
 def test_what_has_waited_may_try_whatever_it_waited_for(
     failure_class: FailureClass, waited_for: Reason
 ) -> None:
-    facts = ended(
-        failure_class, V1, lineage=TRAINED_BEFORE, started=False, judged=waits(waited_for)
-    )
+    worst = replace(TRAINED_BEFORE.ledger, same=2, without_work=9, place=PLACE)
+    lineage = replace(TRAINED_BEFORE, ledger=worst, waiting=Waiting(4, NOW - 700))
+    facts = ended(failure_class, V1, lineage=lineage, started=False, judged=waits(waited_for))
     assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
 
 

@@ -64,6 +64,7 @@ def test_an_upload_that_has_not_ended_is_waited_for_a_little(pending: int) -> No
     assert (*outcome(decision), decision.rule) == (WAIT, Reason.UPLOAD_PENDING, "upload_pending")
     assert decision.due is not None
     assert NOW + 15 <= decision.due <= NOW + 30
+    assert decision.due == NOW + 21  # for ever: a decision replays to the second
     for ago, verdict in ((90, WAIT), (91, RELAUNCH)):
         assert policy.decide(replace(facts, ended_at=NOW - ago)).verdict is verdict
     assert policy.decide(replace(facts, ended_at=None)).verdict is RELAUNCH

@@ -24,6 +24,7 @@ from tests.unit.lineages import (
     V3,
     attempt,
     checkpoint,
+    decided,
     ended,
     outcome,
     succeeded,
@@ -49,6 +50,12 @@ def test_an_attempt_that_advanced_goes_on_at_once_whatever_its_text_says(
         "some_rule",
     )
     assert succeeded(facts).checkpoint == V3
+
+
+def test_a_job_that_allows_no_attempt_without_work_goes_on_while_it_works() -> None:
+    strict = Policy(max_without_work=0, max_lost_seconds=0)
+    found = decided(FailureClass.USER_CODE, V1, V2, lineage=attempt(2), policy=strict)
+    assert found == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
 
 
 def test_its_successor_bears_its_name_and_all_that_it_has_learnt() -> None:
