@@ -34,7 +34,7 @@ RELAUNCH, WAIT, STOP, IGNORE = Verdict
         ({"judged": Judged(verdict="unknown", reason="x")}, Reason.ALREADY_JUDGED),
         ({"judged": waits(due=NOW + 60)}, Reason.NOT_DUE),
         ({"failure_class": FailureClass.STOPPED_BY_USER}, Reason.STOPPED_BY_USER),
-        ({"failure_class": None}, Reason.COMPLETED),
+        ({"failure_class": None, "failure_rule": "completed"}, Reason.COMPLETED),
     ],
 )
 def test_what_is_not_ours_to_decide_on_is_left_alone_and_wandb_is_not_asked(

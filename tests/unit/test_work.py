@@ -179,3 +179,29 @@ def test_a_stop_at_the_time_limit_is_the_limits_and_any_other_a_persons(limit: o
     assert work.corrected(by_text, described).failure_class is expected
     unfinished = described | {"SecondaryStatusTransitions": [{"Status": "Training"}]}
     assert work.corrected(by_text, unfinished) == by_text
+
+
+STOPPING: dict[str, object] = {
+    "TrainingStartTime": START,
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    "SecondaryStatusTransitions": [{"Status": "Training"}, {"Status": "Stopping"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "secondary"), [("Stopped", "MaxRuntimeExceeded"), ("Failed", "MaxRuntimeExceeded")]
+)
+def test_a_job_whose_status_says_how_it_ended_is_not_read_by_its_transitions(
+    status: str, secondary: str
+) -> None:
+    by_status = Classification(FailureClass.TIMEOUT, "max_runtime_exceeded")
+    described = STOPPING | {"TrainingJobStatus": status, "SecondaryStatus": secondary}
+    assert work.corrected(by_status, described) == by_status
+
+
+def test_a_stop_whose_end_nobody_told_is_a_persons() -> None:
+    by_text = Classification(FailureClass.USER_CODE, "exit_code")
+    described = STOPPING | {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+    assert work.corrected(by_text, described) == Classification(
+        FailureClass.STOPPED_BY_USER, "stopping_then_failed"
+    )
