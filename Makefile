@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix mutate bench build deploy clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix mutate bench build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -105,6 +105,16 @@ build: $(SAM_VENV)/.ready ## build the functions for AWS (sam build)
 
 deploy: build ## deploy to your AWS account (ARGS=--guided the first time)
 	@$(SAM) deploy $(ARGS)
+
+LOCK_VENV := .venv-lock
+
+$(LOCK_VENV)/.ready:
+	$(PYTHON) -m venv $(LOCK_VENV)
+	$(LOCK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+lock-training: $(LOCK_VENV)/.ready ## pin what a training's container installs, by version and hash
+	@$(LOCK_VENV)/bin/python packaging/lock_training.py
 
 clean: ## remove what was built and what the local services stored
 	rm -rf build .aws-sam .local

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.stack import ENTITY, REPOSITORY, ROLE, SECRET, LocalStack, local_stack
+from local.stack import ENTITY, REPOSITORY, ROLE, LocalStack, local_stack
 
 PROJECT, RUN = "bench", "night"
 COLLECTION = f"model-{RUN}"
@@ -160,7 +160,6 @@ def surroundings(say: Say) -> Iterator[Surroundings]:
         local_stack(Path(folder), say, _PARAMETERS) as stack,
     ):
         stack.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(_TRUST))
-        stack.client("secretsmanager").create_secret(Name=SECRET, SecretString=stack.wandb.api_key)
         stack.aws.fault("drop_events")
         stack.aws.fault("capacity", count=_FOR_ALL, reason=INTERNAL)
         say(f"committing {VERSIONS} checkpoints by the wandb SDK")

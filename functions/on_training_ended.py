@@ -7,7 +7,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-import urllib3
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -19,13 +18,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from resilience import settings, telemetry
+from resilience.adapters import graphql
 from resilience.adapters.messages import (
     LEAD_SECONDS,
     DeadLetterQueue,
     OneShotSchedules,
     Topic,
 )
-from resilience.adapters.parameters import stack_mode, wandb_key
+from resilience.adapters.parameters import stack_mode, wandb_key, wandb_trust
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.intake import Intake, take
@@ -37,16 +37,6 @@ if TYPE_CHECKING:
 # Sized to the function's timeout of 60 s: the slowest way through is a handful of calls.
 AWS_CALLS = Config(
     connect_timeout=2, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
-)
-_WANDB_TIMEOUT = urllib3.Timeout(connect=2, read=5)
-# A server that says "later" is asked again later, by a WAIT: not by holding a function up.
-_WANDB_RETRIES = urllib3.Retry(
-    total=2,
-    backoff_factor=0.2,
-    status_forcelist=(500, 502, 503, 504),
-    allowed_methods=None,
-    respect_retry_after_header=False,
-    raise_on_status=False,
 )
 _WAVE_WIDTH = 3
 _SHORTEST_LEAD_SECONDS = 10  # a call of CreateSchedule may take a few
@@ -77,7 +67,8 @@ def start() -> Intake:
     own = settings.of_on_training_ended(os.environ)
     _, partition, _, region, account, *_ = own.queue_arn.split(":")
     client = partial(boto3.client, region_name=region, config=AWS_CALLS)
-    pool = urllib3.PoolManager(timeout=_WANDB_TIMEOUT, retries=_WANDB_RETRIES)
+    ssm = client("ssm")
+    pool = graphql.pool(wandb_trust(ssm, own.wandb_ca_parameter))
     sagemaker_arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
     key = wandb_key(client("secretsmanager"), own.wandb_secret_name)
 
@@ -99,7 +90,7 @@ def start() -> Intake:
                 lead_seconds=_lead_seconds(own),
             ),
             notifications=Topic(client("sns"), own.topic_arn),
-            mode=stack_mode(client("ssm"), own.mode_parameter),
+            mode=stack_mode(ssm, own.mode_parameter, own.mode),
             now=now,
         ),
         dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),

@@ -46,7 +46,7 @@ def _start(function_arn: str) -> tuple[sweeping.Fleet, settings.SweepSettings]:
     fleet = sweeping.Fleet(
         jobs=SageMakerTrainingJobs(client("sagemaker"), arns),
         queue=CheckQueue(client("sqs"), own.queue_url, account, region),
-        switch=ModeSwitch(client("ssm"), own.mode_parameter),
+        switch=ModeSwitch(client("ssm"), own.mode_parameter, own.mode),
         alert=Topic(client("sns"), own.topic_arn),
     )
     return fleet, own

@@ -63,11 +63,18 @@ def local_stack(
     """
     for name in ("aws", "wandb"):
         (directory / name).mkdir(parents=True, exist_ok=True)
+        # Keys, code and checkpoints: for their owner alone, also where an older version made it.
+        (directory / name).chmod(0o700)
     with (
         LocalAws.start(directory / "aws", ["--port", str(ports[0]), *options_of(doubts)]) as aws,
         LocalWandb.start(directory / "wandb", port=ports[1]) as wandb,
     ):
+        for note in aws.notes:
+            say(f"note: {note}")
         say(f"AWS answers at {aws.endpoint}, W&B at {wandb.url}")
+        # The controller's own; what a launch makes has another name.
+        secrets = aws.client("secretsmanager")
+        secrets.create_secret(Name=SECRET, SecretString=wandb.api_key)
         deployed = _deploy(aws, wandb, parameters or {})
         say(f"template.yaml is deployed as stack {STACK!r}; its live properties are as written")
         for note in deployed.notes:

@@ -15,13 +15,12 @@ HEADER = (
 )
 
 
-def resolved() -> list[dict[str, Any]]:
-    """What pip would install on Lambda, asked of pip itself."""
+def resolved(*options: str) -> list[dict[str, Any]]:
+    """What pip would install on another machine, asked of pip itself; nothing is installed."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--dry-run", "--ignore-installed", "--only-binary=:all:", "--report", "-"]
     command += ["--python-version", "3.13", "--implementation", "cp", "--target", str(HERE)]
-    command += ["--requirement", str(HERE.parent / "requirements.txt")]
-    report = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    report = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE)
     installed: list[dict[str, Any]] = json.loads(report.stdout)["install"]
     return installed
 
@@ -33,7 +32,8 @@ def line(distribution: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    (HERE / "requirements.lock").write_text(HEADER + "".join(sorted(map(line, resolved()))))
+    found = resolved("--requirement", str(HERE.parent / "requirements.txt"))
+    (HERE / "requirements.lock").write_text(HEADER + "".join(sorted(map(line, found))))
 
 
 if __name__ == "__main__":

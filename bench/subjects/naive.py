@@ -12,7 +12,7 @@ import boto3
 import urllib3
 from botocore.exceptions import ClientError
 
-from resilience.adapters.weights_and_biases import QUERY
+from resilience.adapters.weights_and_biases import question
 
 Event = dict[str, Any]
 
@@ -61,17 +61,21 @@ class Naive:
             "entity": tags["WANDB_ENTITY"],
             "project": tags["WANDB_PROJECT"],
             "collection": tags["WANDB_CHECKPOINT_NAME"],
-            "filters": json.dumps({"state": "COMMITTED"}),
+            "alias": "latest",
+            "whole": True,
+            "named": False,
             "first": 100,
+            "order": "-created_at",
+            "run0": tags["WANDB_RUN_ID"],
         }
         response = self._pool.request(
             "POST",
             os.environ["WANDB_BASE_URL"] + "/graphql",
-            json={"query": QUERY, "variables": variables},
+            json={"query": question(1), "variables": variables},
             headers=urllib3.make_headers(basic_auth=f"api:{secret['SecretString']}"),
         )
-        collection = response.json()["data"]["project"]["artifactCollection"]
-        nodes = [edge["node"] for edge in collection["artifacts"]["edges"]]
+        logged = response.json()["data"]["project"]["run0"]["outputArtifacts"]
+        nodes = [edge["node"] for edge in logged["edges"]]
         newest = max(nodes, key=lambda node: json.loads(node["metadata"])["step"])
         return f"v{newest['versionIndex']}"
 

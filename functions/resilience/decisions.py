@@ -193,7 +193,7 @@ class Policy:
     max_jobs: int = 100
     # Since the job ended; an older one needs a person's word. Longer than a dead letter is kept
     # (14 days), so that whatever a person redrives is acted on.
-    max_age_seconds: int = 1_296_000
+    max_age_days: int = 15
     backoff_base_seconds: int = 60
     backoff_max_seconds: int = 3600
     wait_total_seconds: int = 86_400

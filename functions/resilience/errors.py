@@ -7,6 +7,7 @@ ResilienceError
 ├── Retry            the call may have had its effect or not; the queue brings the message again
 ├── NameInUse        a job of this name exists; adjudicate
 ├── CreateRefused    SageMaker refused the request for a reason that a rule can classify
+├── KeyUnusable      the secret holds no W&B key that this function may use; a person must act
 └── SettingsMissing  the function cannot start
 """
 
@@ -30,6 +31,10 @@ class CreateRefused(ResilienceError):  # noqa: N818 — a refusal is an answer
         super().__init__(code)
         self.code = code
         self.text = text
+
+
+class KeyUnusable(ResilienceError):  # noqa: N818 — the key is what is wrong
+    """The W&B key is missing, not ours to read, or no key; the message names the secret alone."""
 
 
 class SettingsMissing(ResilienceError):  # noqa: N818 — it says what is wrong

@@ -19,7 +19,7 @@ _COMMAND = re.compile(r'command "[^"]*"?')
 _ADDRESS = re.compile(r"\b(?:s3|https?)://\S+|\barn:aws\S*")
 _XID = re.compile(r"\bxid \(pci:[^)]{1,40}\): ?")
 _FRAME = 'file "'
-_EXCEPTION_END = re.compile(r'(?:error|exception|interrupt)(?= ?(?::|"|$))')
+_EXCEPTION_END = re.compile(r'(?:error|exception|interrupt)(?= ?(?::|"|$))|keyboardinterrupt\b')
 _REWRITES = (
     (_STREAM_MARK, " "),
     (_SDK_PREFIX, ""),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resilience.failure_rules import LOSS_DIVERGED, RULES, FailureClass
+from resilience.failure_rules import LOSS_DIVERGED, RULES, STOPPED_IN_WANDB, FailureClass
 from resilience.failure_text import found, words_of
 
 __all__ = [
@@ -79,7 +79,10 @@ _PROGRESS = ("training in progress", "training image download completed")
 def classify(end: End) -> Classification:
     if end.status == "Completed":
         return _UNFINISHED if end.completed_mark is False else _COMPLETED
-    return _BY_STATUS.get((end.status, end.secondary_status)) or _by_texts(end)
+    by_reason = classify_text(end.failure_reason or "")
+    if by_reason.rule == STOPPED_IN_WANDB:
+        return by_reason  # a limit or a lost instance that came with it does not undo it
+    return _BY_STATUS.get((end.status, end.secondary_status)) or _by_texts(by_reason, end)
 
 
 def classify_text(text: str) -> Classification:
@@ -94,8 +97,7 @@ def classify_text(text: str) -> Classification:
     return _UNKNOWN
 
 
-def _by_texts(end: End) -> Classification:
-    by_reason = classify_text(end.failure_reason or "")
+def _by_texts(by_reason: Classification, end: End) -> Classification:
     if by_reason is not _UNKNOWN:
         return by_reason
     return next(

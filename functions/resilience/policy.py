@@ -128,10 +128,10 @@ def _too_old(facts: Facts) -> tuple[Reason, str] | None:
     """Nobody expects a job of long ago to come back by itself. A wait knows how long it lasts."""
     if facts.ended_at is None or facts.judged is not None:
         return None
-    days, most = (facts.observed_at - facts.ended_at) // _DAY, facts.policy.max_age_seconds // _DAY
-    if facts.observed_at - facts.ended_at <= facts.policy.max_age_seconds:
+    age, most = facts.observed_at - facts.ended_at, facts.policy.max_age_days
+    if age <= most * _DAY:
         return None
-    return Reason.ENDED_TOO_LONG_AGO, f"{days} days ago, {most} allowed"
+    return Reason.ENDED_TOO_LONG_AGO, f"{age // _DAY} days ago, {most} allowed"
 
 
 def _settled(case: Case) -> Decision | None:

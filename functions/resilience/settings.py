@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from resilience.decisions import CheckpointRequest, Policy
+from resilience.decisions import CheckpointRequest, Mode, Policy
 from resilience.errors import SettingsMissing
+from resilience.registries import with_accounts
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Settings(_Allowlist):
 
     wandb_base_url: str
     wandb_secret_name: str
+    wandb_ca_parameter: str  # empty: the public authorities
+    mode: Mode  # the ceiling: the parameter can only make it more careful
     mode_parameter: str
     allowed_images: tuple[str, ...]  # globs of image URIs
     training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
@@ -38,6 +43,7 @@ class Settings(_Allowlist):
 class SweepSettings(_Allowlist):
     """Settings of sweep."""
 
+    mode: Mode
     mode_parameter: str
     queue_url: str
     grace_seconds: int
@@ -52,9 +58,11 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
     return Settings(
         wandb_base_url=_text(environment, "WANDB_BASE_URL").rstrip("/"),
         wandb_secret_name=_text(environment, "WANDB_SECRET_NAME"),
+        wandb_ca_parameter=environment.get("WANDB_CA_PARAMETER", "").strip(),
+        mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
-        allowed_images=_words(environment, "RESILIENCE_ALLOWED_IMAGES"),
+        allowed_images=_images(environment),
         training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
         queue_arn=_text(environment, "RESILIENCE_QUEUE_ARN"),
         dead_letter_url=_text(environment, "RESILIENCE_DEAD_LETTER_URL"),
@@ -67,12 +75,15 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
 
 def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
     """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
+    lookback = _number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS")
     return SweepSettings(
+        mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
-        lookback_seconds=_number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS"),
+        # What is too old to be relaunched need not be found.
+        lookback_seconds=min(lookback, _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY),
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         breaker_failures=_number(environment, "RESILIENCE_BREAKER_FAILURES"),
         breaker_window_seconds=_number(environment, "RESILIENCE_BREAKER_WINDOW_SECONDS"),
@@ -86,6 +97,19 @@ def _policy(environment: Mapping[str, str]) -> Policy:
     return Policy(
         **{field: _number(environment, name) for field, name in names.items() if name in given}
     )
+
+
+def _mode(environment: Mapping[str, str]) -> Mode:
+    word = _text(environment, "RESILIENCE_MODE")
+    if word not in set(Mode):
+        raise SettingsMissing(f"RESILIENCE_MODE must be one of {', '.join(Mode)}, not {word!r}")
+    return Mode(word)
+
+
+def _images(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The globs, with the account of AWS's registry in the region where the queue is."""
+    _, _, _, region, *_ = (*_text(environment, "RESILIENCE_QUEUE_ARN").split(":"), "", "", "")
+    return with_accounts(_words(environment, "RESILIENCE_ALLOWED_IMAGES"), region)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

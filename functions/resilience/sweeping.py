@@ -49,7 +49,7 @@ class Switch(Protocol):
     """The stack's mode, which a person or the breaker sets."""
 
     def read(self) -> tuple[Mode, int]:
-        """Read the mode and since when it was set (epoch seconds)."""
+        """Read the mode and since when the switch stands (epoch seconds; 0: never set)."""
         ...
 
     def observe(self) -> None: ...

@@ -21,6 +21,7 @@ from resilience.decisions import (
     Waiting,
 )
 from resilience.failures import FailureClass
+from resilience.modes import more_careful
 
 PREFIX = "resilience:"
 ROOT, PARENT, ATTEMPT = "resilience:root", "resilience:parent", "resilience:attempt"
@@ -56,7 +57,7 @@ _LEDGER_WORDS = _CLASSES | {_NO_PROGRESS, _AT_CHECKPOINT, _SEEN}
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST_NAME = 63
 _DASH_AND_HASH = 9
-_CEILINGS = ("max_jobs", "max_age_seconds")
+_CEILINGS = ("max_jobs", "max_age_days")
 _MOST_DIGITS = 8  # of a number in a tag that people set
 _NOT_OURS = "unknown"
 _UNKNOWN_STEP = "unknown"
@@ -101,12 +102,7 @@ def is_wandb_name(text: str) -> bool:
 
 def mode(tags: Mapping[str, str], of_the_stack: Mode) -> Mode:
     """The more careful of the stack's mode and the job's; an unknown word observes."""
-    own = tags.get(MODE, "").strip().lower()
-    if not own:
-        return of_the_stack
-    order = [Mode.ACT, Mode.OBSERVE, Mode.OFF]
-    of_the_job = Mode(own) if own in set(Mode) else Mode.OBSERVE
-    return max(of_the_stack, of_the_job, key=order.index)
+    return more_careful(tags.get(MODE, ""), of_the_stack)
 
 
 def policy(tags: Mapping[str, str], of_the_stack: Policy) -> Policy:

@@ -9,9 +9,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials as SigningCredentials
 
 from local.aws.credentials import Credentials
 
@@ -27,10 +31,14 @@ class LocalAws:
     root user's. `aws.fault(...)` orders a misfortune, `aws.jobs()` tells what runs.
     """
 
-    def __init__(self, process: "subprocess.Popen[str]", data: Path, account: str) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[str]", data: Path, account: str, notes: Sequence[str] = ()
+    ) -> None:
         credentials = Credentials.read(data)
         self.process = process
         self.data = data
+        # What it said before it served.
+        self.notes = tuple(notes)
         self.account = account
         self.endpoint = credentials.endpoint
         self.access_key = credentials.access_key
@@ -41,19 +49,18 @@ class LocalAws:
     @classmethod
     def start(cls, data: Path, options: Sequence[str] = (), *, account: str = ACCOUNT) -> Self:
         """Start on a free port and wait until it serves; `options` as on the command line."""
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [sys.executable, "-m", "local.aws", "--port", "0", "--data", str(data)]
         command += ["--account", account, "--die-with-parent", *options]
         with (data / "aws.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True
             )
-        assert process.stdout is not None  # noqa: S101 - it was asked for above
-        if not process.stdout.readline().startswith("ready "):
-            process.stdout.close()
+        notes = _notes_until_ready(process)
+        if notes is None:
             code = process.wait()
             raise RuntimeError(f"the local AWS did not start (exit {code}): see {data}/aws.log")
-        return cls(process, data, account)
+        return cls(process, data, account, notes)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - botocore makes these at run time
         """Return the root user's client for a service, the same one each time."""
@@ -97,8 +104,9 @@ class LocalAws:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=20)
+        signed = self._signed(method, f"/_local/sagemaker/{path}", json.dumps(body or {}))
         try:
-            connection.request(method, f"/_local/sagemaker/{path}", json.dumps(body or {}))
+            connection.request(method, urlsplit(signed.url).path, signed.data, dict(signed.headers))
             response = connection.getresponse()
             answer: dict[str, Any] = json.load(response)
         finally:
@@ -106,6 +114,14 @@ class LocalAws:
         if response.status != HTTPStatus.OK:
             raise ValueError(answer["message"])
         return answer
+
+    def _signed(self, method: str, path: str, body: str) -> AWSRequest:
+        """A request of the root user's, for a path that no client of AWS knows."""
+        request = AWSRequest(method, f"{self.endpoint}{path}", data=body)
+        SigV4Auth(
+            SigningCredentials(self.access_key, self.secret_key), "local", self.region
+        ).add_auth(request)
+        return request
 
     def stop(self) -> None:
         for client in self._clients.values():
@@ -130,3 +146,16 @@ class LocalAws:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _notes_until_ready(process: "subprocess.Popen[str]") -> list[str] | None:
+    """Wait until it serves; None where it ended before."""
+    notes: list[str] = []
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    for line in process.stdout:
+        word, _, rest = line.rstrip("\n").partition(" ")
+        if word == "ready":
+            return notes
+        notes.append(rest)
+    process.stdout.close()
+    return None

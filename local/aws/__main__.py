@@ -3,13 +3,13 @@
 import argparse
 import importlib
 import os
-import secrets
 import socket
 import sys
 import tempfile
 from pathlib import Path
 
 from local import doubts
+from local.aws import leftovers
 from local.aws.credentials import Credentials
 from local.aws.sagemaker.settings import Settings
 
@@ -29,8 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m local.aws",
         description="Serve AWS on this machine: no Docker, no account, loopback only. Prints "
-        "'ready <address>' when it serves. The data directory gets 'credentials' and 'config' for "
-        "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE.",
+        "'ready <address>' when it serves, after lines that begin with 'note'. The data directory "
+        "gets 'credentials' and 'config' for AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE; "
+        "what an earlier run's jobs left there is removed.",
     )
     add = made.add_argument
     add("--port", type=int, default=4566, help="0 for a free port (default: %(default)s)")
@@ -105,11 +106,15 @@ def main() -> None:
         sys.exit(f"{asked.port} is no port; try --port 0")
     data = (asked.data or Path(tempfile.mkdtemp(prefix="local-aws-"))).resolve()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        held = leftovers.lock(data)
+    except BlockingIOError as error:
+        sys.exit(str(error))
+    if note := leftovers.remove(data):
+        print(f"note {note}", flush=True)
     port = listener.getsockname()[1]
     endpoint = f"http://{HOST}:{port}"
-    credentials = Credentials(
-        endpoint, f"LKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), asked.region
-    )
+    credentials = Credentials.fresh(endpoint, asked.region)
     credentials.write(data)
     print(f"credentials, config and jobs are in {data}", file=sys.stderr)
     set_up_ministack(port, data, asked.account, credentials)
@@ -127,7 +132,11 @@ def main() -> None:
         temporary=asked.data is None,
         doubts=doubts.flipped(asked.doubt),
     )
-    importlib.import_module("local.aws.server").run(listener, settings, parent)
+    keys = importlib.import_module("local.aws.gate").Keys(
+        credentials.access_key, credentials.secret_key
+    )
+    with held:
+        importlib.import_module("local.aws.server").run(listener, settings, keys, parent)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The root user's credentials, kept in the two files that every AWS tool reads."""
 
 import configparser
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -9,8 +10,14 @@ from pathlib import Path
 class Credentials:
     endpoint: str
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
     region: str
+
+    @classmethod
+    def fresh(cls, endpoint: str, region: str) -> "Credentials":
+        """A root user of this run's own, whom nobody can guess."""
+        key = f"LKIA{secrets.token_hex(8).upper()}"
+        return cls(endpoint, key, secrets.token_urlsafe(30), region)
 
     def write(self, folder: Path) -> None:
         secret = folder / "credentials"

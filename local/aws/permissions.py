@@ -29,7 +29,9 @@ def role_trusts(role_arn: str, service: str, conditions: Conditions) -> bool:
     return _admits({"Statement": statements}, context, service)
 
 
-def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
+def role_allows(
+    role_arn: str, action: str, resource_arn: str, conditions: Conditions | None = None
+) -> bool:
     """Whether the role's own policies, within its boundary, allow the action."""
     if not app.AUTH:
         return True
@@ -41,6 +43,7 @@ def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
         action=action,
         resource_arn=resource_arn,
         region=parse_arn(resource_arn).region,
+        service_context=dict(conditions or {}),
     )
     policies = iam_evaluator._gather_role_policies(name, account)
     limits = iam_evaluator._permissions_boundary(iam._roles, name, account)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.demo.browser import press
 from local.demo.lineage import Attempt, Observer
 from local.demo.scenarios import Blow, Scenario
 from local.demo.story import Story
-from local.stack import ENTITY, REPOSITORY, SECRET, SWEEP, LocalStack
+from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -73,7 +74,7 @@ class Run:
     def _launch(self) -> None:
         """Launch by the command that a user would type."""
         options = [
-            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT, "--secret-name", SECRET),
+            *("--name", ROOT, "--entity", ENTITY, "--project", PROJECT),
             *("--base-url", self.stack.wandb.url, "--source", str(self._source())),
             *self.scenario.launch,
         ]
@@ -113,7 +114,7 @@ class Run:
 
     def _break_if_time(self) -> None:
         root = self.attempts.get(ROOT)
-        if self.broken or root is None or self.scenario.blow not in {Blow.FAULT, Blow.STOP}:
+        if self.broken or root is None or self.scenario.blow in {Blow.BEFORE, Blow.NONE}:
             return
         if not _is_ripe(root, poisoned=self.scenario.script == "poison.py"):
             return
@@ -126,10 +127,16 @@ class Run:
             self.stack.wandb.fault("unavailable", seconds=seconds)
             self._tell("break", f"W&B answers 503 for {seconds:.0f} s from now on")
         self._tell("break", self.scenario.says)
-        if self.scenario.blow is Blow.STOP:
-            self.stack.client("sagemaker").stop_training_job(TrainingJobName=ROOT)
-        else:
-            self.stack.aws.fault(self.scenario.fault, ROOT)
+        self._break()
+
+    def _break(self) -> None:
+        match self.scenario.blow:
+            case Blow.STOP:
+                self.stack.client("sagemaker").stop_training_job(TrainingJobName=ROOT)
+            case Blow.WANDB_STOP:
+                press(f"{self.stack.wandb.url}/{ENTITY}/{PROJECT}/runs/{ROOT}", "Stop run")
+            case _:
+                self.stack.aws.fault(self.scenario.fault, ROOT)
 
     def _sweep_if_time(self) -> None:
         """Do what the sweep's schedule does every few minutes, where an event was lost."""
@@ -166,7 +173,10 @@ def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
 def _worth_telling(line: str) -> str:
     """What the training script itself logs; the libraries' own lines stay in the log."""
     _, _, text = line.partition(" INFO ")
-    marks = ("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B")
+    marks = (
+        *("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B"),
+        *("a person stopped", "stopped by a person"),
+    )
     return text if text.startswith(marks) else ""
 
 

@@ -9,6 +9,7 @@ class Blow(StrEnum):
 
     FAULT = "fault"  # a fault of the local SageMaker, in mid-epoch
     STOP = "stop"  # a person calls StopTrainingJob, in mid-epoch
+    WANDB_STOP = "wandb-stop"  # a person presses Stop run on W&B's page, in mid-epoch
     BEFORE = "before"  # armed before the job is created
     NONE = "none"  # the job breaks by itself
 
@@ -100,6 +101,15 @@ SCENARIOS = {
     "user-stop": Scenario(
         says="a person stops the job, and it stays stopped",
         blow=Blow.STOP,
+        outcomes=(
+            Outcome(failure_class="stopped_by_user", verdict="IGNORE", reason="stopped_by_user"),
+        ),
+    ),
+    "wandb-stop": Scenario(
+        says="a person presses W&B's Stop run: save, commit, exit 66, and it stays stopped",
+        blow=Blow.WANDB_STOP,
+        # The SDK learns of it within a minute; the training is long enough to be stopped.
+        hyperparameters={"epochs": "20"},
         outcomes=(
             Outcome(failure_class="stopped_by_user", verdict="IGNORE", reason="stopped_by_user"),
         ),

@@ -89,7 +89,17 @@ def defects(run: Run, judgements: list[dict[str, Any]]) -> list[str]:
     if run.scenario.waits and not any(line.get("verdict") == "WAIT" for line in judgements):
         found.append("there was no WAIT")
     found += _unfinished(run) if wanted[-1].reason == "completed" else []
+    found += _lost_by_a_person(attempts) if wanted[-1].reason == "stopped_by_user" else []
     return found
+
+
+def _lost_by_a_person(attempts: list[Attempt]) -> list[str]:
+    """A person who stops a training loses none of its steps."""
+    return [
+        f"{one.name}: trained to step {one.last_step}, committed {one.checkpoints[-1:]}"
+        for one in attempts
+        if [step for _, step in one.checkpoints[-1:]] != [one.last_step]
+    ]
 
 
 def _unfinished(run: Run) -> list[str]:

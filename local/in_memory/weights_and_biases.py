@@ -21,7 +21,7 @@ class InMemoryWandb:
         if self.lookup is not Lookup.FOUND:
             return Answer(self.lookup)
         if (request.entity, request.project) not in self._projects:
-            return Answer(Lookup.FOUND, project_exists=False)
+            return Answer(Lookup.FOUND, project_exists=False, collection_exists=False)
         versions = self.versions(request)
         own = [one for one in reversed(versions or []) if one.run in request.runs]
         return Answer(

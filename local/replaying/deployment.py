@@ -17,10 +17,12 @@ def _assumed(account: str, region: str) -> dict[str, str]:
     return {
         "WANDB_BASE_URL": "https://api.wandb.ai",
         "WANDB_SECRET_NAME": "resilience/wandb-api-key",
-        "RESILIENCE_MODE_PARAMETER": "/resilience/mode",
+        "RESILIENCE_MODE": "act",
+        "RESILIENCE_MODE_PARAMETER": "/resilience/resilience/mode",
+        "RESILIENCE_MAX_AGE_DAYS": "15",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
         "RESILIENCE_ALLOWED_IMAGES": f"{account}.dkr.ecr.*.amazonaws.com/*,"
-        "763104351884.dkr.ecr.*.amazonaws.com/*",
+        "deep-learning-containers.dkr.ecr.*.amazonaws.com/*",
         "RESILIENCE_TRAINING_ROLES": f"arn:aws:iam::{account}:role/TrainingRole",
         "RESILIENCE_MAX_ATTEMPTS": "10",
         "RESILIENCE_MAX_WITHOUT_PROGRESS": "3",

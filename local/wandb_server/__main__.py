@@ -124,7 +124,7 @@ def main() -> int:
     if arguments.die_with_parent:
         _die_with_parent()
     try:
-        arguments.data.mkdir(parents=True, exist_ok=True)
+        arguments.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(arguments.data)
         api_key = load_api_key(arguments.data, arguments.api_key_file)
         listener = _listen(arguments.port)

@@ -6,11 +6,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.door import Door
+from local.wandb_server.doorkeeper import Doorkeeper
 from local.wandb_server.faults import Faults, InvalidFaultError
 from local.wandb_server.file_stream import MalformedPostError, apply_post, parse_post
 from local.wandb_server.gate import Gate, error_response, unauthorized
@@ -105,6 +106,5 @@ def build_app(workspace: Workspace, api_key: str, faults: Faults) -> Starlette:
             Route("/healthz", healthy),
             *Pages(workspace).routes(),
         ],
-        # A page elsewhere on the web must not reach us by a host name of its own that points here.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
+        middleware=[Middleware(Doorkeeper, door=Door(workspace.port))],
     )

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
@@ -40,7 +40,7 @@ class LocalWandb:
     """A running server; `url` goes into WANDB_BASE_URL, `api_key` into WANDB_API_KEY."""
 
     url: str
-    api_key: str
+    api_key: str = field(repr=False)
     process: subprocess.Popen[str]
 
     @classmethod

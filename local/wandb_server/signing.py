@@ -1,7 +1,7 @@
 """Signed addresses, as with S3: whoever holds one may read or write one key for a while."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 READ, WRITE = "GET", "PUT"
@@ -11,7 +11,7 @@ LIFETIME = 24 * 3600
 @dataclass(frozen=True)
 class Signer:
     base_url: str
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def address(self, key: str, method: str, now: float) -> str:
         expires = int(now) + LIFETIME
@@ -21,7 +21,12 @@ class Signer:
     def allows(self, key: str, method: str, expires: str, signature: str, now: float) -> bool:
         if not expires.isdecimal() or int(expires) < now:
             return False
-        return hmac.compare_digest(self._signature(key, method, int(expires)), signature)
+        expected = self._signature(key, method, int(expires))
+        return hmac.compare_digest(expected.encode(), signature.encode())
+
+    def token(self, purpose: str) -> str:
+        """What nobody can know who has not been given it by a page of ours."""
+        return hmac.new(self.secret, f"token\n{purpose}".encode(), "sha256").hexdigest()
 
     def _signature(self, key: str, method: str, expires: int) -> str:
         message = f"{method}\n{key}\n{expires}".encode()

@@ -14,6 +14,13 @@ from local.wandb_server.store.projects import find_project
 from local.wandb_server.store.records import Run
 from local.wandb_server.workspace import Workspace
 
+# What somebody stored is no page of ours: opened in a browser it is saved, and runs nothing.
+AS_A_FILE = {
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
 
 class Storage:
     def __init__(self, workspace: Workspace) -> None:
@@ -34,7 +41,7 @@ class Storage:
         if not self._workspace.blobs.has(key):
             return error_response(404, "no such file")
         media_type = mimetypes.guess_type(key)[0] or "application/octet-stream"
-        return FileResponse(self._workspace.blobs.path(key), media_type=media_type)
+        return FileResponse(self._workspace.blobs.path(key), 200, AS_A_FILE, media_type)
 
     async def _receive(self, request: Request, key: str) -> Response:
         kind, _, rest = key.partition("/")

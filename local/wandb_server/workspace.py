@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from local.wandb_server.signing import READ, WRITE, Signer
 from local.wandb_server.store.blobs import Blobs
@@ -24,6 +25,10 @@ class Workspace:
     @property
     def base_url(self) -> str:
         return self.signer.base_url
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.base_url).port or 0
 
     def read_address(self, key: str) -> str:
         return self.signer.address(key, READ, self.clock())

@@ -19,7 +19,7 @@ from local.doubts import (
     echoed,
     refusal,
 )
-from local.in_memory import ACCOUNT, REGION, Clock
+from local.in_memory import ACCOUNT, REGION, Clock, graphql
 from local.in_memory.limits import broken_limit
 from proofs.matrix.resources import Kept, Refused, TrainingJob, moment, pairs, there
 from proofs.matrix.search import matches
@@ -250,5 +250,4 @@ class Account:
         if asked["key"] != self.key.now:
             raise Refused("Unauthorized", "no such key", status=401)
         known = (self.versions.before or ()) if stale else self.versions.now
-        edges = [{"node": one} for one in reversed(known)]
-        return {"data": {"project": {"artifactCollection": {"artifacts": {"edges": edges}}}}}
+        return {"data": {"project": graphql.project(asked, known[::-1])}}

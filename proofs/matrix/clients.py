@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 
 from local.in_memory import REGION
-from on_training_ended import _WANDB_RETRIES, AWS_CALLS
+from on_training_ended import AWS_CALLS
 from proofs.matrix.faults import NoAnswer
 from proofs.matrix.line import Line
 from proofs.matrix.resources import Refused
@@ -206,7 +206,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _wandb(switchboard: Switchboard) -> urllib3.PoolManager:
-    pool = urllib3.PoolManager(retries=_WANDB_RETRIES.new(backoff_factor=0))
+    pool = urllib3.PoolManager()
     connection = type("Answered", (_Connection,), {"switchboard": switchboard})
     here = type("Here", (urllib3.HTTPConnectionPool,), {"ConnectionCls": connection})
     pool.pool_classes_by_scheme = {"http": here}
@@ -242,7 +242,7 @@ class _Connection(HTTPConnection):
 
 
 def _http(status: int, body: str) -> urllib3.HTTPResponse:
-    return urllib3.HTTPResponse(io.BytesIO(body.encode()), status=status, preload_content=True)
+    return urllib3.HTTPResponse(io.BytesIO(body.encode()), status=status, preload_content=False)
 
 
 __all__ = ["WANDB", "Clients", "Switchboard", "connect"]

@@ -21,7 +21,9 @@ SETTINGS = settings.of_on_training_ended(
     {
         "WANDB_BASE_URL": WANDB,
         "WANDB_SECRET_NAME": SECRET,
+        "RESILIENCE_MODE": "act",
         "RESILIENCE_MODE_PARAMETER": MODE,
+        "RESILIENCE_MAX_AGE_DAYS": "14",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
         "RESILIENCE_ALLOWED_IMAGES": f"{IMAGE},{ALGORITHM}",
         "RESILIENCE_TRAINING_ROLES": ROLE,
@@ -40,7 +42,9 @@ _here = threading.local()
 def of_sweep(breaker_failures: int) -> settings.SweepSettings:
     return settings.of_sweep(
         {
+            "RESILIENCE_MODE": "act",
             "RESILIENCE_MODE_PARAMETER": MODE,
+            "RESILIENCE_MAX_AGE_DAYS": "14",
             "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
             "RESILIENCE_QUEUE_URL": QUEUE_URL,
             "RESILIENCE_SWEEP_GRACE_SECONDS": str(GRACE),

@@ -96,8 +96,9 @@ def newest_checkpoint(record: Record) -> Iterator[str]:
 
 
 def _nodes(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    collection = answer["data"]["project"]["artifactCollection"]
-    return (edge["node"] for edge in collection["artifacts"]["edges"])
+    logged = (value for run, value in answer["data"]["project"].items() if run.startswith("run"))
+    pages = (one["outputArtifacts"] for one in logged if one is not None)
+    return (edge["node"] for page in pages for edge in page["edges"])
 
 
 def nothing_lost(record: Record) -> Iterator[str]:

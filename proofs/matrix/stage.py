@@ -20,10 +20,12 @@ from proofs.matrix.line import Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
 from proofs.matrix.resources import Kept
 from resilience import events
+from resilience.adapters.graphql import Bounds
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
 from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.decisions import Mode
 from resilience.events import Hint
 from resilience.intake import Intake
 from resilience.ports import World
@@ -34,6 +36,7 @@ T = TypeVar("T")
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 _WARM_SECONDS = 60  # after which the mode is read again at the latest
 _ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-training-ended"
+_AT_ONCE = Bounds(pause_seconds=0)
 _JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
 
 
@@ -159,7 +162,7 @@ class Stage:
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
             queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
-            switch=ModeSwitch(aws["ssm"], MODE),
+            switch=ModeSwitch(aws["ssm"], MODE, Mode.ACT),
             alert=Topic(aws["sns"], deployment.TOPIC_ARN),
         )
 
@@ -202,13 +205,12 @@ class Stage:
         # Powertools puts a handler of its own on each client that it is given, for good; these
         # outlive many processes, so it is given their one operation alone.
         secrets_manager = SimpleNamespace(get_secret_value=aws["secretsmanager"].get_secret_value)
-        ssm = SimpleNamespace(get_parameter=aws["ssm"].get_parameter)
         key = wandb_key(secrets_manager, SECRET)
         return Intake(
             world=World(
                 jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
                 checkpoints=WandbCheckpoints(
-                    self.connections.clients.wandb, own.wandb_base_url, key
+                    self.connections.clients.wandb, own.wandb_base_url, key, _AT_ONCE
                 ),
                 waits=OneShotSchedules(
                     aws["scheduler"],
@@ -220,7 +222,7 @@ class Stage:
                     now=self._now,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
-                mode=stack_mode(ssm, MODE),
+                mode=stack_mode(aws["ssm"], MODE, own.mode),
                 now=self._now,
             ),
             dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),

@@ -9,52 +9,24 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import pytest
-import urllib3
 
 from local.in_memory import InMemoryWandb
 from local.wandb_server import LocalWandb
+from resilience.adapters import graphql, weights_and_biases
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.ports import Answer, Checkpoints
+from tests.adapters.sdk_scripts import (
+    BY_THE_SDK,
+    COMMIT,
+    HUGGING_FACE,
+    LOG_TABLES,
+    START_UPLOAD,
+)
 from tests.local.test_wandb_server.sdk_client import Client, keep_warm
 
 COLLECTION = "model-night"
 _numbers = itertools.count(1)
-
-COMMIT = """
-run = wandb.init(project=given["project"], id=given["run"], resume="allow")
-for step in given["steps"]:
-    with open("model.ckpt", "w") as file:
-        file.write(str(step))
-    metadata = {} if step is None else {"step": step}
-    artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
-    artifact.add_file("model.ckpt")
-    run.log_artifact(artifact, aliases=given["aliases"]).wait()
-run.finish()
-"""
-START_UPLOAD = """
-run = wandb.init(project=given["project"], id=given["run"], resume="allow")
-with open("model.ckpt", "w") as file:
-    file.write("never committed")
-artifact = wandb.Artifact(given["collection"], type="model", metadata={"step": 999})
-artifact.add_file("model.ckpt")
-run.log_artifact(artifact)
-run.finish()
-"""
-BY_THE_SDK = """
-path = given["entity"] + "/" + given["project"] + "/" + given["collection"]
-answer([
-    {
-        "version": one.version,
-        "step": one.metadata.get("step"),
-        "digest": one.digest,
-        "aliases": sorted(one.aliases),
-        "state": one.state,
-        "run": one.logged_by().id,
-    }
-    for one in wandb.Api().artifacts("model", path)
-])
-"""
 
 
 class Wandb(Protocol):
@@ -111,7 +83,7 @@ def local_server(
     local_wandb: LocalWandb, sdk: subprocess.Popen[str], tmp_path: Path
 ) -> Iterator[LocalServer]:
     viewer = local_wandb.graphql("query { viewer { entity } }")["viewer"]
-    with urllib3.PoolManager(timeout=5, retries=False) as pool:
+    with graphql.pool() as pool:
         yield LocalServer(
             Client(local_wandb, tmp_path, sdk),
             WandbCheckpoints(pool, local_wandb.url, lambda: local_wandb.api_key),
@@ -141,7 +113,9 @@ def seen(wandb: Wandb) -> list[tuple[str, int | None, str | None]]:
 
 
 def test_a_project_that_is_not_there_is_told_apart_from_an_empty_one(wandb: Wandb) -> None:
-    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, project_exists=False)
+    assert wandb.checkpoints.newest(wandb.request) == Answer(
+        Lookup.FOUND, project_exists=False, collection_exists=False
+    )
     wandb.commit(1, run="other", collection="model-other")
     assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, collection_exists=False)
 
@@ -161,6 +135,16 @@ def test_versions_of_other_runs_are_counted_and_do_not_count(wandb: Wandb) -> No
     assert wandb.checkpoints.newest(unnamed).checkpoints == ()
 
 
+def test_checkpoints_of_the_runs_in_another_collection_are_named(wandb: Wandb) -> None:
+    wandb.commit(100, run="other", collection="model-other")
+    wandb.commit(100, 200, run="night", collection="model-renamed")
+    answer = wandb.checkpoints.newest(wandb.request)
+    assert (answer.checkpoints, answer.collection_exists) == ((), False)
+    assert answer.elsewhere == ("model-renamed",)
+    wandb.commit(50, run="night")
+    assert seen(wandb) == [("v0", 50, "night")]
+
+
 def test_the_newest_version_is_the_latest_and_the_only_one(wandb: Wandb) -> None:
     wandb.commit(100, 200, run="night")
     newest, older = wandb.checkpoints.newest(wandb.request).checkpoints
@@ -174,13 +158,44 @@ def test_a_version_without_a_step_has_an_unknown_one(wandb: Wandb) -> None:
     assert seen(wandb) == [("v0", None, "night")]
 
 
-def test_a_version_whose_commit_failed_is_not_shown(
+def test_a_version_whose_commit_failed_is_pending_and_not_shown(
     local_server: LocalServer, local_wandb: LocalWandb
 ) -> None:
     local_server.commit(100, run="night")
     local_wandb.fault("commit_conflict", count=1)
     local_server.ask(START_UPLOAD, run="night")
     assert seen(local_server) == [("v0", 100, "night")]
+    assert local_server.checkpoints.newest(local_server.request).pending == 1
+
+
+def test_what_hugging_face_logs_at_the_start_and_at_the_end_is_no_checkpoint(
+    local_server: LocalServer,
+) -> None:
+    local_server.ask(HUGGING_FACE, run="night")
+    assert seen(local_server) == [("v1", 30, "night")]
+
+
+def test_a_wanted_alias_is_found_by_its_name(local_server: LocalServer) -> None:
+    local_server.ask(COMMIT, run="night", steps=[100], aliases=["best"])
+    local_server.commit(200, 300, run="night")
+    wanted = replace(local_server.request, alias="best")
+    (best,) = [
+        one for one in local_server.checkpoints.newest(wanted).checkpoints if "best" in one.aliases
+    ]
+    assert best.step == 100
+    gone = replace(local_server.request, alias="gone")
+    assert len(local_server.checkpoints.newest(gone).checkpoints) == 3
+
+
+def test_the_pages_of_a_run_that_logs_more_than_checkpoints_are_read_on(
+    local_server: LocalServer, local_wandb: LocalWandb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_server.commit(100, run="night")
+    local_server.ask(LOG_TABLES, run="night", count=5)
+    monkeypatch.setattr(weights_and_biases, "_PAGE", 2)
+    before = Counter(local_wandb.requests())
+    assert seen(local_server) == [("v0", 100, "night")]
+    assert Counter(local_wandb.requests()) - before == {"ResilienceCheckpoints": 3}
 
 
 def test_one_request_says_what_the_sdk_says_in_many(
@@ -208,7 +223,7 @@ def _as_the_sdk_has_it(checkpoint: Checkpoint) -> dict[str, object]:
 
 
 def test_a_wrong_key_is_a_refusal(local_server: LocalServer, local_wandb: LocalWandb) -> None:
-    with urllib3.PoolManager(timeout=5, retries=False) as pool:
+    with graphql.pool() as pool:
         stranger = WandbCheckpoints(pool, local_wandb.url, lambda: "wrong" * 10)
         assert stranger.newest(local_server.request) == Answer(Lookup.REFUSED)
 
@@ -225,6 +240,7 @@ def test_a_wrong_key_is_a_refusal(local_server: LocalServer, local_wandb: LocalW
 def test_what_the_server_suffers_is_never_taken_for_an_answer(
     kind: str, lookup: Lookup, local_server: LocalServer, local_wandb: LocalWandb
 ) -> None:
-    local_wandb.fault(kind, count=1, operation="ResilienceCheckpoints")
+    local_wandb.fault(kind, count=3, operation="ResilienceCheckpoints")
     assert local_server.checkpoints.newest(local_server.request) == Answer(lookup)
+    local_wandb.clear_faults()
     assert local_server.checkpoints.newest(local_server.request).lookup is Lookup.FOUND

@@ -18,6 +18,8 @@ import boto3
 import urllib3
 from botocore.client import BaseClient
 
+from local.aws.credentials import Credentials
+
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
 # For these tests alone: an event of aws.sagemaker, which no client can send on AWS either.
@@ -59,7 +61,10 @@ class ServedAws:
 @contextlib.contextmanager
 def served_aws() -> Iterator[ServedAws]:
     port = _free_port()
+    root = Credentials.fresh(f"http://127.0.0.1:{port}", REGION)
     environment = {
+        "AWS_ACCESS_KEY_ID": root.access_key,
+        "AWS_SECRET_ACCESS_KEY": root.secret_key,
         "PATH": os.environ["PATH"],
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
@@ -75,19 +80,14 @@ def served_aws() -> Iterator[ServedAws]:
         subprocess.Popen(command, env={**environment, "STATE_DIR": state}) as process,
     ):
         try:
-            endpoint = f"http://127.0.0.1:{port}"
-            _wait_until_ready(endpoint, process)
-            aws = ServedAws(endpoint, process, _session())
+            _wait_until_ready(root.endpoint, process)
+            session = boto3.Session(root.access_key, root.secret_key, region_name=REGION)
+            aws = ServedAws(root.endpoint, process, session)
             yield aws
             for client in aws.clients.values():
                 client.close()
         finally:
             process.terminate()
-
-
-def _session() -> boto3.Session:
-    # MiniStack's own name for its root user.
-    return boto3.Session("test", "test", region_name=REGION)
 
 
 def _free_port() -> int:
@@ -109,9 +109,12 @@ def _wait_until_ready(endpoint: str, process: "subprocess.Popen[bytes]") -> None
 def _serve() -> None:
     from ministack import app  # noqa: PLC0415 - only the server's process has it
 
-    from local.aws import event_path  # noqa: PLC0415 - the same
+    from local.aws import event_path, gate  # noqa: PLC0415 - the same
+    from local.door import Door  # noqa: PLC0415 - the same
 
     event_path.install()
+    keys = gate.Keys(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    vars(app)["app"] = gate.Gate(app.app, Door(int(os.environ["GATEWAY_PORT"])), keys, time.time)
     _serve_emissions(app)
     sys.argv = sys.argv[:1]
     app.main()

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-FAULTS = ("gpu", "spot", "bug", "lost-event", "sigterm", "poison", "capacity", "wandb-down")
+FAULTS = (
+    *("gpu", "spot", "bug", "lost-event", "sigterm", "poison", "capacity", "wandb-down"),
+    *("user-stop", "wandb-stop"),
+)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

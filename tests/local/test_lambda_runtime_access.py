@@ -1,11 +1,15 @@
 """What a function may do under its role, and what it leaves in logs and metrics."""
 
+import concurrent.futures
 import json
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.local.raw_requests import ask
 from tests.local.served_aws import ServedAws, served_aws
 from tests.local.small_functions import (
     LOGS,
@@ -141,3 +145,35 @@ def _sum(aws: ServedAws, metric: str, name: str) -> float:
         Statistics=["Sum"],
     )
     return float(sum(point["Sum"] for point in found["Datapoints"]))
+
+
+SLOW = """
+import os, time
+def handler(event, context):
+    time.sleep(event.get("seconds", 0))
+    return os.environ["AWS_LAMBDA_RUNTIME_API"]
+"""
+
+
+def test_nobody_answers_in_a_functions_place(aws: ServedAws) -> None:
+    """Any process, and any page in a browser, can reach the port at which its runtime asks."""
+    function(aws, "slow", SLOW)
+    told = invoke(aws, "slow").payload
+    port = f"http://{told.partition('/')[0]}"
+    api = f"{port}/2018-06-01/runtime"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(invoke, aws, "slow", {"seconds": 1})
+        time.sleep(0.3)
+        page = {"Content-Type": "text/plain", "Origin": "https://evil.example"}
+        for headers in ({}, page, {"Sec-Fetch-Site": "cross-site"}):
+            for address in (api, f"{port}/guessed/2018-06-01/runtime"):
+                forged = ask(f"{address}/invocation/x/response", "POST", headers, '"forged"')
+                assert forged.status == 403
+            assert ask(f"{api}/invocation/next", "GET", headers).status == 403
+        known = f"http://{told}/2018-06-01/runtime/invocation/x/response"
+        for headers in (page, {"Host": "evil.example"}):
+            assert ask(known, "POST", headers, '"forged"').status == 403
+        with socket.create_connection(told.partition("/")[0].split(":"), 5) as garbage:
+            garbage.sendall(b"\x00not HTTP\r\n\r\n")
+        assert answered.result().payload == told
+    assert invoke(aws, "slow").payload == told

@@ -1,6 +1,8 @@
 """The launcher and the training against the local SageMaker, IAM enforced, and W&B."""
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from launching.opt_in import TOKEN
+from launching.storage import Store, upload
 from local.aws import LocalAws
 from local.wandb_server import LocalWandb
 from tests.local.training_process import own_environment
@@ -107,9 +111,14 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
         "WANDB_PROJECT": "resilient-digits",
         "WANDB_CHECKPOINT_NAME": "model-digits",
         "WANDB_RUN_ID": "digits",
-        "resilience:completed": "yes",
+        "resilience:completed": proof_of(machine.describe("digits")),
     }
     assert machine.wandb.api_key not in str(machine.describe("digits")) + output
+
+
+def proof_of(described: dict[str, Any]) -> str:
+    """What only the job, and who may describe it, can write at its true end."""
+    return hashlib.sha256(described["Environment"][TOKEN].encode()).hexdigest()
 
 
 LISTENER = """
@@ -140,6 +149,10 @@ def test_what_a_dry_run_prints_is_what_is_sent(machine: Machine, trivial: str) -
     assert code == 0
     assert machine.launched("rehearsed", *options)[0] == 0
     request, sent = json.loads(printed), machine.describe("rehearsed")
+    # The one thing that each launch draws anew: what was printed may be launched as it is, too.
+    printed_token, token = request["Environment"].pop(TOKEN), sent["Environment"].pop(TOKEN)
+    assert len(bytes.fromhex(printed_token)) == len(bytes.fromhex(token)) == 16
+    assert printed_token != token
     assert machine.tags("rehearsed") == {one["Key"]: one["Value"] for one in request.pop("Tags")}
     assert {name: sent.get(name) for name in request} == request
 
@@ -164,7 +177,115 @@ def test_a_machine_that_grants_no_namespaces_runs_the_sdks_scripts_too(tmp_path:
 def test_launching_the_same_job_again_is_no_second_job(machine: Machine, trivial: str) -> None:
     first = machine.launched("twice", "--source", trivial)
     assert first[0] == 0, first[1]
+    created = machine.describe("twice")
     assert machine.launched("twice", "--source", trivial) == first
+    assert machine.describe("twice")["Environment"] == created["Environment"]
+    assert machine.describe("twice")["CreationTime"] == created["CreationTime"]
+
+
+ATTACK = """
+import os, urllib.parse, boto3
+from botocore.exceptions import ClientError
+
+place, victim = os.environ["PLACE"], os.environ["VICTIM"]
+bucket, _, prefix = place.removeprefix("s3://").partition("/")
+s3, sagemaker = boto3.client("s3"), boto3.client("sagemaker")
+secrets = boto3.client("secretsmanager")
+
+def tag(key):
+    sagemaker.add_tags(ResourceArn=victim, Tags=[{"Key": key, "Value": "mine"}])
+
+def put(key):
+    s3.put_object(Bucket=bucket, Key=key, Body=b"steal()")
+
+attempts = {
+    "write code": lambda: put(prefix + "train.py"),
+    "write data": lambda: put(prefix.replace("/code/", "/data/") + "x"),
+    "move its run": lambda: tag("WANDB_RUN_ID"),
+    "move its project": lambda: tag("WANDB_PROJECT"),
+    "raise its budget": lambda: tag("resilience:max-attempts"),
+    "read its token": lambda: sagemaker.describe_training_job(
+        TrainingJobName=victim.rpartition("/")[2]
+    ),
+    "read another key": lambda: secrets.get_secret_value(SecretId="resilience/wandb-api-key"),
+    "read its own key": lambda: secrets.get_secret_value(
+        SecretId=os.environ["WANDB_SECRET_NAME"]
+    ),
+    "write a checkpoint": lambda: put(prefix.partition("/code/")[0] + "/checkpoints/x"),
+}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        print(f"{name}: done")
+    except ClientError as error:
+        print(f"{name}: {error.response['Error']['Code']}")
+"""
+
+
+def test_a_training_reaches_neither_other_jobs_code_nor_what_they_are(
+    machine: Machine, trivial: str, tmp_path: Path
+) -> None:
+    assert machine.launched("victim", "--source", trivial)[0] == 0
+    victim = machine.describe("victim")
+    channels = {one["ChannelName"]: one["DataSource"] for one in victim["InputDataConfig"]}
+    code = channels["code"]["S3DataSource"]["S3Uri"]
+    machine.aws.client("secretsmanager").create_secret(
+        Name="resilience/wandb-api-key", SecretString="the controller's"
+    )
+    settled = f"import os\nos.environ.update(PLACE={code!r}, VICTIM={victim['TrainingJobArn']!r})\n"
+    (tmp_path / "train.py").write_text(settled + ATTACK)
+    result, output = machine.launched("attacker", "--source", str(tmp_path), "--wait")
+    assert result == 0, output + machine.log("attacker")
+    said = re.findall(
+        r"^(\w[\w ]+): (done|AccessDenied\w*)$", machine.log("attacker"), re.MULTILINE
+    )
+    assert {name for name, outcome in said if outcome == "done"} == {
+        "read its own key",
+        "write a checkpoint",
+    }
+    assert len(said) == 9
+    assert machine.launched("victim", "--source", trivial)[0] == 0
+
+
+def test_a_launch_does_not_use_code_that_somebody_has_changed(
+    machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("print('mine')\n")
+    assert machine.launched("first", "--source", str(tmp_path))[0] == 0
+    inputs = machine.describe("first")["InputDataConfig"]
+    places = {one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"] for one in inputs}
+    bucket, _, prefix = places["code"].removeprefix("s3://").partition("/")
+    machine.aws.client("s3").put_object(Bucket=bucket, Key=f"{prefix}train.py", Body=b"print('!!')")
+    code, output = machine.launched("second", "--source", str(tmp_path))
+    assert code == 2
+    assert f"s3://{bucket}/{prefix}train.py is not what was uploaded" in output
+
+
+def test_the_local_s3_keeps_the_checksums_that_the_launcher_compares(
+    machine: Machine, tmp_path: Path
+) -> None:
+    s3 = machine.aws.client("s3")
+    s3.create_bucket(Bucket="checksums")
+    store = Store(s3, "123456789012", part=5 * 2**20)
+    for size in (0, 1, 5 * 2**20, 5 * 2**20 + 1):
+        file = tmp_path / "data"
+        with file.open("wb") as data:
+            data.truncate(size)
+        assert upload(store, "checksums/data", str(file)) == upload(
+            store, "checksums/data", str(file)
+        )
+
+
+def test_a_wandb_key_in_use_is_replaced_only_on_demand(machine: Machine, trivial: str) -> None:
+    secrets = machine.aws.client("secretsmanager")
+    secrets.create_secret(Name="shared", SecretString="another's")
+    options = ("--source", trivial, "--secret-name", "shared", "--role-name", "shared")
+    code, output = machine.launched("shared", *options)
+    assert code == 2
+    assert output.startswith("launch: secret shared holds another W&B key than yours")
+    assert secrets.get_secret_value(SecretId="shared")["SecretString"] == "another's"
+    assert machine.launched("shared", *options, "--replace-secret")[0] == 0
+    assert secrets.get_secret_value(SecretId="shared")["SecretString"] == machine.wandb.api_key
 
 
 def test_a_name_that_another_training_has_is_refused_with_one_clear_line(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TRAIN = Path(__file__).parents[2] / "training" / "train.py"
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,12 @@ CLIENTS = {
     "_sns": "sns",
     "_ssm": "ssm",
 }
-# Functions among the adapters, which hold a provider of Powertools and no client.
-PROVIDED = {"wandb_key": "secretsmanager:GetSecretValue", "stack_mode": "ssm:GetParameter"}
+# Functions among the adapters, which no port describes.
+PROVIDED = {
+    "wandb_key": "secretsmanager:GetSecretValue",
+    "stack_mode": "ssm:GetParameter",
+    "wandb_trust": "ssm:GetParameter",
+}
 
 
 def called_by(entry: str) -> set[str]:

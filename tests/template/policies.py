@@ -7,6 +7,8 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 
 from tests.template.stack import ACCOUNT, REGION, Stack
 
+A_JOB = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/a-job"
+
 
 def documents(stack: Stack) -> dict[str, list[dict[str, Any]]]:
     """Every policy that gives rights to an identity, by the role or policy that holds it."""
@@ -46,3 +48,16 @@ def allowed(
     )
     parsed = [parse_policy_document(document) for document in documents(stack)[role]]
     return bool(evaluate(request, parsed).decision == "Allow")
+
+
+def statements(policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [statement for policy in policies for statement in policy["Statement"]]
+
+
+def may_create(
+    of: Stack, tags: Mapping[str, str], asked: Mapping[str, object], resource: str = A_JOB
+) -> bool:
+    """Whether the controller may create this with these tags, under what the request asks for."""
+    context: dict[str, object] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    context |= {"aws:TagKeys": sorted(tags) or None} | dict(asked)
+    return allowed(of, "OnTrainingEndedRole", "sagemaker:CreateTrainingJob", resource, context)

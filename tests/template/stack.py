@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,18 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 TRAINING_ROLE = f"arn:aws:iam::{ACCOUNT}:role/training"
 GIVEN = {"AllowedEntityProjects": "my-team/*", "TrainingRoleArns": TRAINING_ROLE}
+# Every optional parameter that adds something to the stack.
+EVERYTHING = {
+    "NotificationEmail": "oncall@example.com",
+    "SecretKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/of-the-secret",
+    "WandbCaParameter": "/wandb/ca",
+    "SubnetIds": "subnet-1a,subnet-1b",
+    "SecurityGroupIds": "sg-1a",
+    "AllowedInstanceTypes": "ml.g5.*,ml.m5.large",
+    "MaxRuntimeSeconds": "86400",
+    "AllowedSubnetIds": "subnet-2a,subnet-2b",
+    "TrainingJobPrefix": "vision-",
+}
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
@@ -26,6 +38,7 @@ PSEUDO = {
 }
 # What an ARN looks like for each type whose ARN the template asks for.
 ARNS = {
+    "AWS::CloudWatch::Alarm": "cloudwatch:{place}:alarm:{name}",
     "AWS::Events::Rule": "events:{place}:rule/{name}",
     "AWS::IAM::ManagedPolicy": "iam::{account}:policy/{name}",
     "AWS::IAM::Role": "iam::{account}:role/{name}",
@@ -36,6 +49,7 @@ ARNS = {
     "AWS::SNS::Topic": "sns:{place}:{name}",
     "AWS::SQS::Queue": "sqs:{place}:{name}",
 }
+NO_VALUE = object()
 REF_IS_ARN = {"AWS::SNS::Topic", "AWS::IAM::ManagedPolicy"}
 
 
@@ -85,6 +99,11 @@ def stack(**given: str) -> Stack:
     return Stack(_Resolver(transformed, declared, parameters).resources())
 
 
+def with_everything() -> Stack:
+    """The stack with every optional parameter given."""
+    return stack(**EVERYTHING)
+
+
 @dataclass(frozen=True)
 class _Resolver:
     template: Mapping[str, Any]
@@ -101,31 +120,33 @@ class _Resolver:
 
     def _value(self, node: Any) -> Any:  # noqa: ANN401 — a template holds anything
         if isinstance(node, list):
-            return [self._value(item) for item in node]
+            values = [self._value(item) for item in node]
+            return [value for value in values if value is not NO_VALUE]
         if not isinstance(node, dict):
             return node
         if len(node) == 1 and (found := self._intrinsic(*next(iter(node.items())))) is not None:
             return found
-        return {key: self._value(value) for key, value in node.items()}
+        members = {key: self._value(value) for key, value in node.items()}
+        return {key: value for key, value in members.items() if value is not NO_VALUE}
 
     def _intrinsic(self, name: str, argument: Any) -> Any:  # noqa: ANN401 — the same
-        match name:
-            case "Ref":
-                return self._ref(argument)
-            case "Fn::GetAtt":
-                return self._attribute(argument)
-            case "Fn::Sub":
-                return re.sub(r"\$\{([^}]+)\}", lambda m: str(self._ref(m[1])), argument)
-            case "Fn::Join":
-                return argument[0].join(self._value(argument[1]))
-            case "Fn::If":
-                return self._value(argument[1 if self._condition(argument[0]) else 2])
-            case _ if name.startswith("Fn::"):
-                raise NotImplementedError(name)
-            case _:
-                return None
+        functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": self._ref,
+            "Fn::GetAtt": self._attribute,
+            "Fn::Sub": lambda text: re.sub(r"\$\{([^}]+)\}", lambda m: str(self._ref(m[1])), text),
+            "Fn::Join": lambda parts: parts[0].join(self._value(parts[1])),
+            "Fn::Split": lambda parts: self._value(parts[1]).split(parts[0]),
+            "Fn::If": lambda parts: self._value(parts[1 if self._condition(parts[0]) else 2]),
+        }
+        if name in functions:
+            return functions[name](argument)
+        if name.startswith("Fn::"):
+            raise NotImplementedError(name)
+        return None
 
     def _ref(self, name: str) -> Any:  # noqa: ANN401 — the same
+        if name == "AWS::NoValue":
+            return NO_VALUE
         if name in PSEUDO:
             return PSEUDO[name]
         if name in self.declared:
@@ -133,8 +154,6 @@ class _Resolver:
             is_list = self.declared[name]["Type"] == "CommaDelimitedList"
             return value.split(",") if is_list else value
         resource = self.template["Resources"][name]
-        if resource["Type"] == "AWS::SSM::Parameter":
-            return self._value(resource["Properties"]["Name"])
         return self._arn(name) if resource["Type"] in REF_IS_ARN else name
 
     def _attribute(self, path: Any) -> str:  # noqa: ANN401 — the same
@@ -151,8 +170,10 @@ class _Resolver:
         ((name, argument),) = node.items()
         if name == "Fn::Not":
             return not self._truth(argument[0])
+        if name == "Fn::And":
+            return all(self._truth(part) for part in argument)
         if name == "Fn::Equals":
-            return bool(self._value(argument[0]) == self._value(argument[1]))
+            return str(self._value(argument[0])) == str(self._value(argument[1]))
         raise NotImplementedError(name)
 
 

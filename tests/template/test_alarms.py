@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 
-from resilience.decisions import Mode
 from tests.template.stack import ACCOUNT, REGION, stack
 from tests.template.test_way_of_an_event import dead_letter_queues
 
@@ -93,6 +92,42 @@ def test_alarms_can_use_the_key_of_the_topic_they_tell(action: str) -> None:
     assert key_answers("events.amazonaws.com", ACCOUNT, action) == "ImplicitDeny"
 
 
+def topic_answers(service: str, *, alarm: str, account: str = ACCOUNT, secure: bool = True) -> str:
+    """What the topic's own policy says to a service on behalf of an alarm."""
+    context = EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="sns:Publish",
+        resource_arn=STACK.arn("Notifications"),
+        region=REGION,
+        secure_transport=secure,
+        service_context={"aws:sourcearn": alarm, "aws:sourceaccount": account},
+    )
+    document = STACK.properties("NotificationsPolicy")["PolicyDocument"]
+    return str(evaluate_resource_policy(document, context, service=service).decision)
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_each_alarm_of_ours_may_tell_the_topic(alarm: str) -> None:
+    assert topic_answers("cloudwatch.amazonaws.com", alarm=STACK.arn(alarm)) == "Allow"
+
+
+def test_no_other_alarm_and_no_other_service_may_tell_the_topic() -> None:
+    ours = STACK.arn("DeadLetters")
+    other = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:somebody-elses"
+    denied = "ImplicitDeny"
+    assert topic_answers("cloudwatch.amazonaws.com", alarm=other) == denied
+    assert topic_answers("events.amazonaws.com", alarm=ours) == denied
+    of_others = topic_answers("cloudwatch.amazonaws.com", alarm=ours, account="999999999999")
+    assert of_others == denied
+
+
+def test_nobody_tells_the_topic_without_tls() -> None:
+    ours = STACK.arn("DeadLetters")
+    assert topic_answers("cloudwatch.amazonaws.com", alarm=ours, secure=False) == "Deny"
+
+
 def test_the_key_is_rotated() -> None:
     assert STACK.properties("NotificationsKey")["EnableKeyRotation"] is True
 
@@ -107,10 +142,3 @@ def test_a_person_is_told_by_mail_if_there_is_an_address() -> None:
             "Endpoint": "oncall@example.com",
         }
     }
-
-
-def test_the_switch_takes_the_modes_that_the_code_knows_and_begins_with_the_one_given() -> None:
-    parameter = STACK.properties("ModeParameter")
-    assert parameter["Value"] == "act"
-    assert parameter["AllowedPattern"] == f"^({'|'.join(Mode)})$"
-    assert stack(Mode="observe").properties("ModeParameter")["Value"] == "observe"

@@ -1,16 +1,20 @@
 """The template on a running AWS that enforces IAM, used with the rights of its functions."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.deploy import Access, deploy
+from local.deploy import Access, Deployed, deploy
+from resilience.adapters.parameters import ModeSwitch
+from resilience.decisions import Mode
 from tests.local.served_aws import ACCOUNT, ServedAws, served_aws
-from tests.template.stack import ROOT
+from tests.template.stack import EVERYTHING, ROOT
 
 STACK = "resilience"
 SECRET = "resilience/wandb-api-key"
@@ -46,21 +50,31 @@ def aws() -> Iterator[ServedAws]:
 
 
 @pytest.fixture(scope="module")
-def resources(aws: ServedAws, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    code = tmp_path_factory.mktemp("code")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("code")
     for name in ("on_training_ended", "sweep"):
-        (code / f"{name}.py").write_text(TELLTALE)
-    aws.client("secretsmanager").create_secret(Name=SECRET, SecretString="a key")
-    deploy(
+        (made / f"{name}.py").write_text(TELLTALE)
+    return made
+
+
+def deployed(aws: ServedAws, code: Path, name: str = STACK, **parameters: str) -> Deployed:
+    return deploy(
         Access(aws.session, aws.endpoint),
         template=ROOT / "template.yaml",
         code=code,
         parameters={
             "AllowedEntityProjects": "my-team/*",
             "TrainingRoleArns": f"arn:aws:iam::{ACCOUNT}:role/training",
+            **parameters,
         },
-        stack_name=STACK,
+        stack_name=name,
     )
+
+
+@pytest.fixture(scope="module")
+def resources(aws: ServedAws, code: Path) -> dict[str, str]:
+    aws.client("secretsmanager").create_secret(Name=SECRET, SecretString="a key")
+    deployed(aws, code)
     found = aws.client("cloudformation").describe_stack_resources(StackName=STACK)
     return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in found["StackResources"]}
 
@@ -97,12 +111,52 @@ def schedule(function: Function, group: str) -> dict[str, Any]:
     return made
 
 
-def test_the_function_reads_the_key_and_the_mode(relauncher: Function) -> None:
-    env = relauncher.environment
-    key = relauncher.client("secretsmanager").get_secret_value(SecretId=env["WANDB_SECRET_NAME"])
+def test_the_function_reads_the_key(relauncher: Function) -> None:
+    name = relauncher.environment["WANDB_SECRET_NAME"]
+    key = relauncher.client("secretsmanager").get_secret_value(SecretId=name)
     assert key["SecretString"] == "a key"
-    mode = relauncher.client("ssm").get_parameter(Name=env["RESILIENCE_MODE_PARAMETER"])
-    assert mode["Parameter"]["Value"] == "act"
+
+
+@pytest.fixture
+def switch(aws: ServedAws, relauncher: Function) -> Iterator[str]:
+    """The name of the live switch, which no deploy has created."""
+    name = relauncher.environment["RESILIENCE_MODE_PARAMETER"]
+    ssm = aws.client("ssm")
+    assert not ssm.describe_parameters()["Parameters"]
+    yield name
+    with contextlib.suppress(ssm.exceptions.ParameterNotFound):
+        ssm.delete_parameter(Name=name)
+
+
+def mode_seen_by(function: Function) -> tuple[Mode, int]:
+    ceiling, name = (
+        function.environment[one] for one in ("RESILIENCE_MODE", "RESILIENCE_MODE_PARAMETER")
+    )
+    return ModeSwitch(function.client("ssm"), name, Mode(ceiling)).read()
+
+
+def test_until_somebody_sets_the_switch_the_stacks_mode_holds(
+    relauncher: Function, sweep: Function, switch: str
+) -> None:
+    assert switch == "/resilience/resilience/mode"
+    assert [mode_seen_by(one) for one in (relauncher, sweep)] == [(Mode.ACT, 0)] * 2
+
+
+def test_off_is_seen_at_once_and_no_deploy_turns_it_back(
+    aws: ServedAws, code: Path, relauncher: Function, switch: str
+) -> None:
+    aws.client("ssm").put_parameter(Name=switch, Value="off", Type="String", Overwrite=True)
+    assert mode_seen_by(relauncher)[0] is Mode.OFF
+    for change in ({"MaxAttempts": "9"}, {"Mode": "observe"}, {"Mode": "act"}):
+        assert deployed(aws, code, **change).changed
+        assert mode_seen_by(relauncher)[0] is Mode.OFF
+
+
+def test_the_breaker_sets_a_switch_that_nobody_has_set_before(
+    relauncher: Function, sweep: Function, switch: str
+) -> None:
+    ModeSwitch(sweep.client("ssm"), switch, Mode.ACT).observe()
+    assert mode_seen_by(relauncher)[0] is Mode.OBSERVE
 
 
 def test_the_function_schedules_a_wait_in_its_group(relauncher: Function) -> None:
@@ -145,17 +199,27 @@ def test_the_function_cannot_turn_its_own_switch(relauncher: Function) -> None:
         relauncher.client("ssm").put_parameter(Name=name, Value="act", Overwrite=True)
 
 
-def test_the_sweep_queues_what_it_finds_and_reads_the_mode(sweep: Function) -> None:
+def test_the_sweep_queues_what_it_finds(sweep: Function) -> None:
     env = sweep.environment
     sent = sweep.client("sqs").send_message_batch(
         QueueUrl=env["RESILIENCE_QUEUE_URL"],
         Entries=[{"Id": str(i), "MessageBody": "{}"} for i in range(2)],
     )
     assert len(sent["Successful"]) == 2
-    mode = sweep.client("ssm").get_parameter(Name=env["RESILIENCE_MODE_PARAMETER"])
-    assert mode["Parameter"]["Value"] == "act"
 
 
 def test_the_sweep_cannot_read_the_wandb_key(sweep: Function) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         sweep.client("secretsmanager").get_secret_value(SecretId=SECRET)
+
+
+def test_subnets_without_security_groups_are_refused_and_not_passed_over(
+    aws: ServedAws, code: Path
+) -> None:
+    with pytest.raises(ClientError, match="SubnetIds needs SecurityGroupIds"):
+        deployed(aws, code, "half-a-vpc", SubnetIds="subnet-1a")
+
+
+def test_every_option_of_the_template_arrives(aws: ServedAws, code: Path) -> None:
+    """The deploy reads every resource back, and would name what was dropped."""
+    assert deployed(aws, code, "with-everything", **EVERYTHING).changed

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from resilience import settings
-from resilience.decisions import Policy
-from tests.template.stack import source, stack
+from resilience.decisions import Mode, Policy
+from resilience.registries import DEEP_LEARNING_CONTAINERS
+from tests.template.stack import source, stack, with_everything
 
 STACK = stack()
 FUNCTIONS = STACK.of_type("AWS::Lambda::Function")
@@ -62,6 +63,24 @@ def test_by_default_an_image_comes_from_this_account_or_from_aws_deep_learning_c
     assert aws == "763104351884.dkr.ecr.*.amazonaws.com/*"
 
 
+@pytest.mark.parametrize(("region", "account"), DEEP_LEARNING_CONTAINERS.items())
+def test_by_default_each_region_takes_the_containers_of_the_account_that_aws_has_there(
+    region: str, account: str
+) -> None:
+    there = {"RESILIENCE_QUEUE_ARN": f"arn:aws:sqs:{region}:111122223333:ended"}
+    given = Watched({**environment("OnTrainingEnded"), **there})
+    _, aws = settings.of_on_training_ended(given).allowed_images
+    assert aws == f"{account}.dkr.ecr.*.amazonaws.com/*"
+
+
+def test_where_aws_has_no_known_registry_only_this_accounts_images_are_taken() -> None:
+    there = {"RESILIENCE_QUEUE_ARN": "arn:aws:sqs:xx-new-1:111122223333:ended"}
+    given = Watched({**environment("OnTrainingEnded"), **there})
+    assert settings.of_on_training_ended(given).allowed_images == (
+        "111122223333.dkr.ecr.*.amazonaws.com/*",
+    )
+
+
 def test_images_that_are_named_take_the_place_of_the_default() -> None:
     named = stack(AllowedImages="ghcr.io/me/*,ghcr.io/you/*").of_type("AWS::Lambda::Function")
     variables = Watched(named["OnTrainingEnded"]["Environment"]["Variables"])
@@ -69,6 +88,50 @@ def test_images_that_are_named_take_the_place_of_the_default() -> None:
         "ghcr.io/me/*",
         "ghcr.io/you/*",
     )
+
+
+def test_the_word_for_aws_registry_may_stand_in_a_list_of_ones_own() -> None:
+    named = stack(AllowedImages="ghcr.io/me/*,deep-learning-containers.dkr.ecr.*/pytorch-*")
+    variables = Watched(named.properties("OnTrainingEnded")["Environment"]["Variables"])
+    assert settings.of_on_training_ended(variables).allowed_images == (
+        "ghcr.io/me/*",
+        "763104351884.dkr.ecr.*/pytorch-*",
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("mode", ["act", "observe", "off"])
+def test_the_mode_of_the_stack_is_a_ceiling_above_a_switch_that_the_stack_does_not_own(
+    function: str, mode: str
+) -> None:
+    deployed = stack(Mode=mode)
+    read = READ_BY[function](Watched(deployed.properties(function)["Environment"]["Variables"]))
+    assert isinstance(read, (settings.Settings, settings.SweepSettings))
+    assert (read.mode, read.mode_parameter) == (Mode(mode), "/resilience/resilience/mode")
+    assert not deployed.of_type("AWS::SSM::Parameter"), "a deploy would set it back"
+    assert source()["Outputs"]["ModeParameter"]["Value"] == {
+        "Fn::Sub": "/resilience/${AWS::StackName}/mode"
+    }
+
+
+def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_no_further_back() -> None:
+    assert settings.of_on_training_ended(environment("OnTrainingEnded")).policy.max_age_days == 15
+    strict = stack(MaxAgeDays="1")
+    relauncher = Watched(strict.properties("OnTrainingEnded")["Environment"]["Variables"])
+    sweep = Watched(strict.properties("Sweep")["Environment"]["Variables"])
+    assert settings.of_on_training_ended(relauncher).policy.max_age_days == 1
+    assert settings.of_sweep(sweep).lookback_seconds == 86_400
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_runs_in_a_vpc_where_subnets_are_named_and_in_none_elsewhere(
+    function: str,
+) -> None:
+    assert "VpcConfig" not in STACK.properties(function)
+    assert with_everything().properties(function)["VpcConfig"] == {
+        "SubnetIds": ["subnet-1a", "subnet-1b"],
+        "SecurityGroupIds": ["sg-1a"],
+    }
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -11,11 +11,23 @@ import pytest
 from resilience import tags
 from tests.template.granted import called_by
 from tests.template.policies import actions, allowed, as_list, documents
-from tests.template.stack import ACCOUNT, REGION, TRAINING_ROLE, every_value, stack
+from tests.template.stack import (
+    ACCOUNT,
+    EVERYTHING,
+    REGION,
+    TRAINING_ROLE,
+    every_value,
+    stack,
+    with_everything,
+)
 
-STACK = stack()
+# Each statement is looked at in the stack as it comes and in the one with every option.
+STACK, FULL = stack(), with_everything()
+STACKS = {"default": STACK, "everything": FULL}
 PLACE = f"{REGION}:{ACCOUNT}"
 JOBS = f"arn:aws:sagemaker:{PLACE}:training-job/*"
+PLANS = f"arn:aws:sagemaker:{PLACE}:training-plan/*"
+CAPACITIES = f"arn:aws:sagemaker:{PLACE}:reserved-capacity/*"
 
 # Each function's role: its entry, and what Lambda and other services do with it beside the code.
 ROLES_OF_FUNCTIONS = {
@@ -49,24 +61,58 @@ ROLES_OF_DELIVERIES = {
 }
 # Resources with a star or a question mark in them: the only ones, each with its reason.
 WILD = {
-    "*": "Search takes no narrower resource; it reads names and tags, and changes nothing",
+    "*": "neither Search nor what Lambda asks EC2 to describe takes a narrower resource",
     JOBS: "which jobs will fail is not known; what may be done with them hangs on the tags",
+    PLANS: "a parent's plan is in its request, which is the successor's as well",
+    CAPACITIES: "the same",
     f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/*": "one per wait, in a group of ours",
     f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key-??????": "AWS adds them",
     f"arn:aws:logs:{PLACE}:log-group:OnTrainingEndedLogs:*": "the streams of its own group",
     f"arn:aws:logs:{PLACE}:log-group:SweepLogs:*": "the streams of its own group",
 }
+# In a VPC; and the only resources that may be another account's: it may share its subnets with us.
+NETWORKS = {
+    f"arn:aws:ec2:{REGION}:*:{kind}/*" for kind in ("network-interface", "security-group", "subnet")
+}
+PREFIXED = JOBS.replace("*", f"{EVERYTHING['TrainingJobPrefix']}*")
 # What may only be granted under a condition, and the condition: there is no other.
 VERDICT_ONLY = {
     "Null": {"aws:TagKeys": "false"},
     "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED)},
 }
-GUARDED: dict[tuple[str, str], list[dict[str, Any]]] = {
+SNS_ALONE = {"StringLike": {"kms:ViaService": f"sns.{REGION}.*"}}
+GUARDED: dict[tuple[str, str], list[Any]] = {
     ("OnTrainingEndedRole", "sagemaker:CreateTrainingJob"): [
         {
             "Null": {
                 f"aws:RequestTag/{key}": "false" for key in (tags.ROOT, tags.PARENT, tags.ATTEMPT)
             }
+        },
+        None,  # of plans alone: test_all_that_is_created_without_a_condition_is_a_share_of_a_plan
+    ],
+    ("OnTrainingEndedRole", "kms:Decrypt"): [SNS_ALONE],
+    ("SweepRole", "kms:Decrypt"): [SNS_ALONE],
+    ("CompletionMarkPolicy", "sagemaker:AddTags"): [
+        {
+            "Null": {"aws:TagKeys": "false", "aws:ResourceTag/WANDB_PROJECT": "false"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": [tags.COMPLETED]},
+        }
+    ],
+    ("SelfOptInPolicy", "sagemaker:AddTags"): [
+        {
+            "Null": {"aws:TagKeys": "false", "aws:ResourceTag/WANDB_PROJECT": "true"},
+            "ForAllValues:StringEquals": {
+                "aws:TagKeys": sorted(
+                    (
+                        tags.ENTITY,
+                        tags.PROJECT,
+                        tags.CHECKPOINT_NAME,
+                        tags.CHECKPOINT_TAG,
+                        tags.RUN_ID,
+                        tags.COMPLETED,
+                    )
+                )
+            },
         }
     ],
     ("OnTrainingEndedRole", "sagemaker:AddTags"): [
@@ -84,11 +130,13 @@ GUARDED: dict[tuple[str, str], list[dict[str, Any]]] = {
 class Granted:
     """One statement of a policy that gives rights to an identity."""
 
+    of: str
     holder: str
     statement: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.holder}-{self.statement.get('Sid', self.statement['Action'])}"
+        sid = self.statement.get("Sid", self.statement["Action"])
+        return f"{self.of}-{self.holder}-{sid}"
 
     @property
     def actions(self) -> list[str]:
@@ -99,15 +147,21 @@ class Granted:
         return as_list(self.statement["Resource"])
 
 
-def granted() -> Iterator[Granted]:
-    for holder, policies in documents(STACK).items():
+def granted(of: str = "default") -> Iterator[Granted]:
+    for holder, policies in documents(STACKS[of]).items():
         for policy in policies:
-            yield from (Granted(holder, statement) for statement in policy["Statement"])
+            yield from (Granted(of, holder, statement) for statement in policy["Statement"])
+
+
+def granted_anywhere() -> Iterator[Granted]:
+    for of in STACKS:
+        yield from granted(of)
 
 
 def resource_policies() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, policy in STACK.of_type("AWS::SQS::QueuePolicy").items():
-        yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
+    for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for name, policy in STACK.of_type(kind).items():
+            yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
     for name, key in STACK.of_type("AWS::KMS::Key").items():
         yield from ((name, statement) for statement in key["KeyPolicy"]["Statement"])
 
@@ -122,22 +176,22 @@ def is_ours(arn: str) -> bool:
     return parts[:2] == ["arn", "aws"] and parts[4] == ACCOUNT and parts[3] in {REGION, ""}
 
 
-@pytest.mark.parametrize("one", [*granted()], ids=str)
+@pytest.mark.parametrize("one", [*granted_anywhere()], ids=str)
 def test_a_statement_says_what_it_allows_and_not_what_it_leaves_out(one: Granted) -> None:
     assert one.statement["Effect"] == "Allow"
     assert one.statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
-@pytest.mark.parametrize("one", [*granted()], ids=str)
+@pytest.mark.parametrize("one", [*granted_anywhere()], ids=str)
 def test_a_statement_names_each_action_in_full(one: Granted) -> None:
     assert not [action for action in one.actions if is_wild(action)]
 
 
-@pytest.mark.parametrize("one", [*granted()], ids=str)
+@pytest.mark.parametrize("one", [*granted_anywhere()], ids=str)
 def test_a_statement_is_about_what_is_ours_and_wild_only_by_the_list(one: Granted) -> None:
     wild = {resource for resource in one.resources if is_wild(resource)}
-    assert wild <= WILD.keys()
-    assert all(is_ours(resource) for resource in one.resources if resource != "*")
+    assert wild <= WILD.keys() | NETWORKS | {PREFIXED}
+    assert all(is_ours(resource) for resource in {*one.resources} - NETWORKS - {"*"})
 
 
 def test_the_list_of_wild_resources_is_no_longer_than_it_must_be() -> None:
@@ -147,6 +201,24 @@ def test_the_list_of_wild_resources_is_no_longer_than_it_must_be() -> None:
 
 def test_all_resources_are_for_search_alone() -> None:
     assert [one.actions for one in granted() if "*" in one.resources] == [["sagemaker:Search"]]
+
+
+def test_in_a_vpc_what_is_not_ours_is_for_lambdas_own_network_interfaces() -> None:
+    wide = [
+        one
+        for one in granted("everything")
+        if (NETWORKS | {"*"}) & {*one.resources} and one.actions != ["sagemaker:Search"]
+    ]
+    assert {one.holder for one in wide} == ROLES_OF_FUNCTIONS.keys()
+    for one in wide:
+        assert {action.partition(":")[0] for action in one.actions} == {"ec2"}
+        assert one.statement["Condition"] == {"Null": {"lambda:SourceFunctionArn": "true"}}
+
+
+def test_all_that_is_created_without_a_condition_is_a_share_of_a_plan() -> None:
+    for one in granted_anywhere():
+        if "sagemaker:CreateTrainingJob" in one.actions and "Condition" not in one.statement:
+            assert one.resources == [PLANS, CAPACITIES]
 
 
 @pytest.mark.parametrize(("holder", "action"), GUARDED)
@@ -170,16 +242,16 @@ def test_nothing_dangerous_is_granted_to_anybody_else() -> None:
     dangerous = {action for _, action in GUARDED}
     found = {(one.holder, action) for one in granted() for action in one.actions}
     others = {(holder, action) for holder, action in found if action in dangerous} - GUARDED.keys()
-    assert others == {("TrainingJobTags", "sagemaker:AddTags")}
+    assert not others
 
 
 def test_no_condition_is_met_by_a_request_that_says_nothing() -> None:
-    for one in granted():
+    for one in granted_anywhere():
         condition = one.statement.get("Condition", {})
         assert not [operator for operator in condition if operator.endswith("IfExists")]
         for operator, keys in condition.items():
             if operator.startswith("ForAllValues:"):
-                assert condition["Null"] == dict.fromkeys(keys, "false")
+                assert dict.fromkeys(keys, "false").items() <= condition["Null"].items()
 
 
 @pytest.mark.parametrize("role", ROLES_OF_FUNCTIONS)
@@ -213,7 +285,6 @@ def test_rights_come_from_no_other_place() -> None:
     opening = {
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
-        "AWS::SNS::TopicPolicy",
         "AWS::SecretsManager::ResourcePolicy",
         "AWS::Logs::ResourcePolicy",
         "AWS::IAM::Policy",
@@ -224,7 +295,10 @@ def test_rights_come_from_no_other_place() -> None:
 
 
 ALLOWED_TO_BE_WIDE = {
-    ("QueuePolicy", "OnlyOverTls"): "a denial, of everybody and everything",
+    ("TrainingEndedQueuePolicy", "OnlyOverTls"): "a denial, of everybody and everything",
+    ("DeadLetterQueuePolicy", "OnlyOverTls"): "the same",
+    ("UndeliveredQueuePolicy", "OnlyOverTls"): "the same",
+    ("NotificationsPolicy", "OnlyOverTls"): "the same",
     ("NotificationsKey", "TheAccountAdministers"): "or nobody could ever change the key",
     ("NotificationsKey", "AlarmsPublish"): "in a key's policy `*` is that key",
 }
@@ -242,7 +316,11 @@ def test_a_policy_on_a_resource_lets_in_one_service_for_one_of_ours(
     assert statement["Principal"].keys() == {"Service"}
     assert not is_wild(statement["Principal"]["Service"])
     assert not [action for action in as_list(statement["Action"]) if is_wild(action)]
-    sources = list(every_value(statement["Condition"], "aws:SourceArn"))
+    sources = [
+        arn
+        for named in every_value(statement["Condition"], "aws:SourceArn")
+        for arn in as_list(named)
+    ]
     assert sources
     assert all(STACK.named(arn) for arn in sources)
 
@@ -254,7 +332,8 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
         if (holder, s["Sid"]) in ALLOWED_TO_BE_WIDE
     }
     assert wide.keys() == ALLOWED_TO_BE_WIDE.keys()
-    assert wide["QueuePolicy", "OnlyOverTls"]["Effect"] == "Deny"
+    denials = [statement for (_, sid), statement in wide.items() if sid == "OnlyOverTls"]
+    assert {statement["Effect"] for statement in denials} == {"Deny"}
     account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     assert wide["NotificationsKey", "TheAccountAdministers"]["Principal"] == account
     bound = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
@@ -268,6 +347,7 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
         {"AllowedEntityProjects": "*/*"},
         {"Mode": "observe", "MaxAttempts": 100, "BreakerFailures": 10_000},
         {"NotificationEmail": "oncall@example.com", "WandbBaseUrl": "https://my.wandb.io"},
+        {"MaxAgeDays": 365, "SecurityGroupIds": "sg-1a"},
     ],
 )
 def test_no_other_parameter_gives_a_right(given: dict[str, str]) -> None:
@@ -285,9 +365,10 @@ def test_naming_a_role_gives_the_right_to_that_role_alone() -> None:
 @pytest.mark.parametrize("action", ["ssm:GetParameter", "ssm:PutParameter"])
 def test_the_sweep_may_touch_the_switch_and_no_other_parameter(action: str) -> None:
     parameter = f"arn:aws:ssm:{PLACE}:parameter"
-    assert allowed(STACK, "SweepRole", action, f"{parameter}/resilience/mode", {})
-    assert not allowed(STACK, "SweepRole", action, f"{parameter}/resilience/modes", {})
-    assert not allowed(STACK, "SweepRole", action, f"{parameter}/other/mode", {})
+    assert allowed(STACK, "SweepRole", action, f"{parameter}/resilience/resilience/mode", {})
+    assert not allowed(STACK, "SweepRole", action, f"{parameter}/resilience/resilience/modes", {})
+    assert not allowed(STACK, "SweepRole", action, f"{parameter}/resilience/other/mode", {})
+    assert not allowed(FULL, "SweepRole", action, f"{parameter}/wandb/ca", {})
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,14 @@ import pytest
 
 from resilience import tags
 from resilience.decisions import Verdict
-from tests.template.policies import actions, allowed, as_list, documents
-from tests.template.stack import ACCOUNT, REGION, ROOT, TRAINING_ROLE, source, stack
+from tests.template.policies import actions, allowed, as_list, documents, may_create
+from tests.template.stack import (
+    ACCOUNT,
+    REGION,
+    ROOT,
+    TRAINING_ROLE,
+    stack,
+)
 
 STACK = stack()
 ROLES = documents(STACK)
@@ -18,6 +24,7 @@ OF_FUNCTIONS = ("OnTrainingEndedRole", "SweepRole")
 PLACE = f"{REGION}:{ACCOUNT}"
 JOB = f"arn:aws:sagemaker:{PLACE}:training-job/a-job"
 SECRET = f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key"
+SWITCH = f"arn:aws:ssm:{PLACE}:parameter/resilience/resilience/mode"
 FORWARD = {tags.ROOT, tags.PARENT, tags.ATTEMPT, tags.LEDGER, tags.REJECTED} | {
     tags.CHECKPOINT,
     tags.CHECKPOINT_STEP,
@@ -43,7 +50,7 @@ CLIENTS = {
     "_sns": "sns",
     "_ssm": "ssm",
 }
-PROVIDERS = {"SSMProvider": "ssm:GetParameter", "SecretsProvider": "secretsmanager:GetSecretValue"}
+PROVIDERS = {"SecretsProvider": "secretsmanager:GetSecretValue"}
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -145,20 +152,23 @@ def test_no_other_role_goes_anywhere_and_these_go_nowhere_else() -> None:
     assert not on_training_ended("iam:PassRole", TRAINING_ROLE)
 
 
-def create(request_tags: dict[str, str]) -> bool:
-    keys = {f"aws:RequestTag/{key}": value for key, value in request_tags.items()}
-    context = keys | {"aws:TagKeys": sorted(request_tags) or None}
-    return allowed(STACK, "OnTrainingEndedRole", "sagemaker:CreateTrainingJob", JOB, context)
-
-
 def test_a_successor_with_its_lineage_may_be_created() -> None:
-    assert create(OURS | {"team": "vision", tags.LEDGER: "no-progress=0"})
+    assert may_create(STACK, OURS | {"team": "vision", tags.LEDGER: "no-progress=0"}, {})
 
 
 @pytest.mark.parametrize("missing", sorted(OURS))
 def test_a_job_that_would_not_be_counted_may_not_be_created(missing: str) -> None:
-    assert not create({key: value for key, value in OURS.items() if key != missing})
-    assert not create({})
+    assert not may_create(STACK, {k: v for k, v in OURS.items() if k != missing}, {})
+    assert not may_create(STACK, {}, {})
+
+
+@pytest.mark.parametrize("kind", ["training-plan/a-plan", "reserved-capacity/a1b2c3"])
+def test_a_successor_may_run_on_the_training_plan_of_its_parent(kind: str) -> None:
+    plan = f"arn:aws:sagemaker:{PLACE}:{kind}"
+    assert may_create(STACK, OURS, {}, plan)
+    assert may_create(STACK, {}, {}, plan), "SageMaker gives a plan no tags of the request"
+    assert not on_training_ended("sagemaker:DescribeTrainingPlan", plan)
+    assert not may_create(STACK, OURS, {}, f"arn:aws:sagemaker:{PLACE}:endpoint/an-endpoint")
 
 
 def add_tags(keys: list[str] | None, **context: object) -> bool:
@@ -204,13 +214,12 @@ def test_a_request_to_tag_that_names_no_tag_is_not_let_in_by_for_all() -> None:
         ("sagemaker:DescribeTrainingJob", JOB),
         ("sagemaker:ListTags", JOB),
         ("secretsmanager:GetSecretValue", f"{SECRET}-AbCdEf"),
-        ("ssm:GetParameter", f"arn:aws:ssm:{PLACE}:parameter/resilience/mode"),
+        ("ssm:GetParameter", SWITCH),
         ("scheduler:CreateSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("scheduler:GetSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("sqs:ReceiveMessage", STACK.arn("TrainingEndedQueue")),
         ("sqs:SendMessage", STACK.arn("DeadLetterQueue")),
         ("sns:Publish", STACK.arn("Notifications")),
-        ("kms:GenerateDataKey", STACK.arn("NotificationsKey")),
     ],
 )
 def test_the_function_that_relaunches_may_do_its_work(action: str, resource: str) -> None:
@@ -227,13 +236,15 @@ def test_the_function_that_relaunches_may_do_its_work(action: str, resource: str
         ("secretsmanager:GetSecretValue", f"{SECRET}-other-AbCdEf"),
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{PLACE}:secret:other-AbCdEf"),
         ("ssm:GetParameter", f"arn:aws:ssm:{PLACE}:parameter/resilience/other"),
-        ("ssm:PutParameter", f"arn:aws:ssm:{PLACE}:parameter/resilience/mode"),
+        ("ssm:PutParameter", SWITCH),
         ("scheduler:CreateSchedule", f"arn:aws:scheduler:{PLACE}:schedule/default/a"),
         ("scheduler:DeleteSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("sqs:SendMessage", STACK.arn("TrainingEndedQueue")),
         ("sqs:ReceiveMessage", STACK.arn("DeadLetterQueue")),
         ("sns:Subscribe", STACK.arn("Notifications")),
         ("kms:Decrypt", f"arn:aws:kms:{PLACE}:key/other"),
+        ("kms:Decrypt", STACK.arn("NotificationsKey")),
+        ("ec2:CreateNetworkInterface", "*"),
     ],
 )
 def test_the_function_that_relaunches_may_do_nothing_else(action: str, resource: str) -> None:
@@ -259,21 +270,3 @@ def test_the_log_of_each_function_is_its_own() -> None:
         other = f"arn:aws:logs:{PLACE}:log-group:another:log-stream:a"
         assert allowed(STACK, role, "logs:PutLogEvents", stream, {})
         assert not allowed(STACK, role, "logs:PutLogEvents", other, {})
-
-
-def training_job_tags(keys: list[str]) -> bool:
-    return allowed(STACK, "TrainingJobTags", "sagemaker:AddTags", JOB, {"aws:TagKeys": keys})
-
-
-def test_a_training_job_may_say_where_its_checkpoints_are() -> None:
-    mine = [tags.ENTITY, tags.PROJECT, tags.CHECKPOINT_NAME, tags.CHECKPOINT_TAG, tags.RUN_ID]
-    assert training_job_tags([*mine, tags.COMPLETED])
-
-
-@pytest.mark.parametrize("key", [tags.ATTEMPT, tags.LEDGER, tags.ROOT, tags.MODE, tags.VERDICT])
-def test_a_training_job_cannot_give_itself_another_budget(key: str) -> None:
-    assert not training_job_tags([key])
-
-
-def test_the_policy_for_training_roles_is_handed_out() -> None:
-    assert source()["Outputs"]["TrainingRolePolicyArn"]["Value"] == {"Ref": "TrainingJobTags"}

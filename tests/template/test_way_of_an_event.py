@@ -46,7 +46,7 @@ def queue_answers(queue: str, *, source: str, secure: bool = True, principal: st
         secure_transport=secure,
         service_context={"aws:sourcearn": source},
     )
-    document = STACK.properties("QueuePolicy")["PolicyDocument"]
+    document = STACK.properties(f"{queue}Policy")["PolicyDocument"]
     service = "events.amazonaws.com" if source else None
     return str(evaluate_resource_policy(document, context, service=service).decision)
 
@@ -71,6 +71,21 @@ def test_a_message_is_tried_five_times_before_it_is_given_up_on(mapping: str) ->
 def test_one_bad_message_does_not_bring_its_batch_back(mapping: str) -> None:
     assert MAPPINGS[mapping]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert MAPPINGS[mapping]["BatchSize"] <= 10
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_a_batch_ends_within_its_functions_time_when_wandb_hangs(mapping: str) -> None:
+    lookup, calls_of_aws = 15, 5  # seconds a job: what a lookup may take in all, and the rest
+    function = FUNCTIONS[MAPPINGS[mapping]["FunctionName"]]
+    assert MAPPINGS[mapping]["BatchSize"] * (lookup + calls_of_aws) <= 0.75 * function["Timeout"]
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_the_policy_of_a_queue_names_that_queue_alone(queue: str) -> None:
+    policy = STACK.properties(f"{queue}Policy")
+    assert policy["Queues"] == [queue]
+    named = set(every_value(policy["PolicyDocument"], "Resource"))
+    assert named == {STACK.arn(queue)}
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)

@@ -26,7 +26,7 @@ _MEANING = {
     FailureClass.PERMISSION: "something was refused that a person has to grant",
     FailureClass.CONFIGURATION: "a setting of the job, its image, its disk or its VPC",
     FailureClass.QUOTA: "a limit of the account that is used up",
-    FailureClass.STOPPED_BY_USER: "StopTrainingJob; no text is read",
+    FailureClass.STOPPED_BY_USER: "a person did: StopTrainingJob, W&B's Stop run, SIGINT",
     FailureClass.INCOMPLETE: "ended Completed while its tag says that it had not finished",
     FailureClass.UNKNOWN: "no rule knows the text, or there is none",
 }
@@ -39,7 +39,8 @@ holds it to them.
 
 1. **Status.** Completed is taken at its word unless `resilience:completed` is `no` (incomplete).
    MaxRuntimeExceeded is timeout, MaxWaitTimeExceeded and Interrupted are interrupted,
-   Stopped/Stopped is stopped_by_user.
+   Stopped/Stopped is stopped_by_user. A FailureReason that says `StoppedByUser` comes before all
+   of these but Completed.
 2. **FailureReason.** A text that begins with `CheckpointLoadError: <version>:` is data, and the
    pinned checkpoint is to blame. Otherwise the first rule below that matches decides.
 3. **Status messages**, newest first, back to the point at which training was under way.

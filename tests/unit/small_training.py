@@ -5,6 +5,7 @@ import io
 import os
 import random
 import signal
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from resilient_training import (
     ResumePoint,
     SavePlan,
     StepSeeds,
+    StopRequest,
     fit,
     resumable_loader,
 )
@@ -107,6 +109,23 @@ class TerminateAt(Callback):
 
 
 @dataclass
+class PressAt(Callback):
+    """A person presses W&B's button while this batch is trained."""
+
+    batch: int
+    stop: StopRequest
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        if trainer.fit_loop.total_batch_idx == self.batch:
+            pressing = threading.Thread(target=self.stop.ask)
+            pressing.start()
+            pressing.join()
+
+
+@dataclass
 class Store:
     """Takes checkpoints, or refuses them."""
 
@@ -128,10 +147,11 @@ def train(
     store: Store,
     *breaking: Callback,
     watch: HealthyLoss | None = None,
+    stop: StopRequest | None = None,
     **options: Any,  # noqa: ANN401 - the Trainer's own
 ) -> tuple[str, Trainer]:
     """Train from the newest committed checkpoint; gives the sha256 of the final weights."""
-    checkpoints = CheckpointArtifacts(plan, store)
+    checkpoints = CheckpointArtifacts(plan, store, stop=stop)
     watching = [LossWatch(checkpoints, watch)] if watch else []
     trainer = Trainer(
         max_epochs=EPOCHS,

@@ -1,18 +1,21 @@
 """How far an attempt came, and which checkpoint the next one resumes from."""
 
+import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import urllib3
 from hypothesis import given
 
+from local.in_memory import graphql
 from resilience import checkpoints
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.checkpoints import Choice
 from resilience.decisions import Checkpoint, Facts, Lookup, Progress
 from resilience.failures import FailureClass
+from resilience.ports import Answer
 from tests.unit.lineages import FIRST, REQUEST, attempt, checkpoint, ended
 from tests.unit.strategies import FACTS
 
@@ -151,30 +154,31 @@ def test_trap_clock_skew_cannot_matter_because_no_time_is_compared() -> None:
         assert chosen(skewed) == chosen(early)
 
 
-@dataclass
-class Reply:
-    data: bytes
-    status: int = 200
-
-
 class Wandb(urllib3.PoolManager):
-    """A W&B that knows one version, with the metadata that a test is about."""
+    """A W&B that knows one version, with the metadata and the aliases that a test is about."""
 
-    def __init__(self, metadata: object) -> None:
+    def __init__(self, metadata: object, *aliases: str) -> None:
         super().__init__()
-        node = {
+        self.node = {
             "state": "COMMITTED",
             "digest": "d",
             "versionIndex": 2,
-            "aliases": [],
+            "aliases": [{"alias": alias} for alias in aliases],
             "metadata": metadata,
             "createdBy": {"name": "r1"},
         }
-        found = {"artifactCollection": {"artifacts": {"edges": [{"node": node}]}}}
-        self.answer = json.dumps({"data": {"project": found}}).encode()
 
-    def request(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 — urllib3's own signature is wider
-        return Reply(self.answer)
+    def request(self, *_: Any, **sent: Any) -> Any:  # noqa: ANN401 — urllib3's own signature is wider
+        project = graphql.project(sent["json"]["variables"], [self.node])
+        body = io.BytesIO(json.dumps({"data": {"project": project}}).encode())
+        return urllib3.HTTPResponse(body, status=200, preload_content=False)
+
+
+def looked_up(metadata: object, *aliases: str) -> Answer:
+    wandb = Wandb(metadata, *aliases)
+    answer = WandbCheckpoints(wandb, "http://wandb.test", lambda: "key").newest(REQUEST)
+    assert answer.lookup is Lookup.FOUND
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -206,9 +210,36 @@ class Wandb(urllib3.PoolManager):
 def test_trap_a_step_may_be_text_or_missing_and_is_never_guessed(
     metadata: object, step: int | None
 ) -> None:
-    answer = WandbCheckpoints(Wandb(metadata), "http://wandb.test", lambda: "key").newest(REQUEST)
-    assert answer.lookup is Lookup.FOUND
-    assert [one.step for one in answer.checkpoints] == [step]
+    assert [one.step for one in looked_up(metadata).checkpoints] == [step]
+
+
+SAVED = "checkpoint_global_step_30"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "aliases", "step"),
+    [
+        ({"train/global_step": 20}, [], 20),
+        ({"train/global_step": 20}, ["latest", "epoch_0.5", SAVED], 30),
+        ({}, [SAVED], 30),
+        # A summary that carries a `step` of somebody else's beside Hugging Face's own.
+        ({"train/global_step": 20, "step": 9}, [SAVED], 30),
+        ({"train/global_step": 20, "step": 9}, [], 20),
+        # What our own callbacks write stands, whatever alias a person adds.
+        ({"step": 9}, [SAVED], 9),
+        ({}, ["checkpoint_global_step_", "checkpoint_global_step_3x", "a" + SAVED], None),
+    ],
+)
+def test_a_step_of_hugging_faces_is_read_as_it_names_it(
+    metadata: object, aliases: list[str], step: int | None
+) -> None:
+    assert [one.step for one in looked_up(metadata, *aliases).checkpoints] == [step]
+
+
+@pytest.mark.parametrize("mark", ["initial_model", "final_model"])
+def test_what_hugging_face_logs_beside_its_checkpoints_is_none(mark: str) -> None:
+    assert looked_up({mark: True, "train/global_step": 400}).checkpoints == ()
+    assert len(looked_up({mark: False}).checkpoints) == 1
 
 
 def test_the_highest_good_step_is_chosen_whatever_the_order_of_the_answer() -> None:

@@ -45,7 +45,7 @@ HOSTILE = {
     "a substitution": "${env:HOME}",
     "a flag": "--project=other",
 }
-# What a training job may write on itself (template.yaml, TrainingJobTags).
+# What a training job may write on itself (template.yaml, SelfOptInPolicy).
 OWN_KEYS = [
     tags.ENTITY,
     tags.PROJECT,
@@ -453,6 +453,10 @@ STRANGE: dict[str, dict[str, object]] = {
     "a digest without end": {**OWN, "metadata": '{"step": 900}', "digest": "d" * 600},
     "barred": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
     "pending": {**OWN, "metadata": '{"step": 900}', "state": "PENDING"},
+    "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
+    "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},
+    "aliases of another kind": {**OWN, "metadata": '{"step": 900}', "aliases": 7},
+    "a maker of another kind": {"metadata": '{"step": 900}', "createdBy": "night-1"},
 }
 
 
@@ -468,14 +472,3 @@ def test_a_strange_version_is_not_resumed_from_and_hides_no_good_one(
     assert isinstance(environment, dict)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night-1:v1"
     assert not [value for value in environment.values() if "LD_PRELOAD" in value]
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [{"versionIndex": "$(id)"}, {"versionIndex": None}, {"aliases": 7}, {"createdBy": "night-1"}],
-)
-def test_an_answer_of_another_shape_is_no_answer(broken: dict[str, object], scene: Scene) -> None:
-    scene.wire.more_versions = ({**VERSION, **OWN, "metadata": None, **broken},)
-    run(scene)
-    assert scene.reason == "wandb_unavailable"
-    assert scene.world.sagemaker.requests == []

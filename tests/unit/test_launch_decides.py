@@ -297,7 +297,7 @@ def test_one_message_does_not_bring_back_a_job_of_long_ago() -> None:
 
 
 def test_no_tag_raises_the_longest_age() -> None:
-    world = failed(tags=TAGS | {"resilience:max-age-seconds": "99999999"})
+    world = failed(tags=TAGS | {"resilience:max-age-days": "99999999"})
     world.clock.pass_by(400 * 86_400)
     assert decide(world).reason is Reason.ENDED_TOO_LONG_AGO
 

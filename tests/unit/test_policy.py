@@ -105,7 +105,7 @@ def test_what_cannot_be_trusted_stops_and_wandb_is_not_asked(
 
 
 def test_a_job_of_the_longest_age_still_comes_back_and_a_wait_of_any_age_does() -> None:
-    age = Policy().max_age_seconds
+    age = Policy().max_age_days * 86_400
     oldest = decided(FailureClass.INFRASTRUCTURE, V1, ended_at=NOW - age)
     assert oldest[0] is RELAUNCH
     waits = Judged(verdict="WAIT", reason="wandb_refused", due=NOW)

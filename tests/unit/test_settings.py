@@ -5,13 +5,14 @@ from dataclasses import fields, replace
 import pytest
 
 from resilience import settings
-from resilience.decisions import CheckpointRequest, Policy
+from resilience.decisions import CheckpointRequest, Mode, Policy
 from resilience.errors import SettingsMissing
 
 GIVEN = {
     "WANDB_BASE_URL": "https://api.wandb.ai/",
     "WANDB_SECRET_NAME": "resilience/wandb",
-    "RESILIENCE_MODE_PARAMETER": "/stack/mode",
+    "RESILIENCE_MODE": "act",
+    "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*, other/digits",
     "RESILIENCE_ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "RESILIENCE_TRAINING_ROLES": "arn:aws:iam::111122223333:role/a,arn:aws:iam::1:role/b",
@@ -23,10 +24,12 @@ GIVEN = {
 }
 OF_THE_SWEEP = {
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*",
-    "RESILIENCE_MODE_PARAMETER": "/stack/mode",
+    "RESILIENCE_MODE": "act",
+    "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
     "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
+    "RESILIENCE_MAX_AGE_DAYS": "15",
     "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
     "RESILIENCE_BREAKER_FAILURES": "25",
     "RESILIENCE_BREAKER_WINDOW_SECONDS": "900",
@@ -42,6 +45,32 @@ def test_what_is_given_is_read() -> None:
     assert read.policy == Policy()
     swept = settings.of_sweep(OF_THE_SWEEP)
     assert (swept.grace_seconds, swept.lookback_seconds) == (180, 172_800)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_mode_of_the_stack_is_read_by_both_functions(mode: Mode) -> None:
+    given = {"RESILIENCE_MODE": str(mode)}
+    assert settings.of_on_training_ended(GIVEN | given).mode is mode
+    assert settings.of_sweep(OF_THE_SWEEP | given).mode is mode
+
+
+@pytest.mark.parametrize("word", ["ACT", "on", "true"])
+def test_a_mode_of_the_stack_that_is_none_is_refused_by_name(word: str) -> None:
+    for read, given in ((settings.of_on_training_ended, GIVEN), (settings.of_sweep, OF_THE_SWEEP)):
+        with pytest.raises(SettingsMissing, match="RESILIENCE_MODE must be"):
+            read({**given, "RESILIENCE_MODE": word})
+
+
+def test_the_sweep_looks_no_further_back_than_a_job_may_be_relaunched() -> None:
+    assert settings.of_on_training_ended(GIVEN).policy.max_age_days == 15
+    one_day = OF_THE_SWEEP | {"RESILIENCE_MAX_AGE_DAYS": "1"}
+    assert settings.of_sweep(one_day).lookback_seconds == 86_400
+
+
+def test_the_authority_of_wandbs_certificate_is_a_public_one_unless_a_parameter_is_named() -> None:
+    assert settings.of_on_training_ended(GIVEN).wandb_ca_parameter == ""
+    named = settings.of_on_training_ended(GIVEN | {"WANDB_CA_PARAMETER": "/wandb/ca"})
+    assert named.wandb_ca_parameter == "/wandb/ca"
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -33,6 +33,7 @@ NOTHING = Swept((), ())
 
 def swept(world: InMemoryWorld, mode: Mode | None = None, breaker_failures: int = 25) -> Swept:
     settings = SweepSettings(
+        mode=Mode.ACT,
         mode_parameter="/resilience/mode",
         allowed_projects=("example-team/*",),
         queue_url="https://sqs.invalid/queue",

@@ -1,5 +1,4 @@
 import json
-import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from moto import mock_aws
 
 from resilient_training.environment import fetch_key, prepare_environment
 from resilient_training.job import job_from
-from resilient_training.tags import SageMakerTags
 
 REGION = "eu-west-1"
 
@@ -42,6 +40,14 @@ def test_the_key_is_fetched_from_the_secret_plain_or_in_json(key: str) -> None:
     assert fetch_key({"WANDB_SECRET_NAME": "k"}, REGION) == key
 
 
+@pytest.mark.parametrize("form", ["{key}\n", " {key}\r\n", '{{"WANDB_API_KEY": "{key}\\n"}}\n'])
+def test_the_newline_that_an_editor_left_at_the_keys_end_is_no_part_of_it(
+    form: str, key: str
+) -> None:
+    """`--secret-string file://key.txt` stores it, and wandb.init refuses such a key."""
+    assert fetch_key(store(form.format(key=key)), REGION) == key
+
+
 def test_a_key_that_is_there_already_is_used_without_asking_anybody() -> None:
     assert fetch_key({"WANDB_SECRET_NAME": "missing", "WANDB_API_KEY": "there"}, REGION) is None
     assert fetch_key({}, None) is None
@@ -56,11 +62,3 @@ def test_a_fresh_job_gets_a_run_id_that_its_lineage_finds_again(
     assert os.environ["WANDB_RUN_ID"] == "digits"
     assert os.environ["WANDB_RESUME"] == "allow"
     assert os.environ["WANDB_API_KEY"] == key
-
-
-def test_tags_that_cannot_be_written_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    tags = SageMakerTags(job_from({"TRAINING_JOB_NAME": "nobody", "AWS_REGION": REGION}))
-    with caplog.at_level(logging.WARNING):
-        assert tags.read() == {}
-        assert not tags.write({"resilience:completed": "no"})
-    assert "the job's tags could not be written" in caplog.text

@@ -1,6 +1,6 @@
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,47 +9,22 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
-from botocore.client import BaseClient
 from botocore.stub import Stubber
 from botocore.validate import validate_parameters
-from moto import mock_aws
 
-from launch import main, parser_for, spec_for, trainer_of
-from launching.account import Account, LaunchError
+from launch import main, trainer_of
+from launching.account import LaunchError
 from launching.follow import follow
-from launching.role import ensure_role, execution_policy
-from launching.secret import ensure_secret, find_key
-from launching.spec import METRICS, TrainingSpec, check, job_tags
-from launching.storage import ensure_bucket
-
-ACCOUNT = Account("aws", "123456789012", "eu-west-1")
-TRAINING = Path(__file__).parents[2] / "training"
-SPEC = TrainingSpec(
-    name="digits-1",
-    role_arn="arn:aws:iam::123456789012:role/resilient-training",
-    image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/train:1",
-    source=TRAINING,
-    home="home/p",
-    project="digits",
-    secret_name="resilience/wandb-api-key",
-    base_url="https://api.wandb.ai",
-    entity="team",
-)
-
-
-def tags_of(request: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+from launching.options import parser_for, spec_for
+from launching.spec import METRICS, check
+from tests.unit.small_launch import ACCOUNT, SPEC, account, request_of
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield boto3.Session(region_name="eu-west-1")
-
-
-def request_of(spec: TrainingSpec, aws: boto3.Session) -> dict[str, Any]:
-    return trainer_of(spec, aws, sends=False).request()
+    with account() as session:
+        yield session
 
 
 def test_the_request_is_one_that_botocores_model_accepts(
@@ -78,28 +53,6 @@ def test_spot_data_and_a_warm_pool_are_in_the_request(aws: boto3.Session, tmp_pa
     assert "MaxWaitTimeInSeconds" not in warm["StoppingCondition"]
 
 
-def test_a_job_is_opted_in_from_the_start_where_the_entity_is_known(aws: boto3.Session) -> None:
-    assert tags_of(request_of(SPEC, aws)) == {
-        "WANDB_ENTITY": "team",
-        "WANDB_PROJECT": "digits",
-        "WANDB_CHECKPOINT_NAME": "model-digits-1",
-        "WANDB_RUN_ID": "digits-1",
-    }
-    assert job_tags(replace(SPEC, entity=None)) == {}
-
-
-def test_the_run_of_the_environment_is_the_one_of_the_tags(aws: boto3.Session) -> None:
-    request = request_of(SPEC, aws)
-    assert request["Environment"]["WANDB_RUN_ID"] == tags_of(request)["WANDB_RUN_ID"]
-    assert request["Environment"]["WANDB_RESUME"] == "allow"
-
-
-def test_the_key_never_gets_into_the_environment(aws: boto3.Session) -> None:
-    assert "WANDB_API_KEY" not in request_of(SPEC, aws)["Environment"]
-    with pytest.raises(LaunchError, match="use the secret"):
-        check(replace(SPEC, environment={"WANDB_API_KEY": "x"}))
-
-
 def test_the_job_has_the_name_that_was_asked_for_and_its_script_becomes_pid_1(
     aws: boto3.Session, tmp_path: Path
 ) -> None:
@@ -109,6 +62,15 @@ def test_the_job_has_the_name_that_was_asked_for_and_its_script_becomes_pid_1(
     assert algorithm["ContainerArguments"][1].startswith("exec ")
     trainer._prepare_train_script(SimpleNamespace(name=tmp_path), trainer.source_code)  # noqa: SLF001 - what the SDK writes is what is looked at
     assert "exec python train.py" in (tmp_path / "sm_train.sh").read_text()
+
+
+def test_the_container_installs_the_locked_requirements_and_no_others(
+    aws: boto3.Session, tmp_path: Path
+) -> None:
+    trainer = trainer_of(replace(SPEC, install=True), aws, sends=False)
+    trainer._prepare_train_script(SimpleNamespace(name=tmp_path), trainer.source_code)  # noqa: SLF001 - what the SDK writes is what is looked at
+    script = (tmp_path / "sm_train.sh").read_text()
+    assert re.findall(r"\S+\.(?:txt|lock)", script) == ["requirements.lock"]
 
 
 def test_the_sdk_reports_nothing_to_aws(aws: boto3.Session) -> None:
@@ -138,6 +100,12 @@ def test_a_users_own_defaults_of_the_sdk_still_hold(
         ({"hyperparameters": {"name": "it's"}}, "apostrophe"),
         ({"metrics": {"loss": "loss=("}}, "--metric loss"),
         ({"metrics": {"loss": "loss=.*"}}, "one group is the value"),
+        ({"job_prefix": "vision-"}, "does not begin with --job-prefix"),
+        ({"job_prefix": "*"}, "--job-prefix"),
+        ({"secret_name": "key-*"}, "--secret-name"),
+        ({"home": "bucket/*"}, "without wildcards"),
+        ({"home": "bucket/../other"}, "without wildcards"),
+        ({"home": "bucket/"}, "without wildcards"),
     ],
 )
 def test_what_would_fail_later_is_refused_before_anything_is_made(
@@ -153,6 +121,21 @@ def test_a_name_that_sagemaker_would_refuse_is_refused_here(name: str) -> None:
         check(replace(SPEC, name=name))
 
 
+def test_a_source_whose_requirements_are_not_pinned_by_hash_is_not_installed_from(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "train.py").write_text("")
+    spec = replace(SPEC, source=tmp_path, install=True)
+    with pytest.raises(LaunchError, match=r"has no requirements\.lock.*--no-install"):
+        check(spec)
+    (tmp_path / "requirements.lock").write_text("wandb==0.31.0\n# --require-hashes\n")
+    with pytest.raises(LaunchError, match="has no line --require-hashes"):
+        check(spec)
+    (tmp_path / "requirements.lock").write_text("--require-hashes\n")
+    check(spec)
+    check(replace(SPEC, install=True))
+
+
 def test_the_metrics_are_those_that_train_py_prints() -> None:
     line = "at step 40: train_loss=1.5e-05", "val_accuracy=0.97 val_loss=0.1"
     read = {
@@ -164,126 +147,12 @@ def test_the_metrics_are_those_that_train_py_prints() -> None:
     assert read == {"step": 40, "train_loss": 1.5e-05, "val_accuracy": 0.97, "val_loss": 0.1}
 
 
-def test_the_role_may_write_its_own_tags_and_not_the_controllers() -> None:
-    policy = execution_policy(ACCOUNT, home="bucket/prefix", secret="s")
-    (tagging,) = [s for s in policy["Statement"] if "sagemaker:AddTags" in s["Action"]]
-    keys = tagging["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"]
-    assert "resilience:completed" in keys
-    assert not {"resilience:verdict", "resilience:attempt", "resilience:ledger"} & set(keys)
-
-
-def test_the_role_reaches_nothing_outside_its_own_place() -> None:
-    policy = execution_policy(ACCOUNT, home="bucket/prefix", secret="s")
-    everywhere = [s["Action"] for s in policy["Statement"] if s["Resource"] == "*"]
-    assert everywhere == [["ecr:GetAuthorizationToken"], ["cloudwatch:PutMetricData"]]
-    objects = [s for s in policy["Statement"] if "s3:GetObject" in s["Action"]]
-    assert [s["Resource"] for s in objects] == ["arn:aws:s3:::bucket/prefix/*"]
-    assert not any("*" in action for s in policy["Statement"] for action in s["Action"])
-
-
-def test_a_role_is_made_once_and_brought_up_to_date_after(aws: boto3.Session) -> None:
-    iam = aws.client("iam")
-    first = ensure_role(iam, ACCOUNT, name="training", home="b/old", secret="s")
-    second = ensure_role(iam, ACCOUNT, name="training", home="b/new", secret="s")
-    assert first == second
-    policy = iam.get_role_policy(RoleName="training", PolicyName="training")["PolicyDocument"]
-    assert "b/new/*" in json.dumps(policy)
-    assert "b/old/*" not in json.dumps(policy)
-
-
-def test_a_secret_is_made_then_changed_then_left_as_it_is(aws: boto3.Session) -> None:
-    secrets = aws.client("secretsmanager")
-    with pytest.raises(LaunchError, match="no W&B key"):
-        ensure_secret(secrets, name="key", value=None)
-    arn = ensure_secret(secrets, name="key", value="one")
-    assert ensure_secret(secrets, name="key", value="two") == arn
-    assert ensure_secret(secrets, name="key", value=None) == arn
-    ensure_secret(secrets, name="key", value="two")
-    assert secrets.get_secret_value(SecretId="key")["SecretString"] == "two"
-    versions = secrets.list_secret_version_ids(SecretId="key", IncludeDeprecated=True)
-    assert len(versions["Versions"]) == 2
-
-
-def write_source(folder: Path) -> None:
-    (folder / "package").mkdir(parents=True)
-    (folder / "launching").mkdir()
-    for name in ("train.py", "package/a.py", "launch.py", "launching/b.py", ".env", "x.pyc"):
-        (folder / name).write_text(name)
-
-
-def keys_of(s3: BaseClient, bucket: str) -> list[str]:
-    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
-
-
-def places_of(request: Mapping[str, Any]) -> dict[str, str]:
-    channels = request["InputDataConfig"]
-    return {one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"] for one in channels}
-
-
-def test_source_is_uploaded_without_what_belongs_to_the_launching_machine(
-    aws: boto3.Session, tmp_path: Path
-) -> None:
-    write_source(tmp_path)
-    s3 = aws.client("s3")
-    ensure_bucket(s3, ACCOUNT, name="home")
-    spec = replace(SPEC, source=tmp_path)
-    places = places_of(trainer_of(spec, aws).request())
-    code = places["code"].removeprefix("s3://home/")
-    mine = [key for key in keys_of(s3, "home") if key.startswith(code)]
-    assert mine == [f"{code}package/a.py", f"{code}train.py"]
-    drivers = places["sm_drivers"].removeprefix("s3://home/")
-    assert f"{drivers}sm_train.sh" in keys_of(s3, "home")
-    before = keys_of(s3, "home")
-    assert places_of(trainer_of(spec, aws).request()) == places
-    assert keys_of(s3, "home") == before
-
-
-def test_edited_source_leaves_the_place_of_an_earlier_job_alone(
-    aws: boto3.Session, tmp_path: Path
-) -> None:
-    write_source(tmp_path)
-    s3 = aws.client("s3")
-    ensure_bucket(s3, ACCOUNT, name="home")
-    ensure_bucket(s3, ACCOUNT, name="home")
-    spec = replace(SPEC, source=tmp_path)
-    before = places_of(trainer_of(spec, aws).request())["code"]
-    (tmp_path / "train.py").write_text("edited")
-    after = places_of(trainer_of(spec, aws).request())["code"]
-    assert before != after
-    old = s3.get_object(Bucket="home", Key=f"{before.removeprefix('s3://home/')}train.py")
-    assert old["Body"].read() == b"train.py"
-
-
-def test_the_projects_own_source_is_whole(aws: boto3.Session) -> None:
-    s3 = aws.client("s3")
-    ensure_bucket(s3, ACCOUNT, name="home")
-    place = places_of(trainer_of(SPEC, aws).request())["code"].removeprefix("s3://home/")
-    files = {key.removeprefix(place) for key in keys_of(s3, "home") if key.startswith(place)}
-    assert {"train.py", "digits.py", "options.py", "requirements.txt"} <= files
-    assert {"resilient_training/__init__.py", "resilient_training/resume.py"} <= files
-    assert not {file for file in files if file.startswith("launch")}
-
-
-def test_the_key_comes_from_its_file_else_the_environment_else_dotenv(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("# mine\nOTHER=1\nexport WANDB_API_KEY='from dotenv'\n")
-    (tmp_path / "key").write_text("from file\n")
-    environment = {"WANDB_API_KEY": "from environment"}
-    assert find_key(environment, tmp_path / "key", tmp_path / ".env") == "from file"
-    assert find_key(environment, None, tmp_path / ".env") == "from environment"
-    assert find_key({}, None, tmp_path / ".env") == "from dotenv"
-    assert find_key({}, None, tmp_path / "none") is None
-
-
-def test_a_key_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="is no file"):
-        find_key({}, tmp_path / "missing", tmp_path / ".env")
-
-
 def test_the_command_line_becomes_the_spec() -> None:
     options = parser_for({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}).parse_args(
         [
             *("--name", "x", "--hyperparameter", "epochs=3", "--keep-alive", "60"),
             *("--tag", "resilience:mode=observe", "--metric", "bleu=BLEU ([0-9.]+)"),
+            *("--job-prefix", "x"),
         ]
     )
     spec = spec_for(options, ACCOUNT)
@@ -292,7 +161,12 @@ def test_the_command_line_becomes_the_spec() -> None:
     assert spec.checkpoint_uri.endswith("/checkpoints/x/")
     assert spec.keep_alive == 60
     assert spec.metrics == {"bleu": "BLEU ([0-9.]+)"}
+    assert spec.job_prefix == "x"
     assert not spec.install
+
+
+def test_an_entity_that_the_environment_leaves_empty_is_none() -> None:
+    assert parser_for({"WANDB_ENTITY": ""}).parse_args([]).entity is None
 
 
 def test_a_job_is_followed_through_each_new_status_to_its_end() -> None:

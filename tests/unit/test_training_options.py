@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from digits import is_mnist, load_mnist
+from mnist import MnistError
 from options import data_folder, hyperparameters, parser_for
 
 IMAGES = np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28)
@@ -33,6 +34,16 @@ def test_mnist_is_read_from_its_four_files_plain_or_gzipped(tmp_path: Path) -> N
     assert training.images[1, 0, 0, 3].item() == pytest.approx(IMAGES[1, 0, 3] / 255)
     assert training.labels.tolist() == [7, 3]
     assert validation.images.shape == (1, 1, 28, 28)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    damaged = tmp_path / "t10k-images-idx3-ubyte.gz"
+    packed = bytearray(damaged.read_bytes())
+    packed[12:20] = b"\xff" * 8
+    damaged.write_bytes(packed)
+    with pytest.raises(MnistError, match=r"t10k-images-idx3-ubyte\.gz cannot be read"):
+        load_mnist(tmp_path)
 
 
 def test_three_of_the_four_files_are_not_mnist(tmp_path: Path) -> None:

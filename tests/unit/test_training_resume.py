@@ -1,20 +1,35 @@
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from resilient_training.artifacts import is_of
-from resilient_training.job import CheckpointLoadError, Job, Pin, job_from, run_id_for
-from resilient_training.resume import Version, choose, resume_point
+from resilient_training.job import (
+    CheckpointLoadError,
+    CollectionError,
+    Job,
+    Pin,
+    job_from,
+    run_id_for,
+)
+from resilient_training.resume import (
+    ForeignVersionsError,
+    Version,
+    choose,
+    resume_point,
+)
+from resilient_training.seal import seal_of
 
 COLLECTION = "team/digits/model-run1"
 CONTENT = b"the bytes of a checkpoint"
+TOKEN = "0123456789abcdef" * 2
+OWN = "run1-2"
 
 
 def job(**environment: str) -> Job:
-    return job_from({"TRAINING_JOB_NAME": "run1-2", **environment})
+    return job_from({"TRAINING_JOB_NAME": OWN, **environment})
 
 
 def pinned(version: str = "v3", step: str = "30", digest: str = "d3", **more: str) -> Job:
@@ -29,7 +44,6 @@ def pinned(version: str = "v3", step: str = "30", digest: str = "d3", **more: st
 def version(number: int, made_by: str | None = "run1", step: int | None = -1) -> Version:
     return Version(
         name=f"v{number}",
-        collection=COLLECTION,
         digest=f"d{number}",
         step=10 * number if step == -1 else step,
         sha256=hashlib.sha256(CONTENT).hexdigest(),
@@ -37,27 +51,62 @@ def version(number: int, made_by: str | None = "run1", step: int | None = -1) ->
     )
 
 
+def sealed(number: int, step: int | None = -1, token: str = TOKEN) -> Version:
+    """A version that this very job made: it has the job's token, and so its seal."""
+    made = version(number, OWN, step)
+    if made.step is None or made.sha256 is None:
+        return made
+    return replace(made, seal=seal_of(token, OWN, made.step, made.sha256))
+
+
+@dataclass
+class OnDisk:
+    """A version whose file is `content`, logged by this run or by a stranger's."""
+
+    version: Version
+    of_run: bool = True
+    content: bytes = CONTENT
+
+    def is_of_run(self) -> bool:
+        return self.of_run
+
+    def download(self, folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        path = folder / "model.ckpt"
+        path.write_bytes(self.content)
+        return path
+
+
 @dataclass
 class Collection:
-    """A checkpoint collection on disk."""
+    """A checkpoint collection on disk; of the strangers are the versions that they logged."""
 
     made: list[Version]
     content: Mapping[str, bytes] = field(default_factory=dict)
+    strangers: frozenset[str] = frozenset()
 
-    def versions(self) -> list[Version]:
-        return self.made
+    def versions(self) -> list[OnDisk]:
+        return [
+            OnDisk(one, one.name not in self.strangers, self.content.get(one.name, CONTENT))
+            for one in self.made
+        ]
 
-    def version(self, pin: Pin) -> Version:
-        for candidate in self.made:
-            if candidate.name == pin.version:
+    def version(self, pin: Pin) -> OnDisk:
+        for candidate in self.versions():
+            if candidate.version.name == pin.version:
                 return candidate
         raise CheckpointLoadError(pin.version, "not found")
 
-    def download(self, version: Version, folder: Path) -> Path:
-        folder.mkdir()
-        path = folder / "model.ckpt"
-        path.write_bytes(self.content.get(version.name, CONTENT))
-        return path
+
+def chosen(job: Job, made: Iterable[Version], strangers: Iterable[str] = ()) -> str | None:
+    found = choose(job, Collection(list(made), strangers=frozenset(strangers)).versions())
+    return None if found is None else found.version.name
+
+
+def resumed(job: Job, collection: Collection, folder: Path) -> str:
+    point = resume_point(job, collection, folder)
+    assert point is not None
+    return point.version
 
 
 def test_without_a_pin_and_without_versions_training_begins_at_the_start(tmp_path: Path) -> None:
@@ -73,31 +122,87 @@ def test_a_successor_resumes_from_the_pinned_version_though_newer_ones_exist(
     assert point.path.read_bytes() == CONTENT
 
 
-def test_a_restarted_container_resumes_from_the_newest_version_of_its_own_job(
+RESTARTED = {"RESILIENCE_COMPLETION_TOKEN": TOKEN}
+
+
+def test_a_restarted_container_resumes_from_the_newest_version_that_its_job_has_sealed(
     tmp_path: Path,
 ) -> None:
-    made = [version(3), version(4, "run1-2"), version(5, "run1-2")]
-    point = resume_point(pinned(), Collection(made), tmp_path)
-    assert point is not None
-    assert point.version == "v5"
+    made = [version(3), sealed(4), sealed(5)]
+    assert resumed(pinned(**RESTARTED), Collection(made), tmp_path) == "v5"
 
 
-def test_a_restarted_container_of_an_unpinned_job_resumes_from_its_own_versions() -> None:
-    chosen = choose(job(), [version(8, "somebody-else"), version(1, "run1-2")])
-    assert chosen is not None
-    assert chosen.name == "v1"
+def test_a_strangers_version_that_names_the_job_does_not_replace_the_pin(tmp_path: Path) -> None:
+    """A stranger logs to the collection with a run of their own; the metadata are theirs."""
+    forged = Collection([version(3), version(9, OWN)], strangers=frozenset({"v9"}))
+    assert resumed(pinned(), forged, tmp_path / "without a token") == "v3"
+    assert resumed(pinned(**RESTARTED), forged, tmp_path / "with one") == "v3"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        version(9, OWN),
+        sealed(9, token="f" * 32),
+        replace(sealed(8), name="v9", step=900),
+        replace(sealed(8), name="v9", sha256=hashlib.sha256(b"theirs").hexdigest()),
+        replace(sealed(9), training_job="run1"),
+        replace(sealed(9), seal="\ud800"),
+        replace(sealed(9), sha256=None),
+    ],
+)
+def test_not_even_as_the_run_itself_can_a_stranger_make_the_jobs_seal(forged: Version) -> None:
+    """They may resume the run in W&B and log as it: the token they cannot know."""
+    assert chosen(pinned(**RESTARTED), [version(3), forged]) is None
+    assert chosen(job(**RESTARTED), [forged]) is None
+
+
+def test_a_seal_that_a_stranger_copies_with_its_metadata_moves_nothing() -> None:
+    made = [version(3), sealed(4), replace(sealed(4), name="v9")]
+    assert chosen(pinned(**RESTARTED), made, strangers={"v9"}) == "v4"
+
+
+def test_a_restarted_successor_without_a_token_goes_on_with_what_its_run_made_since() -> None:
+    """Spot restarts a container inside its job often: at its pin it would never get anywhere."""
+    made = [version(3), version(4, OWN), version(9, OWN)]
+    assert chosen(pinned(), made) == "v9"
+    assert chosen(pinned(), made, strangers={"v9"}) == "v4"
+
+
+def test_an_old_version_of_the_run_whose_metadata_somebody_edits_replaces_nothing() -> None:
+    """Any member of the project may edit the metadata of any version; its number stays."""
+    edited = [version(1, OWN, step=900), version(3, OWN, step=900)]
+    assert chosen(pinned(), edited) is None
+    seen = {"RESILIENCE_LEDGER": "infrastructure=2 no-progress=0 at-checkpoint=0 seen=7"}
+    since = [version(6, OWN, step=900), version(7, OWN, step=900)]
+    assert chosen(pinned(**seen), since) is None
+    assert chosen(job(RESILIENCE_ROOT="run1", **seen), since) is None
+    assert chosen(pinned(**seen), [*since, version(8, OWN)]) == "v8"
+
+
+def test_a_restarted_first_attempt_without_a_token_resumes_from_its_own_runs_versions() -> None:
+    made = [version(8, "somebody-else"), version(1, OWN), version(2, OWN)]
+    assert chosen(job(), made) == "v2"
+    assert chosen(job(), made, strangers={"v2"}) == "v1"
+    assert chosen(job(), made, strangers={"v1", "v2"}) is None
+
+
+def test_a_flood_of_versions_that_name_the_job_is_an_error_and_never_a_start_from_scratch() -> None:
+    flood = [version(number, OWN) for number in range(2, 103)]
+    names = {one.name for one in flood}
+    with pytest.raises(ForeignVersionsError, match=r"^102 versions of other runs name this"):
+        chosen(job(), [version(1, OWN), *flood], strangers=names)
+    assert chosen(job(), [version(200, OWN), *flood], strangers=names) == "v200"
 
 
 def test_a_rejected_version_is_never_resumed_from() -> None:
-    rejecting = pinned(RESILIENCE_REJECTED="v5 v6")
-    chosen = choose(rejecting, [version(n, "run1-2") for n in (4, 5, 6)])
-    assert chosen is not None
-    assert chosen.name == "v4"
+    rejecting = pinned(RESILIENCE_REJECTED="v5 v6", **RESTARTED)
+    assert chosen(rejecting, [sealed(n) for n in (4, 5, 6)]) == "v4"
 
 
 def test_a_suspect_version_is_never_resumed_from_not_even_when_pinned(tmp_path: Path) -> None:
-    made = [version(4, "run1-2"), replace(version(5, "run1-2"), suspect=True)]
-    assert choose(pinned(), made) == version(4, "run1-2")
+    made = [sealed(4), replace(sealed(5), suspect=True)]
+    assert chosen(pinned(**RESTARTED), made) == "v4"
     spoilt = Collection([replace(version(3), suspect=True)])
     with pytest.raises(CheckpointLoadError, match=r"^v3: it is marked as suspect$"):
         resume_point(pinned(), spoilt, tmp_path)
@@ -111,31 +216,27 @@ def test_an_attempt_answers_for_what_it_made_and_for_what_it_began_with() -> Non
 
 
 def test_a_version_of_a_lower_step_than_the_pinned_one_is_not_newer() -> None:
-    assert choose(pinned(), [version(9, "run1-2", step=29)]) is None
+    assert chosen(pinned(**RESTARTED), [sealed(9, step=29)]) is None
+    assert chosen(pinned(**RESTARTED), [sealed(9, step=30)]) == "v9"
 
 
 def test_with_an_unknown_pinned_step_the_version_number_decides() -> None:
-    unknown = pinned(step="unknown")
-    assert choose(unknown, [version(2, "run1-2", step=900)]) is None
-    assert choose(unknown, [version(4, "run1-2", step=1)]) == version(4, "run1-2", step=1)
+    unknown = pinned(step="unknown", **RESTARTED)
+    assert chosen(unknown, [sealed(2, step=900)]) is None
+    assert chosen(unknown, [sealed(4, step=1)]) == "v4"
 
 
 def test_a_version_of_unknown_step_is_not_chosen_over_the_pin() -> None:
-    assert choose(pinned(), [version(9, "run1-2", step=None)]) is None
+    assert chosen(pinned(**RESTARTED), [sealed(9, step=None)]) is None
 
 
 def test_of_two_versions_of_one_step_the_later_is_chosen() -> None:
-    made = [version(4, "run1-2", step=40), version(7, "run1-2", step=40)]
-    chosen = choose(pinned(), made)
-    assert chosen is not None
-    assert chosen.name == "v7"
+    assert chosen(pinned(**RESTARTED), [sealed(4, step=40), sealed(7, step=40)]) == "v7"
 
 
 def test_on_a_laptop_the_runs_own_versions_are_resumed_from() -> None:
-    laptop = job_from({})
-    assert choose(laptop, [version(1, made_by=None), version(2, made_by="run1")]) == version(
-        1, made_by=None
-    )
+    made = [version(1, made_by=None), version(2, made_by="run1"), version(3, made_by=None)]
+    assert chosen(job_from({}), made, strangers={"v3"}) == "v1"
 
 
 def test_another_digest_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
@@ -171,20 +272,41 @@ def test_a_pin_that_names_no_version_is_a_load_error(name: str) -> None:
         job(RESILIENCE_CHECKPOINT=name)
 
 
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/run1-2"
+
+
+def test_without_aws_region_the_region_is_that_of_the_jobs_arn() -> None:
+    assert job(TRAINING_JOB_ARN=ARN).region == "eu-west-1"
+    assert job(TRAINING_JOB_ARN=ARN, AWS_DEFAULT_REGION="eu-west-2").region == "eu-west-2"
+    assert job(TRAINING_JOB_ARN="no arn").region is None
+    assert job().region is None
+
+
+@pytest.mark.parametrize("name", ["model-x", "team/digits", "team/digits/model-x:v1", "a/b/c/d"])
+def test_a_collection_that_is_none_ends_the_training_before_it_starts(name: str) -> None:
+    with pytest.raises(CollectionError, match="is not entity/project/collection"):
+        job(RESILIENCE_COLLECTION=name)
+
+
 def test_the_job_is_read_from_its_environment() -> None:
     found = pinned(
         RESILIENCE_ATTEMPT="4",
         RESILIENCE_ROOT="run1",
         RESILIENCE_REJECTED="v1 v2",
         RESILIENCE_DATA_SEED_OFFSET="4",
-        TRAINING_JOB_ARN="arn:aws:sagemaker:eu-west-1:123456789012:training-job/run1-2",
-        AWS_REGION="eu-west-1",
+        RESILIENCE_COMPLETION_TOKEN=TOKEN,
+        RESILIENCE_COLLECTION=COLLECTION,
+        RESILIENCE_LEDGER="user_code=1 seen=12",
+        TRAINING_JOB_ARN=ARN,
+        AWS_REGION="eu-north-1",
         SAGEMAKER_BASE_DIR="/elsewhere",
     )
     assert found.pin == Pin(COLLECTION, "v3", "d3", 30)
     assert (found.data_seed_offset, job().data_seed_offset) == (4, 0)
     assert (found.attempt, found.root) == (4, "run1")
     assert found.rejected == {"v1", "v2"}
+    assert (found.token, found.collection, found.seen) == (TOKEN, COLLECTION, 12)
+    assert (found.arn, found.region) == (ARN, "eu-north-1")
     assert found.failure_file == Path("/elsewhere/output/failure")
 
 

@@ -18,11 +18,10 @@ import urllib3
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from local.in_memory import InMemoryWorld
+from local.in_memory import InMemoryWorld, graphql
 from resilience import tags as tag_names
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.errors import CreateRefused, NameInUse
-from resilience.ports import Answer
 
 _ONE_TRY = Config(retries={"total_max_attempts": 1})
 _STATUS = {Lookup.FOUND: 200, Lookup.REFUSED: 401, Lookup.UNAVAILABLE: 400}
@@ -162,16 +161,15 @@ class Wire:
             entity=asked["entity"], project=asked["project"], collection=asked["collection"]
         )
         answer = self.world.wandb.newest(place)
-        versions = self.world.wandb.versions(place) or ()
-        project = self._project(answer, [one for one in reversed(versions) if one.committed])
+        versions = self.world.wandb.versions(place)
+        nodes = None if versions is None else self._nodes(reversed(versions))
+        project = graphql.project(asked, nodes) if answer.project_exists else None
         return _STATUS[answer.lookup], json.dumps({"data": {"project": project}})
 
-    def _project(self, answer: Answer, versions: Iterable[Checkpoint]) -> dict[str, Any] | None:
-        if not answer.project_exists:
-            return None
+    def _nodes(self, versions: Iterable[Checkpoint]) -> list[Mapping[str, object]]:
         nodes: list[Mapping[str, object]] = [
             {
-                "state": "COMMITTED",
+                "state": "COMMITTED" if one.committed else "PENDING",
                 "digest": one.digest,
                 "versionIndex": one.number,
                 "aliases": [{"alias": alias} for alias in (*one.aliases, self.whisper)],
@@ -180,8 +178,7 @@ class Wire:
             }
             for one in versions
         ]
-        edges = [{"node": node} for node in (*nodes, *self.more_versions)]
-        return {"artifactCollection": {"artifacts": {"edges": edges}}}
+        return [*self.more_versions, *nodes]
 
 
 class _Pool(urllib3.PoolManager):
@@ -201,7 +198,9 @@ class _Pool(urllib3.PoolManager):
             text = f"{method} {url} {more['headers']} {self._wire.whisper}"
             raise urllib3.exceptions.ProtocolError(text)
         status, content = self._wire.wandb(more["body"])
-        return urllib3.HTTPResponse(body=content.encode(), status=status)
+        return urllib3.HTTPResponse(
+            io.BytesIO(content.encode()), status=status, preload_content=False
+        )
 
 
 @cache

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from launching.images import registry_account
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
     from launching.account import Account
 
-# AWS's own registry of Deep Learning Containers, in most regions.
-_CONTAINER_REGISTRY = "763104351884"
-_OWN_TAGS = [
+# What a training may say of a job that nobody opted in at its launch, and of any other.
+_OPT_IN = [
     "WANDB_ENTITY",
     "WANDB_PROJECT",
     "WANDB_CHECKPOINT_NAME",
+    "WANDB_CHECKPOINT_TAG",
     "WANDB_RUN_ID",
     "resilience:completed",
 ]
+_COMPLETED = ["resilience:completed"]
+# A job that bears this tag is opted in.
+_OPTED_IN = "aws:ResourceTag/WANDB_PROJECT"
+# What a training reads: what the launcher uploads, and the checkpoints of an earlier container.
+_READ = ("code", "sm_drivers", "data", "checkpoints")
+_WRITTEN = ("output", "checkpoints")
 
 _TRUST = {
     "Version": "2012-10-17",
@@ -32,11 +41,28 @@ _TRUST = {
 }
 
 
-def ensure_role(iam: BaseClient, account: Account, *, name: str, home: str, secret: str) -> str:
+@dataclass(frozen=True)
+class Needs:
+    """What a training has to reach.
+
+    `home` is `bucket/prefix`, the only place in S3; `secret` is the name of the secret with the
+    W&B key, `secret_key` the ARN of the KMS key that it is under, if that is a customer's own;
+    `job_prefix` is what the names of all its jobs begin with. `self_opt_in`: its trainings opt
+    themselves in, because the launch does not.
+    """
+
+    home: str
+    secret: str
+    secret_key: str | None = None
+    job_prefix: str = ""
+    self_opt_in: bool = False
+
+
+def ensure_role(iam: BaseClient, account: Account, needs: Needs, *, name: str) -> str:
     """Create the execution role, or bring an older one up to date; gives its ARN.
 
-    `home` is `bucket/prefix`, the only place in S3 that the training may read and write; `secret`
-    is the name of the secret with the W&B key.
+    A right to self opt-in that an earlier launch gave stays: a training of that launch may be
+    about to use it.
     """
     try:
         created = iam.create_role(
@@ -48,23 +74,30 @@ def ensure_role(iam: BaseClient, account: Account, *, name: str, home: str, secr
     except iam.exceptions.EntityAlreadyExistsException:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(_TRUST))
         arn = iam.get_role(RoleName=name)["Role"]["Arn"]
-    policy = json.dumps(execution_policy(account, home=home, secret=secret))
-    iam.put_role_policy(RoleName=name, PolicyName="training", PolicyDocument=policy)
+    _put(iam, name, "training", execution_policy(account, needs))
+    if needs.self_opt_in:
+        _put(iam, name, "self-opt-in", self_opt_in_policy(account, needs))
     return str(arn)
 
 
-def execution_policy(account: Account, *, home: str, secret: str) -> dict[str, Any]:
+def _put(iam: BaseClient, role: str, policy: str, document: dict[str, Any]) -> None:
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+def execution_policy(account: Account, needs: Needs) -> dict[str, Any]:
     statements = [
-        *_storage(account, home),
-        *_own_job(account),
-        # The suffix is what Secrets Manager appends to every name.
-        _allow(
-            ["secretsmanager:GetSecretValue"],
-            account.arn("secretsmanager", f"secret:{secret}-??????"),
-        ),
+        *_storage(account, needs.home),
+        *_completion(account, needs),
+        *_wandb_key(account, needs),
         *_container(account),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def self_opt_in_policy(account: Account, needs: Needs) -> dict[str, Any]:
+    """Only where nobody has opted the job in: its tags then decide nothing yet."""
+    tagging = _tagging(account, needs, _OPT_IN, opted_in=False)
+    return {"Version": "2012-10-17", "Statement": [tagging]}
 
 
 def _allow(
@@ -75,30 +108,57 @@ def _allow(
 
 
 def _storage(account: Account, home: str) -> list[dict[str, Any]]:
+    """Code and data are read and never written: whoever runs in a job must not change the next."""
     bucket, _, prefix = home.partition("/")
     arn = f"arn:{account.partition}:s3:::{bucket}"
-    inside = {"StringLike": {"s3:prefix": [f"{prefix}/*", prefix]}}
     return [
-        _allow(["s3:GetObject", "s3:PutObject"], f"{arn}/{prefix}/*"),
-        _allow(["s3:ListBucket"], arn, inside),
+        _allow(["s3:GetObject"], [f"{arn}/{prefix}/{folder}/*" for folder in _READ]),
+        _allow(["s3:PutObject"], [f"{arn}/{prefix}/{folder}/*" for folder in _WRITTEN]),
+        # Without a condition on the prefix: SageMaker asks whether the bucket is there at all.
+        _allow(["s3:ListBucket"], arn),
     ]
 
 
-def _own_job(account: Account) -> list[dict[str, Any]]:
-    """A training may say where its checkpoints are; the controller's tags are not its to write."""
-    jobs = account.arn("sagemaker", "training-job/*")
-    only_own = {"ForAllValues:StringEquals": {"aws:TagKeys": _OWN_TAGS}}
+def _completion(account: Account, needs: Needs) -> list[dict[str, Any]]:
     return [
-        _allow(["sagemaker:AddTags"], jobs, only_own),
-        _allow(["sagemaker:DescribeTrainingJob", "sagemaker:ListTags"], jobs),
+        _tagging(account, needs, _COMPLETED, opted_in=True),
+        _allow(["sagemaker:ListTags"], _jobs(account, needs)),
     ]
+
+
+def _tagging(account: Account, needs: Needs, keys: list[str], *, opted_in: bool) -> dict[str, Any]:
+    """IAM does not tell one job of a role from another, so this is a right over other jobs too."""
+    only = {"ForAllValues:StringEquals": {"aws:TagKeys": keys}}
+    # For-all is true of no keys at all.
+    known = {"Null": {"aws:TagKeys": "false", _OPTED_IN: "false" if opted_in else "true"}}
+    return _allow(["sagemaker:AddTags"], _jobs(account, needs), {**only, **known})
+
+
+def _jobs(account: Account, needs: Needs) -> str:
+    return account.arn("sagemaker", f"training-job/{needs.job_prefix}*")
+
+
+def _wandb_key(account: Account, needs: Needs) -> list[dict[str, Any]]:
+    # The suffix is what Secrets Manager appends to every name.
+    secret = account.arn("secretsmanager", f"secret:{needs.secret}-??????")
+    read = _allow(["secretsmanager:GetSecretValue"], secret)
+    if needs.secret_key is None:
+        return [read]
+    service = f"secretsmanager.{account.region}.{account.domain}"
+    for_it = {
+        "StringEquals": {"kms:ViaService": service},
+        "StringLike": {"kms:EncryptionContext:SecretARN": secret},
+    }
+    return [read, _allow(["kms:Decrypt"], needs.secret_key, for_it)]
 
 
 def _container(account: Account) -> list[dict[str, Any]]:
     logs = account.arn("logs", "log-group:/aws/sagemaker/TrainingJobs*")
+    owners = [registry_account(account.region), account.number]
     registries = [
         f"arn:{account.partition}:ecr:{account.region}:{owner}:repository/*"
-        for owner in (_CONTAINER_REGISTRY, account.number)
+        for owner in owners
+        if owner is not None
     ]
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     namespace = {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}}

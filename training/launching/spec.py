@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from launching.account import LaunchError
+from launching.opt_in import check_opt_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_JOB_PREFIX = re.compile(r"([a-zA-Z0-9][a-zA-Z0-9-]{0,62})?")
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+# Of what S3 takes, that which is no wildcard in a policy and no step up in a path.
+_HOME = re.compile(r"[a-z0-9.-]{3,63}(/[A-Za-z0-9!_.'()-]+)+")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _MOST_METRICS = 40
 _LONGEST_KEEP_ALIVE = 3600
+
+# What the container installs. pip itself enforces hashes for all of a file that has this line.
+REQUIREMENTS = "requirements.lock"
+_HASHES = "--require-hashes"
 
 # What train.py says about itself, so that Describe and the console have it too.
 METRICS = {
@@ -32,6 +42,7 @@ class TrainingSpec:
     `home` is `bucket/prefix`, below which all of its objects lie. Durations are in seconds;
     `max_wait` counts for spot only; `keep_alive` is how long a warm pool outlives the job.
     `metrics` maps a name to a regular expression whose one group is the value in a line of the log.
+    `completion_token` is drawn anew for each launch; a training proves with it that it has ended.
     """
 
     name: str
@@ -55,6 +66,13 @@ class TrainingSpec:
     metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
     environment: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    job_prefix: str = ""
+    completion_token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+
+    @property
+    def account(self) -> str:
+        """The number of the account that all of it belongs to."""
+        return self.role_arn.split(":")[4]
 
     @property
     def output_uri(self) -> str:
@@ -77,10 +95,11 @@ def check(spec: TrainingSpec) -> None:
         raise LaunchError(f"{spec.source} has no train.py: give --source the folder that does")
     if spec.data is not None and not any(spec.data.glob("*")):
         raise LaunchError(f"{spec.data} holds no data: give --data a folder with files")
-    if "WANDB_API_KEY" in spec.environment:
-        raise LaunchError("WANDB_API_KEY does not belong in a job's Environment: use the secret")
     _check_times(spec)
     _check_words(spec)
+    _check_places(spec)
+    _check_requirements(spec)
+    check_opt_in(spec)
 
 
 def _check_times(spec: TrainingSpec) -> None:
@@ -112,27 +131,24 @@ def _check_pattern(name: str, pattern: str) -> None:
         raise LaunchError(f"--metric {name}: one group is the value, as in loss=([0-9.]+)")
 
 
-def job_environment(spec: TrainingSpec) -> dict[str, str]:
-    """Names and places only: whoever may describe the job may read this, so no key is in it."""
-    return {
-        "WANDB_BASE_URL": spec.base_url,
-        "WANDB_PROJECT": spec.project,
-        **({"WANDB_ENTITY": spec.entity} if spec.entity else {}),
-        "WANDB_RUN_ID": spec.name,
-        "WANDB_RESUME": "allow",
-        "WANDB_SECRET_NAME": spec.secret_name,
-        **spec.environment,
-    }
+def _check_places(spec: TrainingSpec) -> None:
+    """These go into the role's policy, where a wildcard would widen it."""
+    if not _HOME.fullmatch(spec.home) or ".." in spec.home:
+        raise LaunchError(f"{spec.home}: --bucket and --prefix are plain names, without wildcards")
+    if not _SECRET_NAME.fullmatch(spec.secret_name):
+        raise LaunchError(f"--secret-name {spec.secret_name!r}: letters, digits and /_+=.@-")
+    if not _JOB_PREFIX.fullmatch(spec.job_prefix):
+        raise LaunchError(f"--job-prefix {spec.job_prefix!r}: letters, digits and inner hyphens")
+    if not spec.name.startswith(spec.job_prefix):
+        raise LaunchError(f"--name {spec.name} does not begin with --job-prefix {spec.job_prefix}")
 
 
-def job_tags(spec: TrainingSpec) -> dict[str, str]:
-    """Opt the job in from the start, so that one which dies before it trains is recoverable too."""
-    if spec.entity is None:
-        return dict(spec.tags)
-    return {
-        "WANDB_ENTITY": spec.entity,
-        "WANDB_PROJECT": spec.project,
-        "WANDB_CHECKPOINT_NAME": f"model-{spec.name}",
-        "WANDB_RUN_ID": spec.name,
-        **spec.tags,
-    }
+def _check_requirements(spec: TrainingSpec) -> None:
+    """Unattended, at each attempt, the container installs what this file names."""
+    if not spec.install:
+        return
+    file = spec.source / REQUIREMENTS
+    if not file.is_file():
+        raise LaunchError(f"{spec.source} has no {REQUIREMENTS}: lock it, or give --no-install")
+    if _HASHES not in [line.strip() for line in file.read_text().splitlines()]:
+        raise LaunchError(f"{file} has no line {_HASHES}: its packages could change under a job")

@@ -21,8 +21,9 @@ from sagemaker.core.training.configs import Compute, InputData, SourceCode
 from sagemaker.train.model_trainer import ModelTrainer
 from typing_extensions import override
 
-from launching.spec import TrainingSpec, job_environment, job_tags
-from launching.storage import STAYS, upload
+from launching.opt_in import job_environment, job_tags
+from launching.spec import REQUIREMENTS, TrainingSpec
+from launching.storage import STAYS, Store, upload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +40,12 @@ class Staging(Session):  # type: ignore[misc]  # the SDK publishes no types
 
     A successor reads the URI of its root, perhaps days later, so code that has been edited since
     may not lie at the same place; and what is there already is not sent again. With `sends` off it
-    only says where a folder would go.
+    only says where a folder would go. The bucket must be `owner`'s: an account number.
     """
 
-    def __init__(self, boto_session: boto3.Session, home: str, *, sends: bool) -> None:
+    def __init__(self, boto_session: boto3.Session, home: str, owner: str, *, sends: bool) -> None:
         self.home = home
+        self.owner = owner
         self.sends = sends
         # Given, so that the SDK does not make one of its own for each service that it knows.
         unused = boto_session.client("sagemaker")
@@ -73,7 +75,8 @@ class Staging(Session):  # type: ignore[misc]  # the SDK publishes no types
         """Upload the folder `path` for the channel that `key_prefix` ends with; gives the URI."""
         channel = key_prefix.rpartition("/")[2]
         place = f"{self.home}/{channel}"
-        return upload(self.s3_client if self.sends else None, place, path, extra_args)
+        store = Store(self.s3_client if self.sends else None, self.owner)
+        return upload(store, place, path, extra_args)
 
 
 def _with_module_settings(config: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def trainer_for(spec: TrainingSpec, session: boto3.Session, *, sends: bool = Tru
     trainer = NamedTrainer(
         job_name=spec.name,
         base_job_name=spec.name,
-        sagemaker_session=Staging(session, spec.home, sends=sends),
+        sagemaker_session=Staging(session, spec.home, spec.account, sends=sends),
         role=spec.role_arn,
         training_image=spec.image,
         source_code=_source_code(spec),
@@ -147,7 +150,7 @@ def _source_code(spec: TrainingSpec) -> SourceCode:
         source_dir=str(spec.source),
         # With exec the script becomes process 1.
         command="exec python train.py",
-        requirements="requirements.txt" if spec.install else None,
+        requirements=REQUIREMENTS if spec.install else None,
         ignore_patterns=list(STAYS),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
     from resilient_training.checkpoints import CheckpointArtifacts
     from resilient_training.divergence import LossWatch
-    from resilient_training.ending import Ending, Terminated
+    from resilient_training.ending import Ending, StoppedByUser, Terminated
     from resilient_training.environment import prepare_environment
     from resilient_training.fitting import fit_attempt
     from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         resumable_loader,
     )
     from resilient_training.seeds import StepSeeds
+    from resilient_training.stop_request import StopRequest, run_settings
     from resilient_training.stopping import GracefulStop
     from resilient_training.tags import JobMarks, tags_of
 
@@ -43,7 +44,7 @@ _HOMES = {
     "checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
     "checkpoints": ("CheckpointArtifacts",),
     "divergence": ("LossWatch",),
-    "ending": ("Ending", "Terminated"),
+    "ending": ("Ending", "StoppedByUser", "Terminated"),
     "environment": ("prepare_environment",),
     "fitting": ("fit_attempt",),
     "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
@@ -54,6 +55,7 @@ _HOMES = {
     "resume": ("ResumePoint", "fit", "resume_point"),
     "sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
     "seeds": ("StepSeeds",),
+    "stop_request": ("StopRequest", "run_settings"),
     "stopping": ("GracefulStop",),
     "tags": ("JobMarks", "tags_of"),
 }
@@ -82,6 +84,8 @@ __all__ = [
     "SavePlan",
     "Share",
     "StepSeeds",
+    "StopRequest",
+    "StoppedByUser",
     "Terminated",
     "fit",
     "fit_attempt",
@@ -92,6 +96,7 @@ __all__ = [
     "resilient",
     "resumable_loader",
     "resume_point",
+    "run_settings",
     "seed_from",
     "tags_of",
 ]

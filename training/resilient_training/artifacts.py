@@ -1,9 +1,8 @@
-"""Checkpoints in W&B, through its SDK."""
+"""The checkpoints of one W&B run, through its SDK."""
 
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
@@ -13,24 +12,24 @@ import wandb
 from wandb.errors import CommError
 from wandb.sdk.artifacts.exceptions import ArtifactStatusError, WaitTimeoutError
 
-from resilient_training.job import CheckpointLoadError, Job, Pin
+from resilient_training.held import HeldArtifact, version_from
+from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pin
 from resilient_training.metadata import (
     ARTIFACT_TYPE,
     FILE_NAME,
     SavedCheckpoint,
-    collection_of,
+    collection_name,
     metadata_of,
 )
-from resilient_training.resume import Version
+from resilient_training.torch_version import require_safe_torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from resilient_training.resume import Version
 
 _log = logging.getLogger(__name__)
 _COMMIT_TIMEOUT = 300
-# A person writes the first, a training whose loss diverged the second.
-_SUSPECT = re.compile(r"suspect(-v\d+)?")
 
 
 def software() -> dict[str, str]:
@@ -40,11 +39,31 @@ def software() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class RunCheckpoints:
-    """The checkpoint collection of one W&B run."""
+    """The checkpoint collection of one W&B run.
+
+    Raises:
+        CollectionError: the controller would look for the checkpoints in another project.
+        UnsafeTorchError: what is saved here could not be loaded safely.
+    """
 
     run: wandb.Run
     job: Job
     aliases: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        # Both are known before the first step, while whoever launched still looks. Found at the
+        # resume they would cost all that was trained, and nobody is awake.
+        if self.stored:
+            require_safe_torch(version_of("torch"))
+            self._require_the_place_of_the_launch()
+
+    def _require_the_place_of_the_launch(self) -> None:
+        place = f"{self.run.entity}/{self.run.project}"
+        if self.job.collection is not None and self.job.collection.rpartition("/")[0] != place:
+            raise CollectionError(
+                f"the W&B run is in {place}, RESILIENCE_COLLECTION says {self.job.collection}:"
+                " launch with the entity and the project that the script gives to wandb.init"
+            )
 
     @property
     def stored(self) -> bool:
@@ -52,39 +71,40 @@ class RunCheckpoints:
         return not (self.run.offline or self.run.disabled)
 
     @property
-    def collection(self) -> str:
-        return f"{self.run.entity}/{self.run.project}/{collection_of(self.run.id)}"
+    def name(self) -> str:
+        return collection_name(self.run.id, self.job.collection)
 
-    def versions(self) -> list[Version]:
+    def versions(self) -> list[HeldArtifact]:
         if not self.stored or not self.run.resumed:
             return []  # a run that is new has made none
-        return [_version_from(artifact) for artifact in self._committed()]
+        return [self._held(artifact) for artifact in self._committed()]
+
+    def _held(self, artifact: wandb.Artifact) -> HeldArtifact:
+        run = (self.run.entity, self.run.project or "", self.run.id)
+        return HeldArtifact(artifact, version_from(artifact), run)
 
     def _committed(self) -> list[wandb.Artifact]:
         api = wandb.Api()
+        collection = f"{self.run.entity}/{self.run.project}/{self.name}"
         # To ask for the versions of a collection that is missing is an error.
-        if not api.artifact_collection_exists(self.collection, ARTIFACT_TYPE):
+        if not api.artifact_collection_exists(collection, ARTIFACT_TYPE):
             return []
-        found = api.artifacts(ARTIFACT_TYPE, self.collection)
+        found = api.artifacts(ARTIFACT_TYPE, collection)
         return [artifact for artifact in found if artifact.state == "COMMITTED"]
 
-    def version(self, pin: Pin) -> Version:
-        return _version_from(_artifact(pin.name, pin.version))
-
-    def download(self, version: Version, folder: Path) -> Path:
-        artifact = _artifact(f"{version.collection}:{version.name}", version.name)
-        if FILE_NAME not in artifact.manifest.entries:
-            raise CheckpointLoadError(version.name, f"the artifact has no file {FILE_NAME}")
+    def version(self, pin: Pin) -> HeldArtifact:
         try:
-            artifact.download(root=str(folder), skip_cache=True)
-        except ValueError as error:
-            raise CheckpointLoadError(version.name, str(error)) from error
-        return folder / FILE_NAME
+            artifact = wandb.Api().artifact(pin.name, type=ARTIFACT_TYPE)
+        except (CommError, ValueError) as error:
+            if "not found" not in str(error):
+                raise
+            raise CheckpointLoadError(pin.version, str(error)) from error
+        return self._held(artifact)
 
     def commit(self, saved: SavedCheckpoint) -> bool:
         """Log one checkpoint and wait until it is COMMITTED; False, and a warning, if it is not."""
         metadata = metadata_of(saved, self.job, software())
-        artifact = wandb.Artifact(collection_of(self.run.id), ARTIFACT_TYPE, metadata=metadata)
+        artifact = wandb.Artifact(self.name, ARTIFACT_TYPE, metadata=metadata)
         artifact.add_file(str(saved.path), FILE_NAME, skip_cache=True, policy="immutable")
         aliases = ["latest", *(["best"] if saved.best else []), *self.aliases]
         try:
@@ -100,7 +120,7 @@ class RunCheckpoints:
         barred = []
         try:
             for artifact in self._committed():
-                version = _version_from(artifact)
+                version = version_from(artifact)
                 if is_of(self.job, version) and version.step is not None and version.step > step:
                     _bar(artifact)
                     barred.append(version.name)
@@ -120,27 +140,3 @@ def _bar(artifact: wandb.Artifact) -> None:
     artifact.aliases.append(f"suspect-{artifact.version}")
     artifact.metadata["suspect"] = True
     artifact.save()
-
-
-def _artifact(name: str, version: str) -> wandb.Artifact:
-    try:
-        artifact: wandb.Artifact = wandb.Api().artifact(name, type=ARTIFACT_TYPE)
-    except (CommError, ValueError) as error:
-        if "not found" not in str(error):
-            raise
-        raise CheckpointLoadError(version, str(error)) from error
-    return artifact
-
-
-def _version_from(artifact: wandb.Artifact) -> Version:
-    metadata = artifact.metadata
-    step = metadata.get("step")
-    return Version(
-        name=artifact.version,
-        collection=artifact.source_qualified_name.rpartition(":")[0],
-        digest=artifact.digest,
-        step=step if isinstance(step, int) else None,
-        sha256=metadata.get("sha256"),
-        training_job=metadata.get("training_job"),
-        suspect=any(_SUSPECT.fullmatch(alias) for alias in artifact.aliases),
-    )

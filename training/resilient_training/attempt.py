@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,25 +15,23 @@ import wandb
 
 from resilient_training.artifacts import RunCheckpoints
 from resilient_training.checkpointer import Checkpointer, SavePlan
-from resilient_training.ending import TERMINATED, Ending, Terminated
+from resilient_training.ending import Ending
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
 from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
 from resilient_training.ranks import hand_over, handed_over, is_follower
 from resilient_training.resume import ResumePoint, resume_point
+from resilient_training.stop_request import StopRequest, run_settings
 from resilient_training.tags import JobMarks, NoTags, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
     from resilient_training.metadata import Metric
 
 _log = logging.getLogger(__name__)
 
-# SageMaker kills 120 s after its SIGTERM, and the W&B run has to be finished as well.
-_TERMINATION_BUDGET = 60.0
-_FINISH_TIMEOUT = 30
 _ANY_FINITE = HealthyLoss()
 
 
@@ -46,27 +43,6 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> object:
         """Take such a state."""
-
-
-class StopRequest:
-    """SIGTERM, as something that a loop looks at between its steps.
-
-    Before the training there is nothing to save, and the process leaves at once.
-    """
-
-    def __init__(self) -> None:
-        self.came = False
-        self.training = False
-        self.listen()
-
-    def listen(self) -> None:
-        """Be the one that SIGTERM comes to."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if not self.training:
-            raise SystemExit(TERMINATED)
-        self.came = True
 
 
 @dataclass
@@ -133,10 +109,14 @@ class Attempt:
         return point
 
     def begin(self, step: int = 0) -> None:
-        """Train from `step` on; from now on SIGTERM has something to save."""
+        """Train from `step` on; from now on a stop has something to save.
+
+        Raises:
+            StoppedByUser: a person's stop came first.
+        """
         self.checkpoints.begin(step)
         self.losses.begin(step)
-        self.stop.training = True
+        self.stop.begin()
 
     def after_step(
         self,
@@ -159,6 +139,7 @@ class Attempt:
         Raises:
             LossDiverged: the loss is no healthy one; the checkpoints since are marked as suspect.
             Terminated: SIGTERM came; the state is saved, and committed if there was time.
+            StoppedByUser: a person stopped the run in W&B; as above.
         """
 
         def write(path: Path) -> None:
@@ -169,16 +150,22 @@ class Attempt:
 
         if loss is not None:
             self.losses.see(step - 1, loss)
-        if epoch_ends or self.stop.came or self.checkpoints.due(step):
+        # Read once: a stop that comes during a save waits for the next step, which saves for it.
+        asked = self.stop.heed()
+        if epoch_ends or asked or self.checkpoints.due(step):
             self.checkpoints.save(step, epoch, write, metric)
-        self.end_if_asked(step)
+        if asked:
+            self._end(step)
 
     def end_if_asked(self, step: int) -> None:
-        """Leave, once what is saved is committed, if SIGTERM came."""
-        if self.stop.came:
-            _log.info("SIGTERM at step %d", step)
-            self.checkpoints.drain(_TERMINATION_BUDGET)
-            raise Terminated(f"at step {step}")
+        """Leave, once what is saved is committed, if SIGTERM or a person's stop came."""
+        if self.stop.heed():
+            self._end(step)
+
+    def _end(self, step: int) -> None:
+        _log.info("%s at step %d", self.stop.name, step)
+        self.checkpoints.drain(self.stop.budget)
+        raise self.stop.end_at(step)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Log a row of step `step`, unless an earlier attempt has."""
@@ -195,7 +182,7 @@ def resilient(
     folder: Path | None = None,
     healthy: HealthyLoss = _ANY_FINITE,
 ) -> Iterator[Attempt]:
-    """Everything around a training: W&B, tags, SIGTERM, the true end, exit code, failure file.
+    """Everything around a training: W&B, tags, stops, the true end, exit code, failure file.
 
     Of several processes that Lightning starts, rank 0 does all of this, and the others only train.
 
@@ -210,11 +197,12 @@ def resilient(
         folder: Of local checkpoints; None: `checkpoints` in SageMaker's folder, or in `outputs`.
 
     Raises:
-        SystemExit: 1, 65 or 143, as docs/contract.md says.
+        SystemExit: 1, 65, 66 or 143, as docs/contract.md says.
     """
     base = folder_from(os.environ)
-    with Ending(base / "output" / "failure"):
-        stop = StopRequest()
+    follower = is_follower(os.environ)
+    with Ending(base / "output" / "failure", follower=follower) as ending:
+        stop = StopRequest(ending)
         job = job_from(os.environ)
         plan = SavePlan(
             folder or base / "checkpoints",
@@ -222,27 +210,26 @@ def resilient(
             every_n_steps=every_n_steps,
             every_minutes=every_minutes,
         )
-        run = _begin_run(job, project)
+        run = _begin_run(job, project, stop)
         checkpoints = Checkpointer(plan, RunCheckpoints(run, job))
-        if not is_follower(os.environ):
+        if not follower:
             checkpoints.warn_if_nothing_is_stored()
-        marks = JobMarks(NoTags() if is_follower(os.environ) else tags_of(job))
+        marks = JobMarks(NoTags() if follower else tags_of(job))
         marks.begun(run)
         yield Attempt(job, run, checkpoints, LossHistory(healthy, checkpoints.bar_after), stop)
+        stop.training_is_over()
         checkpoints.finish()
         marks.completed()
         run.finish()
 
 
-def _begin_run(job: Job, project: str | None) -> wandb.Run:
+def _begin_run(job: Job, project: str | None, stop: StopRequest) -> wandb.Run:
     if is_follower(os.environ):
         return wandb.init(mode="disabled")
     prepare_environment(job)
     job.folder.mkdir(parents=True, exist_ok=True)
-    # Without a limit a process whose W&B is gone waits for it for ever, on a paid machine.
-    settings = wandb.Settings(finish_timeout=_FINISH_TIMEOUT)
     folder = os.environ.get("WANDB_DIR") or job.folder
-    run = wandb.init(project=project, dir=folder, settings=settings)
+    run = wandb.init(project=project, dir=folder, settings=run_settings(stop))
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return run
 

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from resilient_training.checkpointer import Checkpointer, CheckpointStore, SavePlan
+from resilient_training.ending import StoppedByUser
 from resilient_training.history import OneHistory, Row, row_to_come
 from resilient_training.metadata import Metric
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import LightningModule, Trainer
 
-    from resilient_training.attempt import Attempt, StopRequest
+    from resilient_training.attempt import Attempt
     from resilient_training.metadata import SavedCheckpoint
+    from resilient_training.stop_request import StopRequest
     from resilient_training.uploads import Uploads
 
 _log = logging.getLogger(__name__)
@@ -30,18 +32,25 @@ TERMINATION_BUDGET = 60.0
 
 
 class CheckpointArtifacts(Checkpoint):
-    """Saves as planned, at each epoch's end and on SIGTERM; commits beside the training.
+    """Saves as planned, at each epoch's end and on a stop; commits beside the training.
 
     With several processes all take part in each save, as Lightning wants it, and only rank 0
-    writes and commits.
+    writes and commits. A person's stop in W&B, which reaches rank 0, ends all of them between two
+    steps; one that comes during an epoch's last step does so behind that epoch's validation.
     """
 
     def __init__(
-        self, plan: SavePlan, store: CheckpointStore, *, clock: Callable[[], float] = time.monotonic
+        self,
+        plan: SavePlan,
+        store: CheckpointStore,
+        *,
+        stop: StopRequest | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.checkpointer = Checkpointer(plan, store, clock=clock)
         self.plan = plan
-        self.stop: StopRequest | None = None
+        self.stop = stop
+        self.leaving = False
         self.rows: list[Row] = []
         self.row_to_come: Row | None = None
         self.history: OneHistory | None = None
@@ -49,8 +58,8 @@ class CheckpointArtifacts(Checkpoint):
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
         """Save as the attempt plans it."""
-        made = cls(attempt.checkpoints.plan, attempt.checkpoints.store)
-        made.checkpointer, made.stop = attempt.checkpoints, attempt.stop
+        made = cls(attempt.checkpoints.plan, attempt.checkpoints.store, stop=attempt.stop)
+        made.checkpointer = attempt.checkpoints
         return made
 
     @property
@@ -85,16 +94,33 @@ class CheckpointArtifacts(Checkpoint):
             self.history.log_again(self.rows)
 
     @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """End here, where the state is saved and the training would go on.
+
+        Raises:
+            StoppedByUser: a person stopped the run in W&B.
+        """
+        if self.stop and self.leaving:
+            self.stop.heed()
+            raise StoppedByUser(f"in W&B, at step {trainer.global_step}")
+
+    @override
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        due = self._due(trainer)
+        terminated, stopped = self._asked(trainer)
+        between = _between_steps(trainer)
         # The last batch is left to the epoch's end, whose checkpoint has the validation behind it.
-        if self._due(trainer) and _between_steps(trainer) and not _at_epoch_end(trainer):
+        if (due or terminated or stopped) and between and not _at_epoch_end(trainer):
             self.row_to_come = row_to_come(trainer) if self.history else None
             self.save(trainer)
             self.row_to_come = None
-        if self.stop and trainer.world_size > 1 and _any(trainer, here=self.stop.came):
+        if terminated:
             raise SIGTERMException
+        self.leaving = stopped and between
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -110,6 +136,9 @@ class CheckpointArtifacts(Checkpoint):
             if _between_steps(trainer):
                 self.save(trainer)
             self.checkpointer.drain(TERMINATION_BUDGET)
+        elif isinstance(exception, StoppedByUser) and self.stop:
+            _log.info("%s at step %d", self.stop.name, trainer.global_step)
+            self.checkpointer.drain(self.stop.budget)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -118,6 +147,8 @@ class CheckpointArtifacts(Checkpoint):
         Raises:
             CheckpointNotCommittedError: W&B has not taken it.
         """
+        if self.stop:
+            self.stop.training_is_over()
         if trainer.is_global_zero:
             self.checkpointer.finish()
 
@@ -133,6 +164,18 @@ class CheckpointArtifacts(Checkpoint):
         elif step != self.checkpointer.saved_step:
             trainer.save_checkpoint(self.checkpointer.partial)
             self.checkpointer.begin(step)
+
+    def _asked(self, trainer: Trainer) -> tuple[bool, bool]:
+        """Whether SIGTERM, or else a person's stop, has come to any of the processes.
+
+        In one process Lightning itself raises on SIGTERM.
+        """
+        if self.stop is None or trainer.world_size == 1:
+            return False, self.stop is not None and self.stop.by_user
+        if not _any(trainer, here=self.stop.came):
+            return False, False
+        terminated = _any(trainer, here=self.stop.terminated)
+        return terminated, not terminated
 
     def _due(self, trainer: Trainer) -> bool:
         due = self.checkpointer.due(trainer.global_step)

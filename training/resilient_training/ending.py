@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Self
 
 import wandb
 
@@ -18,12 +20,19 @@ _log = logging.getLogger(__name__)
 
 FAILED = 1
 CHECKPOINT_UNUSABLE = 65
+STOPPED_BY_USER = 66
 TERMINATED = 128 + signal.SIGTERM
+_ASKED_FOR = frozenset({STOPPED_BY_USER, TERMINATED})
 _REASON_LENGTH = 1024
+_LAST_WORDS_SECONDS = 60.0
 
 
 class Terminated(Exception):  # noqa: N818  # an end that was asked for is no error
     """SIGTERM came, and what can be saved is saved."""
+
+
+class StoppedByUser(Exception):  # noqa: N818  # as above
+    """A person stopped the run in W&B, and what can be saved is saved."""
 
 
 def exit_code_of(error: BaseException) -> int | None:
@@ -33,6 +42,8 @@ def exit_code_of(error: BaseException) -> int | None:
             return TERMINATED
         case SystemExit() if type(error).__name__ == "SIGTERMException":  # Lightning's own
             return TERMINATED
+        case StoppedByUser():
+            return STOPPED_BY_USER
         case CheckpointLoadError():
             return CHECKPOINT_UNUSABLE
         case Exception():
@@ -47,13 +58,24 @@ def failure_text(error: BaseException) -> str:
 
 
 class Ending:
-    """Turns what leaves its block into the exit code and the failure file of the contract."""
+    """Turns what leaves its block into the exit code and the failure file of the contract.
 
-    def __init__(self, failure_file: Path) -> None:
+    `under_way` is set once the process ends in whatever way, and needs nobody to push it.
+    Once `stopped_by_user` is set, every other end than the block's own is that stop: a job that
+    breaks on the way to it must not come back either. Ctrl-C keeps its own meaning.
+
+    A `follower` is a process that rank 0 started. Its planned end is 0, because Lightning kills
+    rank 0, with the commit that it is at, within 5 s of a child that ends with another code.
+    """
+
+    def __init__(self, failure_file: Path, *, follower: bool = False) -> None:
         self.failure_file = failure_file
+        self.follower = follower
+        self.stopped_by_user = False
+        self.under_way = threading.Event()
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
@@ -61,18 +83,45 @@ class Ending:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        code = None if error is None else exit_code_of(error)
-        if error is None or code is None:
+        self.under_way.set()
+        reported = None if error is None else self._reported(error)
+        code = None if reported is None else exit_code_of(reported)
+        if reported is None or code is None:
             return
-        if code != TERMINATED:
+        if code in _ASKED_FOR and self.follower:
+            raise SystemExit(0) from error
+        if code not in _ASKED_FOR:
             _log.error("training failed", exc_info=error)
-            self._write(failure_text(error))
+        if code != TERMINATED:
+            self._write(failure_text(reported))
         if wandb.run is not None:
             wandb.finish(exit_code=code)
         _log.info("exit code %d", code)
         raise SystemExit(code) from error
 
+    def leave_now(self, error: StoppedByUser) -> None:
+        """End the process from a thread beside a training that does not end by itself."""
+        _log.error("leaving the training where it stands: %s", error)
+        self._write(failure_text(error))
+        # What W&B has not got yet is lost without it; it may hang on what the training holds.
+        last_words = threading.Thread(target=_finish_run, daemon=True)
+        last_words.start()
+        last_words.join(_LAST_WORDS_SECONDS)
+        os._exit(STOPPED_BY_USER)
+
+    def _reported(self, error: BaseException) -> BaseException:
+        done = isinstance(error, SystemExit) and type(error) is SystemExit and not error.code
+        if not self.stopped_by_user or done or isinstance(error, StoppedByUser | KeyboardInterrupt):
+            return error
+        _log.info("this broke a training that a person had stopped", exc_info=error)
+        return StoppedByUser(f"in W&B; then {failure_text(error)}")
+
     def _write(self, text: str) -> None:
         # Outside SageMaker there is no such folder, and nobody to read it.
         if self.failure_file.parent.is_dir():
             self.failure_file.write_text(text)
+
+
+def _finish_run() -> None:
+    if wandb.run is not None:
+        wandb.finish(exit_code=STOPPED_BY_USER)

@@ -20,8 +20,10 @@ def fetch_key(environment: Mapping[str, str], region: str | None) -> str | None:
     if not secret or environment.get("WANDB_API_KEY"):
         return None
     client = boto3.client("secretsmanager", region_name=region)
-    value: str = client.get_secret_value(SecretId=secret)["SecretString"]
-    return str(json.loads(value)["WANDB_API_KEY"]) if value.startswith("{") else value
+    value: str = client.get_secret_value(SecretId=secret)["SecretString"].strip()
+    key = str(json.loads(value)["WANDB_API_KEY"]) if value.startswith("{") else value
+    # An editor ends a file with a newline, and `file://` stores it; wandb refuses such a key.
+    return key.strip()
 
 
 def prepare_environment(job: Job) -> None:

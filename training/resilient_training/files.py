@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def free_path(directory: Path, taken: Collection[Path | None]) -> Path:
     """The first name that holds nothing of value.
 
-    Names are used again because SageMaker copies this directory to S3 and deletes nothing there:
-    a prefix that grows with every checkpoint is one day too large for a successor to restore.
+    Names are used again, and nothing is deleted. SageMaker may mirror this directory to S3, for all
+    attempts and hosts in one prefix: a prefix that grows with every checkpoint is one day too large
+    to restore, and what is deleted here is deleted there. Nothing is resumed from the mirror.
     """
     names = (directory / f"checkpoint-{number}.ckpt" for number in count())
     return next(path for path in names if path not in taken)

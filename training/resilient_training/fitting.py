@@ -23,6 +23,7 @@ def fit_attempt(
     Raises:
         CheckpointLoadError: it cannot be fetched, or does not fit the model.
         SIGTERMException: SIGTERM came; the state is saved, and committed if there was time.
+        StoppedByUser: a person stopped the run in W&B; as above.
     """
     with TemporaryDirectory() as folder:
         point = attempt.find(Path(folder), os.environ)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from typing_extensions import override
 
 from resilient_training.attempt import Attempt, load_error
 from resilient_training.metadata import Metric
+from resilient_training.packing import pack, unpack
 from resilient_training.randomness import seed_from
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class HuggingFaceCheckpoints(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        stopping = self.attempt.stop.came
+        # Behind the last step the training is done, and a stop does not make it another end.
+        stopping = state.global_step < state.max_steps and self.attempt.stop.heed()
         if stopping or self.attempt.checkpoints.due(state.global_step):
             control.should_save = True
         if stopping:
@@ -93,7 +94,7 @@ class HuggingFaceCheckpoints(TrainerCallback):
         self.attempt.checkpoints.save(
             state.global_step,
             int(state.epoch or 0),
-            lambda path: _pack(folder, path),
+            lambda path: pack(folder, path),
             _metric(state, self.attempt.checkpoints.plan.monitor),
         )
 
@@ -105,12 +106,15 @@ def train(trainer: Trainer, attempt: Attempt) -> None:
         CheckpointLoadError: it cannot be fetched, unpacked, or does not fit the trainer.
         LossDiverged: a logged loss is no healthy one.
         Terminated: SIGTERM came; the state is saved, and committed if there was time.
+        StoppedByUser: a person stopped the run in W&B; as above.
     """
     with TemporaryDirectory() as folder:
-        step = attempt.resume_file(lambda path: _unpack(path, Path(folder)))
+        step = attempt.resume_file(lambda path: unpack(path, Path(folder)))
         with _Restoring(attempt):
             trainer.train(resume_from_checkpoint=None if step is None else folder)
-    attempt.end_if_asked(trainer.state.global_step)
+    if attempt.stop.heeded:
+        attempt.end_if_asked(trainer.state.global_step)
+    attempt.stop.training_is_over()
 
 
 @dataclass(frozen=True)
@@ -140,21 +144,6 @@ def _in_loading(trace: TracebackType | None) -> bool:
             return True
         trace = trace.tb_next
     return False
-
-
-def _pack(folder: Path, target: Path) -> None:
-    """One file of a checkpoint's folder, without the pickle that nothing reads on a resume."""
-    with tarfile.open(target, "w") as archive:
-        for path in sorted(folder.iterdir()):
-            if path.is_file() and path.name != "training_args.bin":
-                archive.add(path, path.name)
-
-
-def _unpack(packed: Path, into: Path) -> int:
-    """Unpack a folder; gives the step that it is of."""
-    with tarfile.open(packed) as archive:
-        archive.extractall(into, filter="data")
-    return int(json.loads((into / "trainer_state.json").read_text())["global_step"])
 
 
 def _metric(state: TrainerState, name: str) -> Metric | None:

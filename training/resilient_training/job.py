@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _VERSION = re.compile(r"v\d+")
+_SEEN = re.compile(r"(?:^|\s)seen=(\d+)(?=\s|$)")
+_COLLECTION = re.compile(r"[^/:]+/[^/:]+/[^/:]+")
 
 
 class CheckpointLoadError(Exception):
@@ -18,6 +20,10 @@ class CheckpointLoadError(Exception):
 
     def __init__(self, version: str, why: str) -> None:
         super().__init__(f"{version}: {why}")
+
+
+class CollectionError(Exception):
+    """RESILIENCE_COLLECTION names no place, or not the place where this run's checkpoints go."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,19 @@ class Pin:
     def name(self) -> str:
         return f"{self.collection}:{self.version}"
 
+    @property
+    def number(self) -> int:
+        return int(self.version.removeprefix("v"))
+
 
 @dataclass(frozen=True)
 class Job:
-    """`name` is None outside SageMaker. `attempt` counts from 1."""
+    """`name` is None outside SageMaker. `attempt` counts from 1.
+
+    `token` is a secret of this one job. `collection` is `entity/project/collection`, where the
+    controller looks for the checkpoints of this lineage, and `seen` the highest version that was
+    there when it made this job.
+    """
 
     name: str | None
     arn: str | None
@@ -47,6 +62,9 @@ class Job:
     rejected: frozenset[str]
     data_seed_offset: int
     folder: Path
+    token: str | None = None
+    collection: str | None = None
+    seen: int | None = None
 
     @property
     def failure_file(self) -> Path:
@@ -62,17 +80,21 @@ def job_from(environment: Mapping[str, str]) -> Job:
 
     Raises:
         CheckpointLoadError: RESILIENCE_CHECKPOINT names no version.
+        CollectionError: RESILIENCE_COLLECTION names no collection.
     """
     return Job(
         name=environment.get("TRAINING_JOB_NAME") or None,
         arn=environment.get("TRAINING_JOB_ARN") or None,
-        region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+        region=_region_from(environment),
         root=environment.get("RESILIENCE_ROOT") or None,
         attempt=_whole(environment.get("RESILIENCE_ATTEMPT")) or 1,
         pin=_pin_from(environment),
         rejected=frozenset(_VERSION.findall(environment.get("RESILIENCE_REJECTED", ""))),
         data_seed_offset=_whole(environment.get("RESILIENCE_DATA_SEED_OFFSET")) or 0,
         folder=folder_from(environment),
+        token=environment.get("RESILIENCE_COMPLETION_TOKEN") or None,
+        collection=_collection_from(environment),
+        seen=_seen_from(environment.get("RESILIENCE_LEDGER", "")),
     )
 
 
@@ -80,6 +102,23 @@ def folder_from(environment: Mapping[str, str]) -> Path:
     """SageMaker's folder; elsewhere one of the same layout below the current directory."""
     inside = environment.get("TRAINING_JOB_NAME")
     return Path(environment.get("SAGEMAKER_BASE_DIR") or ("/opt/ml" if inside else "outputs"))
+
+
+def _region_from(environment: Mapping[str, str]) -> str | None:
+    """Of the container's settings, else of the job's ARN: not every image sets AWS_REGION."""
+    _, _, _, of_job, *_ = environment.get("TRAINING_JOB_ARN", "").split(":") + [""] * 4
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or of_job or None
+
+
+def _collection_from(environment: Mapping[str, str]) -> str | None:
+    name = environment.get("RESILIENCE_COLLECTION") or None
+    if name is not None and not _COLLECTION.fullmatch(name):
+        raise CollectionError(f"RESILIENCE_COLLECTION is not entity/project/collection: {name}")
+    return name
+
+
+def _seen_from(ledger: str) -> int | None:
+    return next((_whole(number) for number in _SEEN.findall(ledger)), None)
 
 
 def _pin_from(environment: Mapping[str, str]) -> Pin | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resilient_training.seal import seal_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -31,8 +33,9 @@ class SavedCheckpoint:
     best: bool
 
 
-def collection_of(run_id: str) -> str:
-    return f"model-{run_id}"
+def collection_name(run_id: str, wanted: str | None) -> str:
+    """The collection of a run's checkpoints; `wanted` is `entity/project/collection`."""
+    return f"model-{run_id}" if wanted is None else wanted.rpartition("/")[2]
 
 
 def metadata_of(saved: SavedCheckpoint, job: Job, versions: Mapping[str, str]) -> dict[str, Any]:
@@ -45,6 +48,8 @@ def metadata_of(saved: SavedCheckpoint, job: Job, versions: Mapping[str, str]) -
     }
     if job.name is not None:
         metadata["training_job"] = job.name
+        if job.token is not None:
+            metadata["seal"] = seal_of(job.token, job.name, saved.step, saved.sha256)
     if saved.metric is not None:
         metadata["metric"] = {"name": saved.metric.name, "value": saved.metric.value}
     return metadata

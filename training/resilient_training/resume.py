@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from resilient_training.files import sha256_of
 from resilient_training.job import CheckpointLoadError, Job, Pin
+from resilient_training.seal import is_sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -19,34 +20,53 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+# Each costs a question; one that is the run's own is found by the first, or somebody is flooding.
+_ASKED = 100
+
+
+class ForeignVersionsError(Exception):
+    """Too many versions claim to be of this job: W&B does not say which is its own."""
+
+
 @dataclass(frozen=True)
 class Version:
     """One COMMITTED version of the run's checkpoint collection, as its metadata describes it."""
 
     name: str
-    collection: str
     digest: str
     step: int | None
     sha256: str | None
     training_job: str | None
     suspect: bool = False
+    seal: str | None = None
 
     @property
     def number(self) -> int:
         return int(self.name.removeprefix("v"))
 
 
+class HeldVersion(Protocol):
+    """A version, held: what is looked at is what is fetched, whatever its name means by then."""
+
+    @property
+    def version(self) -> Version:
+        """What W&B said of it when it was looked up."""
+
+    def is_of_run(self) -> bool:
+        """Whether W&B says that this run logged it; its metadata say what their writer likes."""
+
+    def download(self, folder: Path) -> Path:
+        """Fetch its one file; CheckpointLoadError when it is not there or is not the described."""
+
+
 class Checkpoints(Protocol):
     """What the resume point needs of W&B."""
 
-    def versions(self) -> list[Version]:
-        """The COMMITTED versions that this run has made; none for a run that is new."""
+    def versions(self) -> Sequence[HeldVersion]:
+        """The COMMITTED versions of this run's collection; none for a run that is new."""
 
-    def version(self, pin: Pin) -> Version:
+    def version(self, pin: Pin) -> HeldVersion:
         """One version by name; CheckpointLoadError when W&B says that there is none."""
-
-    def download(self, version: Version, folder: Path) -> Path:
-        """Fetch the version's one file; CheckpointLoadError when it is not there or is damaged."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +78,64 @@ class ResumePoint:
     step: int | None
 
 
-def choose(job: Job, made: Iterable[Version]) -> Version | None:
+def choose(job: Job, made: Iterable[HeldVersion]) -> HeldVersion | None:
     """The version to take instead of the pin: the newest good one made by this very job.
 
     SageMaker restarts a container inside its job with the Environment of the first start, so the
     pin is then old. Versions of other jobs are the controller's to choose from: it may have pinned
     an older one on purpose.
+
+    Raises:
+        ForeignVersionsError: so many others claim to be this job's that its own were not found.
     """
-    own = [
-        version
-        for version in made
-        if version.training_job == job.name
+    able = [one for one in made if may_begin(job, one.version)]
+    newest_first = sorted(able, key=lambda one: _age(one.version), reverse=True)
+    own = next((one for one in newest_first[:_ASKED] if one.is_of_run()), None)
+    if own is None and len(able) > _ASKED:
+        raise ForeignVersionsError(f"{len(able)} versions of other runs name this training job")
+    return own
+
+
+def _age(version: Version) -> tuple[int, int]:
+    return version.step or 0, version.number
+
+
+def may_begin(job: Job, version: Version) -> bool:
+    """Whether the version, if the job's run logged it, overrides where the job was told to begin.
+
+    Only a container that was restarted inside its job has a reason to, and it proves that by the
+    seal. A job without a token has no secret to prove it by: there the version's number has to say
+    that it was made since the controller looked, for anyone may edit metadata, and none a number.
+    """
+    return (
+        version.training_job == job.name
         and version.name not in job.rejected
         and not version.suspect
         and version.step is not None
         and _not_before(job.pin, version)
-    ]
-    return max(own, key=lambda version: (version.step or 0, version.number), default=None)
+        and (_is_made_since(job, version) if job.token is None else _bears_seal(job, version))
+    )
+
+
+def _is_made_since(job: Job, version: Version) -> bool:
+    """W&B numbers the versions of a collection in the order in which they are made."""
+    looked_at = [job.seen, None if job.pin is None else job.pin.number]
+    return all(version.number > number for number in looked_at if number is not None)
+
+
+def _bears_seal(job: Job, version: Version) -> bool:
+    match (job.token, job.name, version.seal, version.step, version.sha256):
+        case (str(token), str(name), str(seal), int(step), str(sha256)):
+            return is_sealed(seal, token, name, step, sha256)
+        case _:
+            return False
 
 
 def _not_before(pin: Pin | None, version: Version) -> bool:
     if pin is None:
         return True
     if pin.step is None or version.step is None:
-        return version.number > int(pin.version.removeprefix("v"))
+        return version.number > pin.number
     return version.step >= pin.step
 
 
@@ -91,24 +145,25 @@ def resume_point(job: Job, checkpoints: Checkpoints, folder: Path) -> ResumePoin
     Raises:
         CheckpointLoadError: it is missing, damaged, or not the one that was pinned.
     """
-    version = choose(job, checkpoints.versions())
-    if version is None:
+    held = choose(job, checkpoints.versions())
+    if held is None:
         if job.pin is None:
             return None
-        version = pinned_version(job.pin, checkpoints)
-    path = checkpoints.download(version, folder / version.name)
+        held = pinned_version(job.pin, checkpoints)
+    version = held.version
+    path = held.download(folder / version.name)
     _verify_file(version, path)
     return ResumePoint(version.name, path, version.step)
 
 
-def pinned_version(pin: Pin, checkpoints: Checkpoints) -> Version:
-    version = checkpoints.version(pin)
-    if version.suspect:
+def pinned_version(pin: Pin, checkpoints: Checkpoints) -> HeldVersion:
+    held = checkpoints.version(pin)
+    if held.version.suspect:
         raise CheckpointLoadError(pin.version, "it is marked as suspect")
-    if pin.digest is not None and version.digest != pin.digest:
-        why = f"its digest is {version.digest}, the pinned one is {pin.digest}"
+    if pin.digest is not None and held.version.digest != pin.digest:
+        why = f"its digest is {held.version.digest}, the pinned one is {pin.digest}"
         raise CheckpointLoadError(pin.version, why)
-    return version
+    return held
 
 
 def _verify_file(version: Version, path: Path) -> None:

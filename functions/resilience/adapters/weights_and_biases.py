@@ -1,148 +1,194 @@
 """W&B's GraphQL API, asked directly: one request, where the SDK would start a sidecar for eight."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import urllib3
-from urllib3.exceptions import HTTPError
 
-from resilience import tags
+from resilience.adapters.graphql import Bounds, Exchange, NoAnswer, Refused, TooLarge
+from resilience.adapters.wandb_versions import Seen, is_good
 from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.errors import KeyUnusable
 from resilience.ports import Answer
 
-QUERY = """
+# `bucket` is W&B's older word for a run: with missingOk, one that is not there is null.
+_RUN = "    run{0}: bucket(name: $run{0}, missingOk: true) {{ ...Logged }}\n"
+_QUESTION = """
 query ResilienceCheckpoints(
-  $entity: String!, $project: String!, $collection: String!, $filters: JSONString, $first: Int!
-) {
-  project(entityName: $entity, name: $project) {
-    artifactCollection(name: $collection) {
-      artifacts(first: $first, filters: $filters) {
-        edges {
-          node {
-            state
-            digest
-            versionIndex
-            aliases { alias }
-            metadata
-            createdBy { ... on Run { name } }
-          }
-        }
-      }
-    }
+  $entity: String!, $project: String!, $collection: String!, $alias: String!,
+  $whole: Boolean!, $named: Boolean!, $order: String{declared}
+) {{
+  project(entityName: $entity, name: $project) {{
+    artifactCollection(name: $collection) @include(if: $whole) {{
+      newest: artifacts(first: 100, order: $order) {{
+        edges {{ node {{ state versionIndex createdBy {{ ... on Run {{ name }} }} }} }}
+      }}
+      artifactMembership(aliasName: $alias) @include(if: $named) {{
+        artifact {{ ...Version }}
+      }}
+    }}
+{runs}  }}
+}}
+"""
+_LOGGED = """
+fragment Logged on Run {
+  outputArtifacts(first: $first, after: $after, order: $order) {
+    pageInfo { endCursor hasNextPage }
+    edges { node { ...Version } }
   }
 }
 """
-_MOST_VERSIONS = 100
-_OK = 200
-_REFUSED = frozenset({401, 403, 404})
-_FILENAME_STEP = re.compile(r"step=(\d{1,18})")
-_MOST_DIGITS = 18
-# Whoever may write an artifact may give any digest; it goes into an Environment and a log.
-_DIGEST = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
-_COMMITTED = json.dumps({"state": "COMMITTED"})
+_VERSION = """
+fragment Version on Artifact {
+  state
+  digest
+  versionIndex
+  metadata
+  artifactType { name }
+  artifactSequence { name project { name entityName } }
+  aliases { alias artifactCollection { name project { name entityName } } }
+  createdBy { ... on Run { name } }
+}
+"""
+_NEWEST_FIRST = "-created_at"
+_LATEST = "latest"
+# Metadata can be large: a page that is too large is asked for again with fewer versions.
+_PAGE, _SMALLER = 100, 10
+# What a header can carry. A key that holds anything else was not copied whole or not stored well.
+_KEY = re.compile(r"[!-~]{1,1024}")
+_NOT_AS_ASKED = (KeyError, TypeError, AttributeError)
+
+
+@cache
+def question(runs: int) -> str:
+    """The question for so many runs; their names, and all others, go as variables."""
+    names = "".join(f", $run{place}: String!" for place in range(runs))
+    declared = f", $first: Int!, $after: String{names}" if runs else ""
+    asked = "".join(map(_RUN.format, range(runs)))
+    return _QUESTION.format(declared=declared, runs=asked) + (_LOGGED if runs else "") + _VERSION
 
 
 class WandbCheckpoints:
     """Fulfils ports.Checkpoints. The key is asked for at each request and kept nowhere here."""
 
-    def __init__(self, pool: urllib3.PoolManager, base_url: str, key: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        pool: urllib3.PoolManager,
+        base_url: str,
+        key: Callable[[], str],
+        bounds: Bounds | None = None,
+    ) -> None:
         self._pool = pool
         self._url = f"{base_url}/graphql"
         self._key = key
+        self._bounds = bounds or Bounds()
 
     def newest(self, request: CheckpointRequest) -> Answer:
-        """Ask once, with variables: a W&B name may hold what a tag may not, and the reverse."""
-        variables = {
-            "entity": request.entity,
-            "project": request.project,
-            "collection": request.collection,
-            "filters": _COMMITTED,
-            "first": _MOST_VERSIONS,
-        }
+        """Look up what the request's runs logged. What is no answer is never read as "none"."""
         try:
-            response = self._pool.request(
-                "POST",
-                self._url,
-                json={"query": QUERY, "variables": variables},
-                headers=urllib3.make_headers(basic_auth=f"api:{self._key()}"),
-            )
-        except HTTPError:
-            return Answer(Lookup.UNAVAILABLE)
-        if response.status in _REFUSED:
+            key = self._key().strip()
+        except KeyUnusable:
             return Answer(Lookup.REFUSED)
-        if response.status != _OK:
+        if _KEY.fullmatch(key) is None:
+            return Answer(Lookup.REFUSED)
+        exchange = Exchange(self._pool, self._url, key, self._bounds)
+        try:
+            return _Lookup(exchange, request).answer()
+        except Refused:
+            return Answer(Lookup.REFUSED)
+        except (NoAnswer, *_NOT_AS_ASKED):
             return Answer(Lookup.UNAVAILABLE)
-        return _read(response.data, request.runs)
 
 
-def _read(body: bytes, runs: tuple[str, ...]) -> Answer:
-    """An answer that is not what was asked for says nothing: unavailable, never "none"."""
-    try:
-        answer = json.loads(body)
-        if answer.get("errors") or "project" not in answer["data"]:
-            return Answer(Lookup.UNAVAILABLE)
-        project = answer["data"]["project"]
+class _Lookup:
+    """One lookup: the first page of all that is asked, and further pages where one must read on."""
+
+    def __init__(self, exchange: Exchange, request: CheckpointRequest) -> None:
+        self._exchange = exchange
+        self._request = request
+        self._seen = Seen(request)
+        self._page = _PAGE
+
+    def answer(self) -> Answer:
+        runs = self._request.runs
+        project = self._ask(runs, whole=True)
         if project is None:
-            return Answer(Lookup.FOUND, project_exists=False)
+            return Answer(Lookup.FOUND, project_exists=False, collection_exists=False)
         collection = project["artifactCollection"]
-        edges = collection["artifacts"]["edges"] if collection else []
-        found = tuple(_checkpoints(edges))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        return Answer(Lookup.UNAVAILABLE)
-    if not _has_newest(found):
-        return Answer(Lookup.UNAVAILABLE)
-    own = tuple(one for one in found if one.run in runs)
-    return Answer(
-        Lookup.FOUND,
-        own,
-        collection_exists=collection is not None,
-        foreign=len(found) - len(own),
-    )
+        if collection is not None:
+            self._read_collection(collection)
+        for place, run in enumerate(runs):
+            self._read_run(run, project[f"run{place}"])
+        return self._answer(collection_exists=collection is not None)
 
-
-def _has_newest(found: tuple[Checkpoint, ...]) -> bool:
-    """W&B does not promise the order: a full page counts only with the version named latest."""
-    return len(found) < _MOST_VERSIONS or any("latest" in one.aliases for one in found)
-
-
-def _checkpoints(edges: list[Mapping[str, Any]]) -> Iterator[Checkpoint]:
-    for edge in edges:
-        node = edge["node"]
-        maker = (node.get("createdBy") or {}).get("name")
-        digest = str(node["digest"])
-        pinnable = _DIGEST.fullmatch(digest) is not None
-        yield Checkpoint(
-            version=f"v{int(node['versionIndex'])}",
-            step=_step(node.get("metadata")),
-            digest=digest if pinnable else "",
-            run=maker if isinstance(maker, str) and tags.is_wandb_name(maker) else None,
-            committed=node["state"] == "COMMITTED" and pinnable,
-            aliases=tuple(alias["alias"] for alias in node["aliases"]),
+    def _answer(self, *, collection_exists: bool) -> Answer:
+        seen = self._seen
+        if seen.says_none_falsely():
+            raise NoAnswer
+        return Answer(
+            Lookup.FOUND,
+            seen.checkpoints,
+            collection_exists=collection_exists,
+            elsewhere=seen.elsewhere,
+            foreign=seen.foreign,
+            pending=seen.pending,
         )
 
+    def _read_collection(self, collection: dict[str, Any]) -> None:
+        for edge in collection["newest"]["edges"]:
+            self._seen.take_head(edge["node"])
+        named = collection.get("artifactMembership")
+        if named is not None and named["artifact"] is not None:
+            self._seen.take(named["artifact"])
 
-def _step(metadata: object) -> int | None:
-    """The global step, where the metadata tells it as a number or as its digits."""
-    try:
-        parsed = json.loads(metadata) if isinstance(metadata, str) else metadata
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(parsed, dict):
-        return None
-    if "step" in parsed:
-        return _whole(parsed["step"])
-    # WandbLogger's own checkpoints tell it in their file's name only.
-    named = _FILENAME_STEP.search(str(parsed.get("original_filename", "")))
-    return int(named[1]) if named else None
+    def _read_run(self, run: str, logged: dict[str, Any] | None) -> None:
+        """Read a run's pages until the rest cannot matter; raises NoAnswer where bounds end it."""
+        found: list[Checkpoint] = []
+        while logged is not None:
+            page = logged["outputArtifacts"]
+            taken = (self._seen.take(edge["node"]) for edge in page["edges"])
+            found += [one for one in taken if one is not None]
+            if not page["pageInfo"]["hasNextPage"] or _suffices(found):
+                return
+            after = page["pageInfo"]["endCursor"]
+            logged = self._ask((run,), whole=False, after=after)["run0"]  # type: ignore[index]  # a project that is gone is no answer
+
+    def _ask(
+        self, runs: Sequence[str], *, whole: bool, after: str | None = None
+    ) -> dict[str, Any] | None:
+        """Ask for a page; by fewer versions where their metadata makes it too large."""
+        variables = {
+            "entity": self._request.entity,
+            "project": self._request.project,
+            "collection": self._request.collection,
+            "alias": self._request.alias,
+            "whole": whole,
+            "named": whole and self._request.alias != _LATEST,
+            "after": after,
+            "order": _NEWEST_FIRST,
+            **{f"run{place}": run for place, run in enumerate(runs)},
+        }
+        while True:
+            try:
+                asked = {**variables, "first": self._page}
+                data = self._exchange.ask(question(len(runs)), asked, {"order": None})
+            except TooLarge:
+                if self._page == 1:
+                    raise
+                self._page //= _SMALLER
+            else:
+                project: dict[str, Any] | None = data["project"]
+                return project
 
 
-def _whole(step: object) -> int | None:
-    if isinstance(step, str):
-        digits = step.isascii() and step.isdigit() and len(step) <= _MOST_DIGITS
-        return int(step) if digits else None
-    if isinstance(step, bool) or not isinstance(step, int | float):
-        return None
-    sensible = 0 <= step < 10**_MOST_DIGITS
-    return int(step) if sensible and float(step).is_integer() else None
+def _suffices(found: Sequence[Checkpoint]) -> bool:
+    """Whether older pages cannot matter.
+
+    W&B was asked for the newest first and does not promise it; so the numbers must fall. And what
+    they fall from must hold one that can be resumed from.
+    """
+    falling = all(newer.number > older.number for newer, older in pairwise(found))
+    return falling and any(map(is_good, found))

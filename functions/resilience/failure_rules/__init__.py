@@ -3,6 +3,7 @@
 A text often names several causes, because one dead rank makes all others complain. The order is
 therefore from cause to symptom:
 
+0. a person's stop, as the training side words it: whatever broke on the way to it;
 1. a machine that is broken: no other line in the text can be believed after it;
 2. a full disk or /dev/shm: downloads, uploads, pulls and collectives fail of it;
 3. what AWS says about its own service: exact sentences that nobody else writes. In there the
@@ -29,14 +30,16 @@ from resilience.failure_rules.machine import (
     OUTSIDE_WORLD,
     STORAGE,
 )
+from resilience.failure_rules.person import WORD
 from resilience.failure_rules.program import GIVEN_WRONGLY, PROGRAMMING_ERRORS, TRANSFERS
 from resilience.failure_rules.remains import REMAINS
-from resilience.failure_rules.rule import LOSS_DIVERGED, FailureClass, Rule
+from resilience.failure_rules.rule import LOSS_DIVERGED, STOPPED_IN_WANDB, FailureClass, Rule
 from resilience.failure_rules.service import SERVICE
 
-__all__ = ["LOSS_DIVERGED", "RULES", "FailureClass", "Rule"]
+__all__ = ["LOSS_DIVERGED", "RULES", "STOPPED_IN_WANDB", "FailureClass", "Rule"]
 
 RULES: tuple[Rule, ...] = (
+    *WORD,
     *BROKEN_MACHINE,
     *STORAGE,
     *SERVICE,

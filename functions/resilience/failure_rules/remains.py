@@ -1,5 +1,6 @@
 """What is left to go by where no sentence is known: signals, any exception, words, exit codes."""
 
+from resilience.failure_rules.person import SIGINT
 from resilience.failure_rules.rule import FailureClass, rule
 
 REMAINS = (
@@ -8,10 +9,10 @@ REMAINS = (
         FailureClass.INTERRUPTED,
         """
         exit code 143 | ExecuteUserScriptError exit code 15 | got signal 15 |
-        received 15 death signal | received SIGTERM | SIGTERM death signal | SIGTERM received |
-        KeyboardInterrupt
+        received 15 death signal | received SIGTERM | SIGTERM death signal | SIGTERM received
         """,
     ),
+    *SIGINT,
     rule(
         "internal_error",
         FailureClass.INFRASTRUCTURE,

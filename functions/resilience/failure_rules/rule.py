@@ -1,7 +1,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-LOSS_DIVERGED = "loss_diverged"  # a rule's name that the policy knows
+# Names of rules that are known elsewhere.
+LOSS_DIVERGED = "loss_diverged"
+STOPPED_IN_WANDB = "stopped_in_wandb"
 
 
 class FailureClass(StrEnum):

@@ -7,6 +7,7 @@ from local.aws import lambda_runtime
 from local.aws.event_path import (
     alarms,
     mappings,
+    networks,
     queue_access,
     rules,
     scheduler_access,
@@ -21,6 +22,7 @@ def install(doubts: Doubts = KNOWN) -> None:
     """Mend this process's MiniStack; call once, before it serves."""
     transport.install()
     lambda_runtime.install()
+    networks.install()
     mappings.install()
     rules.install()
     queue_access.install()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_evaluator
+from ministack.core.arn import parse_arn
 from ministack.services import kms, sns
 from ministack.services.cloudformation import provisioners
 
@@ -74,5 +75,6 @@ def _missing_use(key: str) -> str | None:
     if found is None:
         return KEY_USES[0]
     role = permissions.role_of(caller)
-    uses = (use for use in KEY_USES if not permissions.role_allows(role, use, found["Arn"]))
+    through = {"kms:viaservice": f"sns.{parse_arn(found['Arn']).region}.amazonaws.com"}
+    uses = (u for u in KEY_USES if not permissions.role_allows(role, u, found["Arn"], through))
     return next(uses, None)

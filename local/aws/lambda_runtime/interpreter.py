@@ -6,14 +6,15 @@ from pathlib import Path
 
 # What AWS keeps in /var/runtime, without its boto3: what the zip forgot must be missed here.
 RUNTIME_MODULES = ("awslambdaric", "runtime_client", "snapshot_restore_py", "simplejson")
+START = "start_awslambdaric"
 
 
 def runtime_directory(root: Path) -> Path:
-    """A directory of links to the runtime client's modules, and only those."""
+    """A directory of links to the runtime client's modules and its start, and only those."""
     directory = root / "runtime"
     directory.mkdir(parents=True, exist_ok=True)
-    for module in RUNTIME_MODULES:
-        source = _location(module)
+    starter = Path(__file__).with_name(f"{START}.py")
+    for source in (starter, *map(_location, RUNTIME_MODULES)):
         link = directory / source.name
         link.unlink(missing_ok=True)
         link.symlink_to(source)
@@ -30,7 +31,7 @@ def _location(module: str) -> Path:
 
 def command(handler: str) -> list[str]:
     # -S: without it this environment's site-packages would be on the function's path.
-    return [sys.executable, "-S", "-m", "awslambdaric", handler]
+    return [sys.executable, "-S", "-m", START, handler]
 
 
 def name() -> str:

@@ -2,8 +2,13 @@
 
 Between invocations nobody reads: the runtime's next request waits in the socket, as its process
 waits for the answer. Whoever invokes the environment drives this object (`serve`).
+
+Its address ends in a secret that only the function's process is given: whoever answers in its
+place would decide what the function returned. AWS has no such secret and no other process either.
 """
 
+import hmac
+import secrets
 import selectors
 import socket
 from collections import deque
@@ -11,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import h11
+
+from local.door import Door
 
 PREFIX = "/2018-06-01/runtime"
 READ_BYTES = 1 << 16
@@ -29,33 +36,50 @@ class Call:
     client: "Client" = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Admission:
+    """Who may speak: whoever knows the secret, and is no browser."""
+
+    door: Door
+    prefix: bytes
+
+    def path(self, request: h11.Request) -> str | None:
+        """The path of the Runtime API that is asked for; None for a stranger."""
+        asked, length = request.target, len(self.prefix)
+        known = hmac.compare_digest(asked[:length], self.prefix)
+        refused = self.door.refusal(request.method.decode(), request.headers)
+        return asked[length:].decode("latin-1") if known and refused is None else None
+
+
 class Client:
     """One connection of the runtime."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, admission: Admission) -> None:
         # Without it an answer of two segments waits 40 ms for the acknowledgement of the first.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connected
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+        self._admission = admission
         self._request: h11.Request | None = None
+        self._path = ""
         self._body = bytearray()
 
     def read(self) -> list[Call] | None:
-        """Requests completed by what has arrived; None when the runtime hung up."""
+        """Requests completed by what has arrived; None when it hung up, or is a stranger."""
         try:
             received = self.socket.recv(READ_BYTES)
-        except ConnectionError:
+            if not received:
+                return None
+            self._protocol.receive_data(received)
+            return list(self._completed())
+        except (ConnectionError, h11.RemoteProtocolError):
             return None
-        if not received:
-            return None
-        self._protocol.receive_data(received)
-        return list(self._completed())
 
     def _completed(self) -> Iterable[Call]:
         while True:
             event = self._protocol.next_event()
             if isinstance(event, h11.Request):
-                self._request, self._body = event, bytearray()
+                self._begin(event)
             elif isinstance(event, h11.Data):
                 self._body += event.data
             elif isinstance(event, h11.EndOfMessage):
@@ -63,13 +87,19 @@ class Client:
             else:
                 return
 
+    def _begin(self, request: h11.Request) -> None:
+        path = self._admission.path(request)
+        if path is None:
+            self.answer(403, [], b"")
+            raise ConnectionRefusedError("not the runtime of this environment")
+        self._request, self._path, self._body = request, path, bytearray()
+
     def _call(self) -> Call:
         request = self._request
         if request is None:
             raise h11.RemoteProtocolError("a body without a request")
         headers = {key.decode().lower(): value.decode() for key, value in request.headers}
-        method, path = request.method.decode(), request.target.decode()
-        return Call(method, path, headers, bytes(self._body), self)
+        return Call(request.method.decode(), self._path, headers, bytes(self._body), self)
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         length = ("Content-Length", str(len(body)))
@@ -88,18 +118,20 @@ class RuntimeApi:
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
         self._listener = socket.create_server(("127.0.0.1", 0))
+        secret = secrets.token_urlsafe(24)
+        self.address = f"127.0.0.1:{self._port}/{secret}"
+        self._admission = Admission(Door(self._port), f"/{secret}".encode())
         self._clients: set[Client] = set()
         self.calls: deque[Call] = deque()
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     @property
-    def address(self) -> str:
-        host, port = self._listener.getsockname()
-        return f"{host}:{port}"
+    def _port(self) -> int:
+        return int(self._listener.getsockname()[1])
 
     def _accept(self) -> None:
         connected, _ = self._listener.accept()
-        client = Client(connected)
+        client = Client(connected, self._admission)
         self._clients.add(client)
         self._selector.register(connected, selectors.EVENT_READ, lambda: self._read(client))
 

@@ -51,18 +51,40 @@ def tag_conditions(tags: list[dict[str, str]]) -> dict[str, Any]:
 
 def may_create(caller: Caller, arn: str, request: dict[str, Any]) -> None:
     tags = request.get("Tags", [])
-    resources = request.get("ResourceConfig", {})
-    conditions = {
-        **tag_conditions(tags),
-        "sagemaker:InstanceTypes": [resources.get("InstanceType", "")],
-        "sagemaker:NetworkIsolation": str(request.get("EnableNetworkIsolation", False)).lower(),
-    }
-    caller.must_be_allowed("sagemaker:CreateTrainingJob", arn, conditions)
+    conditions = {**tag_conditions(tags), **_asked_for(request)}
+    for resource in (arn, *_plans(request)):
+        caller.must_be_allowed("sagemaker:CreateTrainingJob", resource, conditions)
     if tags:
         tagging = {**tag_conditions(tags), "sagemaker:TaggingAction": "CreateTrainingJob"}
         caller.must_be_allowed("sagemaker:AddTags", arn, tagging)
     passed = {"iam:PassedToService": SERVICE, "iam:AssociatedResourceArn": arn}
     caller.must_be_allowed("iam:PassRole", request["RoleArn"], passed)
+
+
+def _asked_for(request: dict[str, Any]) -> dict[str, Any]:
+    """SageMaker's own condition keys; a member that is not asked for has none."""
+    resources = request.get("ResourceConfig", {})
+    groups = [*resources.get("InstanceGroups", []), *resources.get("InstancePreferences", [])]
+    types = [one["InstanceType"] for one in (resources, *groups) if one.get("InstanceType")]
+    values = {
+        "sagemaker:InstanceTypes": types or None,
+        "sagemaker:MaxRuntimeInSeconds": request.get("StoppingCondition", {}).get(
+            "MaxRuntimeInSeconds"
+        ),
+        "sagemaker:VpcSubnets": request.get("VpcConfig", {}).get("Subnets"),
+        "sagemaker:NetworkIsolation": str(request.get("EnableNetworkIsolation", False)).lower(),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _plans(request: dict[str, Any]) -> list[str]:
+    """The training plans that the job runs on: IAM is asked for each beside the job."""
+    resources = request.get("ResourceConfig", {})
+    plan = resources.get("TrainingPlanArn")
+    preferred = [
+        one.get("TrainingPlanArns", []) for one in resources.get("InstancePreferences", [])
+    ]
+    return [*([plan] if plan else []), *(arn for arns in preferred for arn in arns)]
 
 
 def role_must_trust_sagemaker(caller: Caller, role_arn: str) -> None:

@@ -1,7 +1,6 @@
 """`/_local/sagemaker/…`: misfortunes to order and an overview, for tests and for the curious.
 
-No AWS credentials are asked for; the server listens on the loopback only, and a browser is turned
-away by its Origin header, so that no web page can reach in.
+A request is signed like any other (Signature Version 4, any service name), by the root user.
 
     GET    /_local/sagemaker/jobs     what runs, where, as which processes; calls by operation
     DELETE /_local/sagemaker/faults   forget what is armed

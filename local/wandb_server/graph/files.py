@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from local.wandb_server.graph import artifacts as artifact_nodes
@@ -127,7 +128,9 @@ def connect_run_files(
     page: Page,
 ) -> dict[str, object]:
     if names:
-        rows = [row for row in rows if row.name in names]
+        # The SDK saves "./name" as "name", and its own check of servers asks for "./name".
+        wanted = set(map(normpath, names))
+        rows = [row for row in rows if row.name in wanted]
     elif pattern:
         like = _like(pattern)
         rows = [row for row in rows if like.fullmatch(row.name)]

@@ -113,7 +113,10 @@ class RunChanges:
         return {"success": True}
 
     def stop_run(self, given: Given) -> Given:
-        """Ask the run's own process to end; it hears of it with its next heartbeat."""
+        """As the button: the process learns it by the answer to its next post of the file stream.
+
+        The SDK posts every 15 s, every 30 s with nothing new, and looks at the answers every 15 s.
+        """
         runs.request_stop(self.workspace.database, self._run_by_storage_id(given["id"]).id)
         return {"success": True}
 

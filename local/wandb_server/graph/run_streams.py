@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from local.wandb_server.store.records import Run
 from local.wandb_server.workspace import Workspace
 
 JsonObject = dict[str, Any]
+_MEDIA_TYPE = "_type"
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,13 @@ class RunStreams:
         return {"parquetUrls": [], "liveData": rows}
 
     def history_keys(self) -> JsonObject:
-        """Which metrics there are, how often, of which type, and the last step."""
+        """Which metrics there are, how often, of which type, and the last step.
+
+        A nested metric is one key with dots, as the SDK's own `wandb verify` expects.
+        """
         keys: dict[str, JsonObject] = {}
         for row in self._rows():
-            for key, value in row.items():
+            for key, value in _flat(row):
                 _count_key(keys, key, value)
         last = history.last_step(self.workspace.database, self.record.id)
         return {"sets": [], "keys": keys, "lastStep": last}
@@ -124,8 +129,19 @@ def _parse_spec(spec: str) -> JsonObject:
     return parsed
 
 
+def _flat(row: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The row's values by their dotted keys; media, which name their type, are one value each."""
+    for key, value in row.items():
+        if isinstance(value, dict) and value and _MEDIA_TYPE not in value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _type_of(value: object) -> str:
     match value:
+        case {"_type": str() as media}:
+            return media
         case bool():
             return "boolean"
         case int() | float():

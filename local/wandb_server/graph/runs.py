@@ -12,7 +12,7 @@ from local.wandb_server.graph.connection import Page, connect
 from local.wandb_server.graph.resolution import python_name
 from local.wandb_server.graph.run_streams import RunStreams
 from local.wandb_server.graph.times import timestamp
-from local.wandb_server.store.artifacts import made_by_run, used_by_run
+from local.wandb_server.store.artifacts import COMMITTED, made_by_run, used_by_run
 from local.wandb_server.store.history import parse_object
 from local.wandb_server.store.projects import project_by_id
 from local.wandb_server.store.run_files import list_run_files
@@ -162,7 +162,16 @@ class RunNode(RunStreams):
         after: str | None = None,
         order: str | None = None,
     ) -> dict[str, object]:
-        rows = made_by_run(self.workspace.database, self.record.id)
+        """What the run has logged and committed.
+
+        W&B's own SDK, 0.31.0, fails at a PENDING version here and asks for no filter
+        (`Run.logged_artifacts`): so W&B is believed to list none. A collection lists them.
+        """
+        rows = [
+            row
+            for row in made_by_run(self.workspace.database, self.record.id)
+            if row.state == COMMITTED
+        ]
         nodes = [artifact_nodes.ArtifactNode(self.workspace, row) for row in rows]
         return artifact_nodes.connect_artifacts(nodes, filters, order, Page(first, after))
 

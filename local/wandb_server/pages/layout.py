@@ -4,8 +4,12 @@ from datetime import UTC, datetime
 
 from local.wandb_server.pages.markup import Html, join, tag
 
-# Nothing is loaded from anywhere and no script runs, whatever a run has called itself.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# Nothing is loaded from anywhere and no script runs, whatever a run has called itself. No page
+# shows ours within it: somebody could be led to press a button that they do not see.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 
 KIB = 1024
 
@@ -31,8 +35,9 @@ pre { border: 1px solid var(--line); border-radius: 6px; padding: .6rem; overflo
 .alias { border: 1px solid var(--line); margin-right: .25rem; }
 .running, .PENDING { background: #2f6fde26; color: #2f6fde; }
 .finished, .COMMITTED { background: #1f9d5526; color: #1f9d55; }
-.failed, .crashed { background: #d6404026; color: #d64040; }
+.failed, .crashed, .killed { background: #d6404026; color: #d64040; }
 .preempting, .preempted, .pending { background: #c0770026; color: #c07700; }
+form { display: inline; margin-left: .8rem; }
 .curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1rem; }
 figure { border: 1px solid var(--line); border-radius: 6px; margin: 0; padding: .6rem; }
 figcaption { display: flex; justify-content: space-between; gap: .5rem; font-size: .9rem; }

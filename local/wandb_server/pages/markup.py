@@ -2,7 +2,7 @@
 
 from html import escape
 
-EMPTY = frozenset({"meta", "polyline", "circle", "line"})
+EMPTY = frozenset({"meta", "input", "polyline", "circle", "line"})
 
 
 class Html(str):
@@ -26,7 +26,7 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
         for key, value in attributes.items()
     )
     if name in EMPTY:
-        return Html(f"<{name}{written}>" if name == "meta" else f"<{name}{written}/>")
+        return Html(f"<{name}{written}>" if name in {"meta", "input"} else f"<{name}{written}/>")
     return Html(f"<{name}{written}>{join(*children)}</{name}>")
 
 

@@ -1,20 +1,25 @@
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from local.wandb_server.pages.layout import POLICY, page
 from local.wandb_server.pages.project_page import render_home, render_project
 from local.wandb_server.pages.run_page import render_run
+from local.wandb_server.pages.stop_button import is_pressed
+from local.wandb_server.storage import find_run_of
 from local.wandb_server.store.projects import find_project
 from local.wandb_server.store.records import Project
-from local.wandb_server.store.runs import find_run
+from local.wandb_server.store.runs import find_run, request_stop
 from local.wandb_server.workspace import Workspace
 
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
 
 
 class Pages:
-    """The pages need no key: they are read-only, and the server is heard on this machine alone."""
+    """The pages need no key: the server is heard on this machine alone.
+
+    They only read, but for the button that stops a run.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -24,6 +29,7 @@ class Pages:
             Route("/", self.home),
             Route("/{entity}/{project}", self.project),
             Route("/{entity}/{project}/runs/{run}", self.run),
+            Route("/{entity}/{project}/runs/{run}/stop", self.stop, methods=["POST"]),
         ]
 
     async def home(self, _: Request) -> Response:
@@ -43,6 +49,15 @@ class Pages:
         if run is None:
             return _missing("There is no such run here.")
         return _shown(render_run(self._workspace, project, run))
+
+    async def stop(self, request: Request) -> Response:
+        run = find_run_of(self._workspace, request)
+        if run is None:
+            return _missing("There is no such run here.")
+        if not await is_pressed(self._workspace, run, request):
+            return _shown(page("Refused", [("projects", "/")], "Press the run's own button."), 403)
+        request_stop(self._workspace.database, run.id)
+        return RedirectResponse(request.url.path.removesuffix("/stop"), 303)
 
     def _project(self, request: Request) -> Project | None:
         path = request.path_params

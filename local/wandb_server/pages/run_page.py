@@ -5,6 +5,7 @@ import json
 from local.wandb_server.pages.curves import curves_of, draw
 from local.wandb_server.pages.layout import alias, badge, moment, page, size
 from local.wandb_server.pages.markup import Html, facts, join, table, tag
+from local.wandb_server.pages.stop_button import stop_button
 from local.wandb_server.store import artifacts, collections, history
 from local.wandb_server.store.alerts import list_alerts
 from local.wandb_server.store.history import OUTPUT, parse_object
@@ -22,7 +23,7 @@ def render_run(workspace: Workspace, project: Project, run: Run) -> str:
     return page(
         run.display_name or run.name,
         [("projects", "/"), (f"{project.entity}/{project.name}", home)],
-        _facts(workspace, run, state),
+        _facts(workspace, project, run, state),
         _alerts(workspace, run),
         _section("Metrics", _curves(workspace, run)),
         _section("Checkpoints and other artifacts", _versions(workspace, run)),
@@ -47,11 +48,11 @@ def _alerts(workspace: Workspace, run: Run) -> Html:
     return _section("Alerts", table(["severity", "title", "at", "text"], rows)) if rows else join()
 
 
-def _facts(workspace: Workspace, run: Run, state: str) -> Html:
+def _facts(workspace: Workspace, project: Project, run: Run, state: str) -> Html:
     last = history.last_step(workspace.database, run.id)
     return facts(
         [
-            ("state", badge(state)),
+            ("state", join(badge(state), stop_button(workspace, project, run, state))),
             ("run id", run.name),
             ("last step", last if last >= 0 else None),
             ("exit code", run.exit_code),

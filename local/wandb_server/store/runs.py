@@ -10,6 +10,7 @@ from local.wandb_server.store.database import Database, Value
 from local.wandb_server.store.records import Run
 
 RUNNING, FINISHED, FAILED, CRASHED = "running", "finished", "failed", "crashed"
+KILLED = "killed"
 PREEMPTING, PREEMPTED = "preempting", "preempted"
 
 
@@ -88,8 +89,8 @@ def heartbeat(database: Database, run_id: int, now: float, *, preempting: bool =
 
 
 def end_run(database: Database, run: Run, exit_code: int, now: float) -> None:
-    """Exit code 0 is finished; any other is failed, or preempted when the run had said so."""
-    failed = PREEMPTED if run.preempting else FAILED
+    """Exit code 0 is finished; any other is failed, or why it was to be expected."""
+    failed = KILLED if run.stop_requested else PREEMPTED if run.preempting else FAILED
     database.write(
         "update runs set state = ?, exit_code = ?, heartbeat_at = ?, updated_at = ? where id = ?",
         *(FINISHED if exit_code == 0 else failed, exit_code, now, now, run.id),
@@ -97,7 +98,10 @@ def end_run(database: Database, run: Run, exit_code: int, now: float) -> None:
 
 
 def request_stop(database: Database, run_id: int) -> None:
-    database.write("update runs set stop_requested = 1 where id = ?", run_id)
+    """Ask the run's process to end; of a run that has ended nothing is asked."""
+    database.write(
+        "update runs set stop_requested = 1 where id = ? and state = ?", *(run_id, RUNNING)
+    )
 
 
 def delete_run(database: Database, run_id: int) -> None:

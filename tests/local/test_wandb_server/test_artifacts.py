@@ -230,6 +230,11 @@ def test_a_killed_upload_leaves_the_version_pending_and_latest_where_it_was(
     states = {edge["version"]: edge["node"]["state"] for edge in versions(server, project)}
     assert states == {"v1": "PENDING", "v0": "COMMITTED"}
     assert names(versions(server, project, COMMITTED)) == {"v0": ["latest"]}
+    script = """
+    (run,) = wandb.Api().runs(f"local/{given['project']}")
+    answer([one.name for one in run.logged_artifacts()])
+    """
+    assert client.ask(script, project=project) == ["c:v0"]
 
 
 def test_a_version_that_could_not_be_committed_keeps_its_number_and_the_next_try_gets_another(

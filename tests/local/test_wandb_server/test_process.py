@@ -117,7 +117,7 @@ def test_a_run_keeps_its_files_below_its_own_directory(server: LocalWandb, proje
 
 def test_a_foreign_host_name_is_refused(server: LocalWandb) -> None:
     status, _ = read(server.url, Host="evil.example")
-    assert status == 400
+    assert status == 403
 
 
 def test_storage_opens_only_to_the_address_that_was_signed(

@@ -114,6 +114,39 @@ def test_api_reads_history_summary_config_tags_and_files_as_logged(
     assert seen["file"] == "from the run"
 
 
+def test_keys_of_the_history_are_nested_with_dots_and_media_are_one_key(
+    client: Client, project: str
+) -> None:
+    script = """
+    run = wandb.init(project=given["project"])
+    run.log({"flat": 1, "eval": {"loss": 0.5, "by class": {"cat": 1, "dog": 2}}})
+    run.log({"flat": 2, "eval": {"loss": 0.25}, "page": wandb.Html("<p>")})
+    run.finish()
+    keys = wandb.Api().run(f"local/{given['project']}/{run.id}").history_keys
+    answer({
+        key: [one["typeCounts"], one["previousValue"]]
+        for key, one in keys["keys"].items()
+        if not key.startswith("_") and key != "page"
+    } | {"page": keys["keys"]["page"]["typeCounts"]})
+    """
+    assert client.ask(script, project=project) == {
+        "flat": [[{"type": "number", "count": 2}], 2],
+        "eval.loss": [[{"type": "number", "count": 2}], 0.25],
+        "eval.by class.cat": [[{"type": "number", "count": 1}], 1],
+        "eval.by class.dog": [[{"type": "number", "count": 1}], 2],
+        "page": [{"type": "html-file", "count": 1}],
+    }
+
+
+def test_the_sdks_own_check_of_a_server_finds_all_that_a_run_logged(client: Client) -> None:
+    """A part of `wandb verify`, which W&B wrote for those who host a server of their own."""
+    script = """
+    from wandb.sdk.verify import verify
+    answer(verify.check_run(wandb.Api()))
+    """
+    assert client.run(script).answers == [True]
+
+
 def test_two_clients_log_to_two_runs_at_the_same_time(
     client: Client, server: LocalWandb, project: str
 ) -> None:

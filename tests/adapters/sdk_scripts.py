@@ -1,0 +1,61 @@
+"""What trainings and people do by the real SDK; `given` and `answer` are the client's."""
+
+COMMIT = """
+run = wandb.init(project=given["project"], id=given["run"], resume="allow")
+for step in given["steps"]:
+    with open("model.ckpt", "w") as file:
+        file.write(str(step))
+    metadata = {} if step is None else {"step": step}
+    artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
+    artifact.add_file("model.ckpt")
+    run.log_artifact(artifact, aliases=given["aliases"]).wait()
+run.finish()
+"""
+START_UPLOAD = """
+run = wandb.init(project=given["project"], id=given["run"], resume="allow")
+with open("model.ckpt", "w") as file:
+    file.write("never committed")
+artifact = wandb.Artifact(given["collection"], type="model", metadata={"step": 999})
+artifact.add_file("model.ckpt")
+run.log_artifact(artifact)
+run.finish()
+"""
+# As transformers' callback does it (WandbCallback, WANDB_LOG_MODEL=checkpoint).
+HUGGING_FACE = """
+run = wandb.init(project=given["project"], id=given["run"], resume="allow")
+for metadata, aliases in (
+    ({"initial_model": True, "num_parameters": 7}, ["base_model"]),
+    ({"train/global_step": 20}, ["epoch_0.5", "checkpoint_global_step_30"]),
+    ({"train/global_step": 40, "final_model": True}, ["final_model"]),
+):
+    with open("weights", "w") as file:
+        file.write(aliases[0])
+    artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
+    artifact.add_file("weights")
+    run.log_artifact(artifact, aliases=aliases).wait()
+run.finish()
+"""
+LOG_TABLES = """
+run = wandb.init(project=given["project"], id=given["run"], resume="allow")
+for number in range(given["count"]):
+    with open("table", "w") as file:
+        file.write(str(number))
+    artifact = wandb.Artifact("table", type="run_table")
+    artifact.add_file("table")
+    run.log_artifact(artifact).wait()
+run.finish()
+"""
+BY_THE_SDK = """
+path = given["entity"] + "/" + given["project"] + "/" + given["collection"]
+answer([
+    {
+        "version": one.version,
+        "step": one.metadata.get("step"),
+        "digest": one.digest,
+        "aliases": sorted(one.aliases),
+        "state": one.state,
+        "run": one.logged_by().id,
+    }
+    for one in wandb.Api().artifacts("model", path)
+])
+"""

@@ -1,0 +1,214 @@
+"""The command line of a launch."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launching.account import LaunchError
+from launching.images import default_image
+from launching.spec import METRICS, REQUIREMENTS, TrainingSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from launching.account import Account
+
+_DEFAULT = "resilient-training"
+# The controller's secret has another name: a launch must not change the key that it works with.
+_SECRET = "resilient-training/wandb-api-key"  # noqa: S105 - the name of a secret
+
+
+def parser_for(environment: Mapping[str, str], description: str = "") -> argparse.ArgumentParser:
+    """The parser; W&B's own variables in `environment` are defaults."""
+    parser = argparse.ArgumentParser(
+        "launch.py", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _what_runs(parser.add_argument_group("what runs"), environment)
+    _machine(parser.add_argument_group("on what machine"))
+    _wandb(parser.add_argument_group("Weights & Biases"), environment)
+    _account(parser.add_argument_group("in the AWS account"))
+    _manner(parser.add_argument_group("how it is launched"))
+    return parser
+
+
+def _what_runs(group: argparse._ArgumentGroup, environment: Mapping[str, str]) -> None:
+    add = group.add_argument
+    add("--name", help="job name (default: digits-<UTC time>)")
+    add(
+        "--source",
+        type=Path,
+        default=Path(__file__).parents[1],
+        metavar="FOLDER",
+        help="folder with train.py (default: the example)",
+    )
+    add(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="uploaded as channel `data` (default: none, scikit-learn's small digits)",
+    )
+    add(
+        "--hyperparameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of train.py; repeatable",
+    )
+    add(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME=REGEX",
+        help="a value in the log, by the regex's one group; repeatable (default: train.py's)",
+    )
+    add(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the job, such as resilience:mode=observe; repeatable",
+    )
+    add("--image", metavar="URI", help="default: AWS's PyTorch training container for CPU")
+    add(
+        "--install",
+        action=argparse.BooleanOptionalAction,
+        help=f"the container installs the source's {REQUIREMENTS}, whose packages are pinned by "
+        "hash (default: yes, but not on AWS_ENDPOINT_URL)",
+        default="AWS_ENDPOINT_URL" not in environment,
+    )
+
+
+def _machine(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--instance-type", default="ml.m5.large", metavar="TYPE", help="default: %(default)s")
+    add(
+        "--max-runtime",
+        type=int,
+        default=24 * 3600,
+        metavar="SECONDS",
+        help="time limit of one attempt (default: a day)",
+    )
+    add("--spot", action="store_true", help="managed spot training")
+    add(
+        "--max-wait",
+        type=int,
+        default=48 * 3600,
+        metavar="SECONDS",
+        help="with --spot: limit of running and waiting for capacity (default: two days)",
+    )
+    add(
+        "--keep-alive",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="warm pool: keep the instance for a successor, at most an hour (default: no)",
+    )
+
+
+def _wandb(group: argparse._ArgumentGroup, environment: Mapping[str, str]) -> None:
+    add = group.add_argument
+    add(
+        "--entity",
+        default=environment.get("WANDB_ENTITY") or None,
+        metavar="NAME",
+        help="opts the job in from its start (default: WANDB_ENTITY)",
+    )
+    add(
+        "--project",
+        default=environment.get("WANDB_PROJECT") or "resilient-digits",
+        metavar="NAME",
+        help="default: WANDB_PROJECT, else resilient-digits",
+    )
+    add(
+        "--base-url",
+        default=environment.get("WANDB_BASE_URL") or "https://api.wandb.ai",
+        metavar="URL",
+        help="the W&B server (default: WANDB_BASE_URL, else https://api.wandb.ai)",
+    )
+    add(
+        "--wandb-key-file",
+        type=Path,
+        metavar="FILE",
+        help="the key (default: WANDB_API_KEY, else .env, else what the secret holds)",
+    )
+
+
+def _account(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--region", help="default: AWS_REGION, else the profile's")
+    add("--bucket", metavar="NAME", help="default: resilient-training-<account>-<region>")
+    add("--prefix", default=_DEFAULT, help="folder in the bucket (default: %(default)s)")
+    add(
+        "--role-name",
+        default=_DEFAULT,
+        metavar="NAME",
+        help="execution role (default: %(default)s). Created, or its policy rewritten for the "
+        "--bucket, --prefix, --secret-name and --job-prefix of this launch",
+    )
+    add(
+        "--job-prefix",
+        default="",
+        metavar="TEXT",
+        help="the role may tag only jobs whose names begin so (default: all)",
+    )
+    add(
+        "--secret-name",
+        default=_SECRET,
+        metavar="NAME",
+        help="the W&B key's place in Secrets Manager (default: %(default)s)",
+    )
+    add(
+        "--secret-kms-key",
+        metavar="ARN",
+        help="KMS key of your own that the secret is under (default: Secrets Manager's own)",
+    )
+    add(
+        "--replace-secret",
+        action="store_true",
+        help="where the secret holds another W&B key: put yours in its place, for everyone",
+    )
+
+
+def _manner(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--wait", action="store_true", help="follow the job to its end; exit 1 unless Completed")
+    add("--dry-run", action="store_true", help="print the request; create and upload nothing")
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    if wrong := [text for text in texts if "=" not in text]:
+        raise LaunchError(f"{option} {wrong[0]!r}: write NAME=VALUE")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def spec_for(options: argparse.Namespace, account: Account) -> TrainingSpec:
+    name = options.name or f"digits-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return TrainingSpec(
+        name=name,
+        role_arn=f"arn:{account.partition}:iam::{account.number}:role/{options.role_name}",
+        image=options.image or default_image(account),
+        source=options.source,
+        data=options.data,
+        home=f"{bucket_of(options, account)}/{options.prefix}",
+        entity=options.entity,
+        project=options.project,
+        base_url=options.base_url,
+        secret_name=options.secret_name,
+        instance_type=options.instance_type,
+        max_runtime=options.max_runtime,
+        spot=options.spot,
+        max_wait=options.max_wait,
+        keep_alive=options.keep_alive,
+        install=options.install,
+        hyperparameters=pairs(options.hyperparameter, "--hyperparameter"),
+        metrics=pairs(options.metric, "--metric") or METRICS,
+        tags=pairs(options.tag, "--tag"),
+        job_prefix=options.job_prefix,
+    )
+
+
+def bucket_of(options: argparse.Namespace, account: Account) -> str:
+    return options.bucket or f"{_DEFAULT}-{account.number}-{account.region}"

@@ -1,0 +1,101 @@
+"""One version in W&B, held from the moment it is looked up until its file is verified."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wandb.apis.public.runs import RunNotFoundError
+from wandb.sdk.lib.hashutil import md5_file_b64, xxh128_file_b64
+
+from resilient_training.job import CheckpointLoadError
+from resilient_training.metadata import FILE_NAME
+from resilient_training.resume import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import wandb
+    from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
+
+# A person writes the first, a training whose loss diverged the second.
+_SUSPECT = re.compile(r"suspect(-v\d+)?")
+_DIGEST_OF = {"MANIFEST_MD5": md5_file_b64, "MANIFEST_XXH128": xxh128_file_b64}
+
+
+@dataclass(frozen=True)
+class HeldArtifact:
+    """A version, and the run that asks for it: entity, project, id.
+
+    A name, an alias and a collection can mean another artifact a second later. `version` is what
+    was said at the lookup, and its digest is what the file is verified against.
+    """
+
+    artifact: wandb.Artifact
+    version: Version
+    run: tuple[str, str, str]
+
+    def is_of_run(self) -> bool:
+        try:
+            by = self.artifact.logged_by()
+        except RunNotFoundError:  # deleted since
+            return False
+        return by is not None and (by.entity, by.project, by.id) == self.run
+
+    def download(self, folder: Path) -> Path:
+        """Fetch the file and verify it against the digest that the version was looked up with."""
+        entry = self._entry()
+        try:
+            self.artifact.download(root=str(folder), skip_cache=True, path_prefix=FILE_NAME)
+        # KeyError: the SDK lists the files by name once more, and the name means others by now.
+        except (ValueError, KeyError) as error:
+            raise self._refused(str(error)) from error
+        path = folder / FILE_NAME
+        if not path.is_file():
+            raise self._refused(f"{FILE_NAME} did not come")
+        self._verify(entry, path)
+        return path
+
+    def _entry(self) -> ArtifactManifestEntry:
+        manifest = self.artifact.manifest
+        for entry in manifest.entries.values():
+            if entry.ref is not None:
+                raise self._refused(f"{entry.path} is a reference to {entry.ref}")
+        if manifest.digest() != self.version.digest:
+            why = f"its digest was {self.version.digest}, its files have {manifest.digest()}"
+            raise self._refused(why)
+        if FILE_NAME not in manifest.entries:
+            raise self._refused(f"the artifact has no file {FILE_NAME}")
+        return manifest.entries[FILE_NAME]
+
+    def _verify(self, entry: ArtifactManifestEntry, path: Path) -> None:
+        size = path.stat().st_size
+        if entry.size is not None and size != entry.size:
+            raise self._refused(f"{FILE_NAME} has {size} bytes, its manifest says {entry.size}")
+        digest = _DIGEST_OF[entry.digest_algorithm().name](path)
+        if digest != entry.digest:
+            raise self._refused(f"{FILE_NAME} has the digest {digest}, not {entry.digest}")
+
+    def _refused(self, why: str) -> CheckpointLoadError:
+        return CheckpointLoadError(self.version.name, why)
+
+
+def version_from(artifact: wandb.Artifact) -> Version:
+    """What W&B and the metadata say; whoever may write to the project writes the metadata."""
+    metadata: Mapping[str, Any] = artifact.metadata
+    step = metadata.get("step")
+    return Version(
+        name=artifact.version,
+        digest=artifact.digest,
+        step=step if type(step) is int else None,
+        sha256=_text(metadata.get("sha256")),
+        training_job=_text(metadata.get("training_job")),
+        suspect=any(_SUSPECT.fullmatch(alias) for alias in artifact.aliases),
+        seal=_text(metadata.get("seal")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
