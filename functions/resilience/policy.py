@@ -54,7 +54,9 @@ def decide(facts: Facts) -> Decision:
     ignored = _ignore(facts)
     if ignored is not None:
         return Decision(verdict=Verdict.IGNORE, reason=ignored, rule=str(ignored), facts=facts)
-    distrusted = _distrust(facts)
+    # What runs already is no longer to be distrusted: the record has to say so.
+    relaunched = facts.succession is Succession.OURS and facts.failure_class and facts.lineage
+    distrusted = None if relaunched else _distrust(facts)
     if distrusted is not None:
         reason, detail = distrusted
         return Decision(
@@ -244,7 +246,8 @@ def _nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | Non
         return case.verdict(Verdict.STOP, Reason.RUN_UNKNOWN, "choose")
     if choice.alias_missing and case.facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
-    had_one = bool(case.rejected) or case.lineage.started_from is not None
+    excluded = bool(case.rejected) or bool(case.facts.checkpoints)
+    had_one = excluded or case.lineage.started_from is not None
     if had_one or case.failure_class not in _MAY_RESTART:
         return case.verdict(Verdict.STOP, Reason.NO_CHECKPOINT, "choose")
     return None

@@ -28,6 +28,8 @@ PROVIDED = {
     "stack_mode": "ssm:GetParameter",
     "wandb_trust": "ssm:GetParameter",
 }
+# What an entry takes from the adapters that asks AWS for nothing: W&B's connections, a number.
+ASKS_NO_AWS = {"graphql", "LEAD_SECONDS"}
 
 
 def called_by(entry: str) -> set[str]:
@@ -35,7 +37,7 @@ def called_by(entry: str) -> set[str]:
     adapters = {name: node for path in _adapter_files() for name, node in _classes(path)}
     wanted = {method for record in FILLED[entry] for method in _port_methods(record)}
     calls: set[str] = set()
-    for name in _imported_adapters(entry):
+    for name in set(_imported_adapters(entry)) - ASKS_NO_AWS:
         if name in adapters:
             calls |= _calls(adapters[name], wanted)
         elif name in PROVIDED:

@@ -48,7 +48,7 @@ class Seen:
 
     @property
     def pending(self) -> int:
-        return len(self._pending - self._numbers)
+        return len(self._pending)
 
     def says_none_falsely(self) -> bool:
         """Whether there are versions of the runs, and not one that could be read is good."""
