@@ -150,7 +150,7 @@ def _account(group: argparse._ArgumentGroup) -> None:
         "--job-prefix",
         default="",
         metavar="TEXT",
-        help="the role may tag only jobs whose names begin so (default: all)",
+        help="the role may tag only jobs whose names begin so, in lower case (default: all)",
     )
     add(
         "--secret-name",
