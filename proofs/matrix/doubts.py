@@ -11,7 +11,7 @@ from proofs.matrix.steps import Step
 # Metrics that Create refuses to be given back make each launch two creates, and a fault hits one of
 # them. So they are flipped in a world of their own, whose faults hit the create that counts.
 EVERY_ONE = replace(every_one(), metrics_injected=KNOWN.metrics_injected)
-_SUCCESSION = frozenset({Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN, Step.PUBLISH})
+_SUCCESSION = frozenset({Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN})
 _SWEEP = frozenset({Step.COUNT_FAILURES, Step.FIND_PARENTS, Step.FIND_UNJUDGED, Step.FIND_WAITING})
 _CREATE = frozenset({Step.CREATE})
 # The calls whose outcome a belief can change.
@@ -21,7 +21,7 @@ _STEPS = {
     "describe-of-missing": frozenset({Step.DESCRIBE, Step.ADJUDICATE}),
     "tags-lag": _SUCCESSION,
     "search-refuses-not-exists": frozenset({Step.FIND_UNJUDGED}),
-    "past-schedules-refused": frozenset({Step.CREATE_SCHEDULE, Step.GET_SCHEDULE}),
+    "past-schedules-refused": frozenset({Step.CREATE_SCHEDULE}),
     "zero-counts-echoed": _CREATE,
     "sagemaker-tags-refused": _CREATE,
     "add-tags-modifies": _SWEEP,
