@@ -104,7 +104,7 @@ ABLATIONS = (
     Contestant("4 no walking back", seen=answering(_only_the_newest)),
     Contestant("5 late upload: unseen", seen=answering(_nothing_pending)),
     Contestant("the text: unseen", seen=describing(_without_text)),
-    Contestant("no back-off", policy=Policy(backoff_base_seconds=1, backoff_max_seconds=1)),
+    Contestant("back-off of 5 min at most", policy=Policy(backoff_max_seconds=300)),
     Contestant("no ceiling on failing", policy=Policy(max_failing=_NEVER)),
     Contestant("no ceiling on lost hours", policy=Policy(max_lost_seconds=_NEVER)),
     Contestant("no sweep", sweeps=False),
