@@ -20,10 +20,11 @@ def wait_for(case: Case, reason: Reason, rule: str) -> Decision:
 
 
 def wait_a_while(case: Case, reason: Reason, rule: str, seconds: int) -> Decision:
-    """Wait for a time of this order: between `seconds` and twice as long."""
+    """Wait between `seconds` and twice as long, and no longer than the policy's longest wait."""
     times = _so_far(case).times
-    drawn = round(_draw(f"{case.facts.job}/{times}") * seconds)
-    return _until(case, reason, rule, case.facts.observed_at + seconds + drawn)
+    least = min(seconds, case.facts.policy.backoff_max_seconds // 2)
+    drawn = round(_draw(f"{case.facts.job}/{times}") * least)
+    return _until(case, reason, rule, case.facts.observed_at + max(1, least + drawn))
 
 
 def _until(case: Case, reason: Reason, rule: str, due: int) -> Decision:

@@ -97,7 +97,7 @@ def _named_already(facts: Facts, world: World) -> Facts | None:
         return replace(facts, succession=succession)
     # SageMaker sends each event more than once, and a concurrent worker may have notified already.
     judged = tags.judged(world.jobs.tags(facts.job) or {})
-    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH
+    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH and facts.again is None
     return replace(facts, judged=judged) if recorded else None
 
 
@@ -150,17 +150,17 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 def _is_reported(decision: Decision, world: World) -> bool:
     """Whether just this was reported within the day, and could not be recorded."""
     try:
-        return world.waits.is_reminder_set(decision.facts.job, decision.reason)
+        return world.waits.is_reminder_set(decision.facts.job, decision.verdict)
     except Retry:
         return False  # rather twice than never
 
 
 def _remind(decision: Decision, world: World) -> None:
     """Have a schedule stand for "reported"; it brings the job back in a day."""
+    facts = decision.facts
     if reporting.notifies(decision):
-        job, due = decision.facts.job, decision.facts.observed_at + _REMINDER_SECONDS
         try:
-            world.waits.remind(job, decision.reason, due)
+            world.waits.remind(facts.job, decision.verdict, facts.observed_at + _REMINDER_SECONDS)
         except Retry:
             telemetry.not_scheduled(decision)
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import assert_never
 
 from resilience import checkpoints, tags
-from resilience.attempts import CONFIRMED, Case, measure
+from resilience.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
 from resilience.backoff import wait_a_while, wait_for
-from resilience.blame import Blame, refusal_of_the_start, why_not_started
-from resilience.decisions import Decision, Facts, Lookup, Reason, Succession, Verdict
-from resilience.failures import FailureClass
+from resilience.decisions import Decision, Facts, Lookup, Progress, Reason, Succession, Verdict
+from resilience.failures import Blame, FailureClass, says_nothing
 from resilience.resuming import launched, nothing_to_resume, successor
+from resilience.starts import refusal_of_the_start, why_not_started
 from resilience.trust import why_distrusted, why_ignored
+from resilience.writers import somebody_else_writes
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = 3
@@ -26,7 +27,9 @@ def decide(facts: Facts) -> Decision:
     ignored = why_ignored(facts)
     if ignored is not None:
         return Decision(verdict=Verdict.IGNORE, reason=ignored, rule=str(ignored), facts=facts)
-    distrusted = why_distrusted(facts)
+    # What runs already is no longer to be distrusted: the record has to say so.
+    relaunched = facts.succession is Succession.OURS and facts.failure_class and facts.lineage
+    distrusted = None if relaunched else why_distrusted(facts)
     if distrusted is not None:
         reason, detail = distrusted
         return Decision(
@@ -45,6 +48,7 @@ def decide(facts: Facts) -> Decision:
         or _not_started(case)
         or _unanswered(case)
         or _given_up(case)
+        or _in_use(case)
         or _went_on(case)
     )
 
@@ -56,6 +60,20 @@ def needs_checkpoints(facts: Facts) -> bool:
         and why_distrusted(facts) is None
         and facts.failure_class is not None
         and not facts.obstacles
+    )
+
+
+def needs_log(facts: Facts) -> bool:
+    """Whether the decision can depend on a failure class that the reason does not tell.
+
+    An attempt that never started, or advanced, is decided by that. Where W&B was not asked, or has
+    not answered, nobody knows whether it advanced, and no class matters.
+    """
+    return (
+        says_nothing(facts.failure_class, facts.failure_rule)
+        and facts.started
+        and checkpoints.progress(facts) is Progress.SAME
+        and not _uploads(facts)
     )
 
 
@@ -120,10 +138,15 @@ def _unanswered(case: Case) -> Decision | None:
         return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
     if facts.lookup is not Lookup.FOUND:
         return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
-    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
-    if facts.pending and not case.advanced and not late:
+    if _uploads(facts) and not case.advanced:
         return wait_a_while(case, Reason.UPLOAD_PENDING, "upload_pending", _UPLOAD_LOOK_SECONDS)
     return None
+
+
+def _uploads(facts: Facts) -> bool:
+    """Whether a version that the attempt made may still be on its way."""
+    late = facts.ended_at is None or facts.observed_at - facts.ended_at > _UPLOAD_SECONDS
+    return facts.pending > 0 and not late
 
 
 def _given_up(case: Case) -> Decision | None:
@@ -133,7 +156,7 @@ def _given_up(case: Case) -> Decision | None:
         detail = f"{ledger.unpaid} that did not pay for a successor, {policy.max_jobs} allowed"
         return case.verdict(Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", detail)
     if case.advanced:
-        return None
+        return _dead_again(case) if ledger.same >= _WALKED_BACK else None
     if ledger.lost_seconds > policy.max_lost_seconds:
         detail = f"{ledger.lost_seconds} s without a checkpoint, {policy.max_lost_seconds} allowed"
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_lost_seconds", detail)
@@ -143,14 +166,17 @@ def _given_up(case: Case) -> Decision | None:
 def _dead_again(case: Case) -> Decision | None:
     """A death that comes again: at the same place, or wherever."""
     policy, ledger, rule = case.facts.policy, case.ledger, case.facts.failure_rule
-    if case.blame is Blame.OUTSIDE:
+    if ledger.without_work >= policy.max_failing:
+        detail = f"{ledger.without_work} in a row, {policy.max_failing - 1} allowed"
+        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_failing", detail)
+    if case.blame in NO_EVIDENCE:
         return None
     if case.blame is Blame.LIMIT and ledger.same >= CONFIRMED:
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, rule)
     if ledger.same >= _WALKED_BACK:
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
-    if ledger.without_work >= policy.max_without_work:
-        detail = f"{ledger.without_work} in a row, {policy.max_without_work - 1} allowed"
+    if ledger.by_program >= policy.max_without_work:
+        detail = f"{ledger.by_program} in a row, {policy.max_without_work - 1} allowed"
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_without_work", detail)
     return None
 
@@ -170,6 +196,9 @@ def _held_back(case: Case) -> Decision | None:
     if case.advanced or not case.facts.started or _has_waited(case.facts):
         return None
     rule = case.facts.failure_rule
+    if case.blame is Blame.PERSON:
+        half = case.facts.policy.backoff_max_seconds // 2
+        return wait_a_while(case, Reason.ACCESS_DENIED, rule, half)
     if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
         return wait_for(case, Reason.FAILING_AGAIN, rule)
     if case.confirmed:
@@ -180,3 +209,13 @@ def _held_back(case: Case) -> Decision | None:
 def _has_waited(facts: Facts) -> bool:
     """Whether a wait stands on the job; one for an upload is over too soon to count."""
     return facts.judged is not None and facts.judged.reason != Reason.UPLOAD_PENDING
+
+
+def _in_use(case: Case) -> Decision | None:
+    """A run that somebody else writes to is left to them; a person may have continued it by hand.
+
+    Where the writer is our own successor, the controller finds it before it records the wait.
+    """
+    if not somebody_else_writes(case.facts):
+        return None
+    return wait_for(case, Reason.RUN_IN_USE, "heartbeat")

@@ -3,18 +3,28 @@
 from typing import assert_never
 
 from resilience import tags
-from resilience.decisions import Decision, Reason, Verdict
+from resilience.decisions import Decision, Progress, Reason, Verdict
 
 _DAY = 86_400
 # Waits that only a person can end are reported when they begin.
-_WAITS_FOR_A_PERSON = frozenset({Reason.WANDB_REFUSED, Reason.CREATE_DENIED, Reason.START_REFUSED})
+_WAITS_FOR_A_PERSON = frozenset(
+    {
+        Reason.WANDB_REFUSED,
+        Reason.CREATE_DENIED,
+        Reason.START_REFUSED,
+        Reason.ACCESS_DENIED,
+        Reason.RUN_IN_USE,
+    }
+)
 
 
 def notifies(decision: Decision) -> bool:
     """Whether a person is notified: of what is final or new at once, of a wait once a day."""
     match decision.verdict:
-        case Verdict.RELAUNCH | Verdict.STOP:
+        case Verdict.STOP:
             return True
+        case Verdict.RELAUNCH:
+            return not _tries_again(decision)
         case Verdict.WAIT:
             return _needs_a_person_now(decision) or _a_day_ends(decision)
         case Verdict.IGNORE:
@@ -23,10 +33,24 @@ def notifies(decision: Decision) -> bool:
             assert_never(decision.verdict)
 
 
+def _tries_again(decision: Decision) -> bool:
+    """Whether this is one more try within a wait, of which the wait itself is reported."""
+    lineage = decision.facts.lineage
+    waits = lineage is not None and lineage.waiting is not None
+    return waits and decision.progress is not Progress.ADVANCED
+
+
 def _needs_a_person_now(decision: Decision) -> bool:
+    if decision.reason not in _WAITS_FOR_A_PERSON:
+        return False
     judged = decision.facts.judged
-    begins = judged is None or judged.reason != decision.reason
-    return begins and decision.reason in _WAITS_FOR_A_PERSON
+    return judged.reason != decision.reason if judged else not _goes_on(decision)
+
+
+def _goes_on(decision: Decision) -> bool:
+    """Whether the attempt before this one waited already."""
+    lineage = decision.facts.lineage
+    return lineage is not None and lineage.waiting is not None and lineage.waiting.times > 0
 
 
 def _a_day_ends(decision: Decision) -> bool:

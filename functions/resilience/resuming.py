@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from resilience import checkpoints, tags
-from resilience.attempts import Case
-from resilience.blame import Blame
+from resilience.attempts import NO_EVIDENCE, Case
 from resilience.decisions import (
     Checkpoint,
     Decision,
@@ -77,7 +76,7 @@ def successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Succ
     attempt = case.lineage.attempt + 1
     # A wait goes on over attempts that never started, or failed of something outside, until one
     # has done work: the back-off goes on growing.
-    goes_on = not case.advanced and (not case.facts.started or case.blame is Blame.OUTSIDE)
+    goes_on = not case.advanced and (not case.facts.started or case.blame in NO_EVIDENCE)
     waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
         name=tags.successor_name(case.lineage.root, attempt),

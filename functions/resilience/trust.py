@@ -60,7 +60,7 @@ def why_distrusted(facts: Facts) -> tuple[Reason, str] | None:
 
 def _too_old(facts: Facts) -> tuple[Reason, str] | None:
     """Nobody expects a job of long ago to come back by itself. A wait knows how long it lasts."""
-    if facts.ended_at is None or facts.judged is not None:
+    if facts.ended_at is None or facts.judged is not None or facts.again is not None:
         return None
     age, most = facts.observed_at - facts.ended_at, facts.policy.max_age_days
     if age <= most * _DAY:

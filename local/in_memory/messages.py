@@ -14,18 +14,18 @@ class InMemorySchedules:
     """Fulfils ports.Waits."""
 
     now: Callable[[], int]
-    due: dict[tuple[str, int | str], int] = field(default_factory=dict)
+    due: dict[tuple[str, int | str], int] = field(default_factory=dict)  # by time or verdict
     account: str = ACCOUNT
     region: str = REGION
 
     def schedule(self, job: str, times: int, due: int) -> None:
         self.due.setdefault((job, times), max(due, self.now() + LEAD_SECONDS))
 
-    def is_reminder_set(self, job: str, of: str) -> bool:
-        return (job, of) in self.due
+    def is_reminder_set(self, job: str, verdict: str) -> bool:
+        return (job, verdict) in self.due
 
-    def remind(self, job: str, of: str, due: int) -> None:
-        self.due.setdefault((job, of), due)
+    def remind(self, job: str, verdict: str, due: int) -> None:
+        self.due.setdefault((job, verdict), due)
 
     def fire(self, now: int) -> tuple[str, ...]:
         """Take out what is due; the messages that the queue gets for it."""

@@ -27,9 +27,11 @@ _WITH_A_SWEEP = frozenset(
 _OF_A_NAME_IN_USE = frozenset({Step.ADJUDICATE, Step.LOOK_AGAIN})
 _TO_LAUNCH_OR_HOLD = _OF_A_NAME_IN_USE | {
     Step.CREATE,
-    Step.CREATE_SCHEDULE,
     Step.GET_SCHEDULE,
     Step.PUBLISH,
+    Step.REMIND,
+    Step.CREATE_SCHEDULE,
+    Step.LOOK_TWICE,
 }
 
 

@@ -22,9 +22,11 @@ _MEET_AT = frozenset(
         Step.CREATE,
         Step.ADJUDICATE,
         Step.LOOK_AGAIN,
-        Step.CREATE_SCHEDULE,
         Step.GET_SCHEDULE,
         Step.ADD_TAGS,
+        Step.REMIND,
+        Step.CREATE_SCHEDULE,
+        Step.LOOK_TWICE,
     }
 )
 _LONGEST = 40  # legs; no way of one message has so many

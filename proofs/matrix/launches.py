@@ -10,10 +10,11 @@ from local.doubts import unechoed
 from proofs.matrix.line import Act, Call
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import Step
+from resilience.failures import FailureClass
 
 _WARM_SECONDS = 60  # how long a mode that was read may be acted on
 _NOT_CARRIED = frozenset({"TrainingJobName", "Environment", "Tags"})
-_UNCOUNTED = frozenset({"no-progress", "at-checkpoint", "seen"})
+_CLASSES = frozenset(map(str, FailureClass))
 
 
 def one_successor(record: Record) -> Iterator[str]:
@@ -58,7 +59,7 @@ def fresh_terminal(record: Record) -> Iterator[str]:
 
 
 def budget_counts(record: Record) -> Iterator[str]:
-    """I3: each relaunch is counted, and no count goes down."""
+    """I3: an attempt that trained is counted, one that never did is not; no count goes down."""
     own: dict[str, dict[str, str]] = {}
     for call in record.calls(Step.CREATE):
         tags = tags_of(call)
@@ -68,13 +69,22 @@ def budget_counts(record: Record) -> Iterator[str]:
         attempt = int(parent.get("resilience:attempt", "1")) + 1
         if int(tags["resilience:attempt"]) != attempt:
             yield f"attempt {tags['resilience:attempt']} follows on {attempt - 1}"
-        if after.total() != before.total() + 1 or before - after:
-            yield f"ledger {dict(before)} became {dict(after)}"
+        began = _began(record, call)
+        if after.total() != before.total() + began or before - after:
+            how = "an attempt that trained" if began else "an attempt that never trained"
+            yield f"after {how} ledger {dict(before)} became {dict(after)}"
+
+
+def _began(record: Record, create: Call) -> bool:
+    """Whether the parent had ever trained, as the delivery that launched was shown."""
+    looks = list(record.seen(create.delivery, Step.DESCRIBE, create.place))
+    return bool(looks) and "TrainingStartTime" in (looks[-1].answer or {})
 
 
 def _ends(ledger: str) -> Counter[str]:
+    """How many attempts ended so, by failure class; a ledger holds other words as well."""
     words = (word.partition("=") for word in ledger.split())
-    return Counter({name: int(count) for name, _, count in words if name not in _UNCOUNTED})
+    return Counter({name: int(count) for name, _, count in words if name in _CLASSES})
 
 
 def newest_checkpoint(record: Record) -> Iterator[str]:

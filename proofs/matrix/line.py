@@ -1,14 +1,17 @@
 """The line between the controller and the services: it fails where it is told to, and remembers."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from threading import Lock, local
 from typing import Any
 
 from local.in_memory import Clock
-from proofs.matrix.account import Account, Refused
+from proofs.matrix.account import Account
 from proofs.matrix.faults import CLOCK_JUMPS, Crash, Fault, NoAnswer, refusal
-from proofs.matrix.steps import Step, step_of
+from proofs.matrix.resources import Refused
+from proofs.matrix.steps import SoFar, Step, step_of
 
 GARBAGE = "<html>no such page"
 
@@ -90,18 +93,34 @@ class Plan:
 
 
 @dataclass(slots=True)
+class Outage:
+    """A service that is down: whoever calls these steps, it fails, until the clock says so."""
+
+    steps: frozenset[Step]
+    fault: Fault
+    clock: Clock
+    until: float = inf
+    attempts: int = 0
+
+    def hits(self, delivery: Delivery, step: Step, call: str) -> bool:  # noqa: ARG002 — as Plan
+        hit = step in self.steps and self.clock() < self.until
+        self.attempts += hit
+        return hit
+
+
+@dataclass(slots=True)
 class Line:
     """Takes each request to the account, unless a plan has it fail."""
 
     account: Account
     clock: Clock
-    plans: list[Plan] = field(default_factory=list)
+    plans: list[Plan | Outage] = field(default_factory=list)
     history: list[Call | Act | Taken] = field(default_factory=list)
     skew: int = 0  # of the functions' clock
     late: list[Callable[[], None]] = field(default_factory=list)
     on_request: list[Callable[[Delivery, Step], None]] = field(default_factory=list)
     on_effect: list[Callable[[Call], None]] = field(default_factory=list)
-    _launched: set[int] = field(default_factory=set)  # deliveries that asked for a successor
+    _so_far: defaultdict[int, SoFar] = field(default_factory=lambda: defaultdict(SoFar))
     _one_at_a_time: Lock = field(default_factory=Lock)
     _who: local = field(default_factory=local)
 
@@ -117,10 +136,9 @@ class Line:
     def send(self, operation: str, asked: Mapping[str, Any], call: str) -> Mapping[str, Any] | str:
         """Answer one request; a text is an answer that nobody can read."""
         delivery = self.delivery
-        launched = delivery.number in self._launched
-        step = step_of(operation, asked, about=delivery.job, launched=launched)
-        if step is Step.CREATE:
-            self._launched.add(delivery.number)
+        so_far = self._so_far[delivery.number]
+        step = step_of(operation, asked, delivery.job, so_far)
+        so_far.note(step)
         for told in self.on_request:
             told(delivery, step)
         plan = next((one for one in self.plans if one.hits(delivery, step, call)), None)
@@ -162,7 +180,7 @@ class Line:
         return call
 
     def _fail(
-        self, plan: Plan, operation: str, asked: Mapping[str, Any], step: Step
+        self, plan: Plan | Outage, operation: str, asked: Mapping[str, Any], step: Step
     ) -> Mapping[str, Any] | str:
         refused = refusal(plan.fault, step)
         if refused is not None:
@@ -186,7 +204,7 @@ class Line:
                 return self._fail_after(plan, operation, asked, step)
 
     def _fail_after(
-        self, plan: Plan, operation: str, asked: Mapping[str, Any], step: Step
+        self, plan: Plan | Outage, operation: str, asked: Mapping[str, Any], step: Step
     ) -> Mapping[str, Any] | str:
         """Have the effect, and then fail."""
         answer = self._do(operation, asked, step)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from local.replaying.log_line import redecide
@@ -110,8 +111,16 @@ def verdict_is_true(record: Record) -> Iterator[str]:
         verdict = tags.get("resilience:verdict")
         if verdict == "RELAUNCH" and name not in made:
             yield f"{name} is said to be relaunched, and was not"
-        if verdict in {"STOP", "WAIT"} and name in made:
+        if verdict in {"STOP", "WAIT"} and name in made and not _held_too_early(record, name):
             yield f"{name} is said to {verdict}, and was relaunched"
+
+
+def _held_too_early(record: Record, job: str) -> bool:
+    """Whether the job was held back while a create that nobody waited for was under way (A3)."""
+    creates = [one for one in record.calls(Step.CREATE) if tags_of(one)["resilience:parent"] == job]
+    verdicts = (call.place for call in record.calls(Step.ADD_TAGS) if _job_of(call) == job)
+    late = all(one.late for one in creates)
+    return "I12" in record.forgiven and late and min(verdicts, default=inf) < creates[0].place
 
 
 def told_of(record: Record) -> Iterator[str]:

@@ -212,7 +212,6 @@ def _end_successor(stage: Stage, call: Call, *, stopped: bool) -> None:
     if stopped:
         told.stop(stage, name)
     else:
-        stage.account.commit(300, told.RUN)
         told.fail(stage, job=name)
     stage.queue.send(told.event(stage, name))
 

@@ -1,6 +1,7 @@
 """The remote calls of the controller, named by what they are for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,10 +18,12 @@ class Step(StrEnum):
     CREATE = "create the successor"
     ADJUDICATE = "describe the successor"
     LOOK_AGAIN = "list the job's tags again"
-    CREATE_SCHEDULE = "create the schedule"
-    GET_SCHEDULE = "get the schedule"
+    GET_SCHEDULE = "ask for a reminder"
     PUBLISH = "notify"
     ADD_TAGS = "tag the verdict"
+    REMIND = "schedule a reminder"
+    CREATE_SCHEDULE = "schedule the next look"
+    LOOK_TWICE = "describe the successor, once tagged"
     QUARANTINE = "set the message aside"
     READ_SWITCH = "sweep: read the mode"
     COUNT_FAILURES = "sweep: count failures"
@@ -47,9 +50,10 @@ OF_THE_SWEEP = frozenset(
 WRITES = frozenset(
     {
         Step.CREATE,
-        Step.CREATE_SCHEDULE,
         Step.PUBLISH,
         Step.ADD_TAGS,
+        Step.REMIND,
+        Step.CREATE_SCHEDULE,
         Step.QUARANTINE,
         Step.ASK_TO_CHECK,
         Step.SWITCH_OFF,
@@ -60,7 +64,6 @@ _BY_OPERATION = {
     "CreateTrainingJob": Step.CREATE,
     "AddTags": Step.ADD_TAGS,
     "GetSecretValue": Step.READ_KEY,
-    "CreateSchedule": Step.CREATE_SCHEDULE,
     "GetSchedule": Step.GET_SCHEDULE,
     "SendMessage": Step.QUARANTINE,
     "SendMessageBatch": Step.ASK_TO_CHECK,
@@ -69,29 +72,52 @@ _BY_OPERATION = {
 }
 
 
-def step_of(operation: str, asked: Mapping[str, Any], *, about: str | None, launched: bool) -> Step:
-    """Name a request.
+@dataclass(slots=True)
+class SoFar:
+    """What a delivery has asked for already."""
 
-    `about` is the job that the message names, None for the sweep; `launched`, whether this delivery
-    has asked for a successor already.
-    """
+    launched: bool = False
+    tagged: bool = False
+
+    def note(self, step: Step) -> None:
+        self.launched |= step is Step.CREATE
+        self.tagged |= step is Step.ADD_TAGS
+
+
+def step_of(  # noqa: PLR0911 — one line per operation reads best
+    operation: str, asked: Mapping[str, Any], about: str | None, so_far: SoFar
+) -> Step:
+    """Name a request; `about` is the job that the message names, None for the sweep."""
     match operation:
         case "GetParameter":
             return Step.READ_SWITCH if about is None else Step.READ_MODE
         case "Publish":
             return Step.TELL_OF_BREAKER if about is None else Step.PUBLISH
         case "DescribeTrainingJob":
-            return Step.DESCRIBE if asked["TrainingJobName"] == about else Step.ADJUDICATE
+            return _describe(asked, about, so_far)
         case "ListTags":
-            return _list_tags(asked, launched=launched)
+            return _list_tags(asked, so_far)
+        case "CreateSchedule":
+            return Step.REMIND if _is_of_a_reminder(asked["Name"]) else Step.CREATE_SCHEDULE
         case "Search":
             return _search(asked)
         case _:
             return _BY_OPERATION[operation]
 
 
-def _list_tags(asked: Mapping[str, Any], *, launched: bool) -> Step:
-    if launched:
+def _describe(asked: Mapping[str, Any], about: str | None, so_far: SoFar) -> Step:
+    if asked["TrainingJobName"] == about:
+        return Step.DESCRIBE
+    return Step.LOOK_TWICE if so_far.tagged else Step.ADJUDICATE
+
+
+def _is_of_a_reminder(schedule: str) -> bool:
+    """Whether it is a reminder's: a schedule's name is the job's, a number and a hash."""
+    return schedule.rsplit("-", 2)[1] == "0"
+
+
+def _list_tags(asked: Mapping[str, Any], so_far: SoFar) -> Step:
+    if so_far.launched:
         return Step.LOOK_AGAIN
     return Step.LIST_MORE_TAGS if "NextToken" in asked else Step.LIST_TAGS
 

@@ -9,7 +9,7 @@ from local.in_memory import ACCOUNT, REGION
 from proofs.matrix.account import JOB_ARN
 from proofs.matrix.deployment import IMAGE, ROLE
 from proofs.matrix.faults import Fault
-from proofs.matrix.line import Plan
+from proofs.matrix.line import Outage, Plan
 from proofs.matrix.queue import VISIBILITY
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
@@ -17,6 +17,7 @@ from proofs.matrix.subject import subject, tags_of_aws
 from resilience import events
 
 JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
+_BEFORE = "night-0"  # a person went on from its checkpoint, in its W&B run
 TAGS = {
     "WANDB_ENTITY": "example-team",
     "WANDB_PROJECT": "vision",
@@ -36,17 +37,18 @@ class Story(StrEnum):
     RELAUNCH = "a GPU fails"
     RELAUNCHED = "a GPU fails, and an earlier try died after its create"
     WAIT = "no capacity"
-    SCHEDULED = "no capacity, and an earlier try died after its schedule"
+    UNRECORDED = "a GPU fails, and its tags cannot be written"
     MALFORMED = "a message that nobody can read"
     FLEET = "many relaunched jobs fail at once"
 
 
-EARLIER_DEATH = {Story.RELAUNCHED: Step.CREATE, Story.SCHEDULED: Step.CREATE_SCHEDULE}
+EARLIER_DEATH = {Story.RELAUNCHED: Step.CREATE}
 _OF_STEP = {
     Step.ADJUDICATE: Story.RELAUNCHED,
     Step.LOOK_AGAIN: Story.RELAUNCHED,
+    Step.REMIND: Story.UNRECORDED,
     Step.CREATE_SCHEDULE: Story.WAIT,
-    Step.GET_SCHEDULE: Story.SCHEDULED,
+    Step.LOOK_TWICE: Story.WAIT,
     Step.QUARANTINE: Story.MALFORMED,
     Step.FIND_PARENTS: Story.FLEET,
     Step.SWITCH_OFF: Story.FLEET,
@@ -64,7 +66,7 @@ def process_of(step: Step) -> str:
 
 
 def train(stage: Stage) -> None:
-    """Have a training job that has saved twice, and a contract's tags that it wrote itself."""
+    """Have a training job that waits for its instances, and a contract's tags."""
     described: dict[str, Any] = {
         "CreationTime": stage.clock() - _TRAINED_FOR,
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
@@ -81,18 +83,30 @@ def train(stage: Stage) -> None:
         "RetryStrategy": {"MaximumRetryAttempts": 2},
         "EnableManagedSpotTraining": False,
         "TrainingJobStatus": "InProgress",
-        "SecondaryStatus": "Training",
+        "SecondaryStatus": "Starting",
         **subject(stage.doubts),
     }
     stage.account.put(JOB, described, tags_of_aws(stage.doubts))
     stage.account.tag(JOB, TAGS)
-    for step in (100, 200):
-        stage.account.commit(step, RUN)
+    stage.account.commit(100, RUN, _BEFORE)
 
 
-def fail(stage: Stage, story: Story = Story.RELAUNCH, job: str = JOB) -> None:
-    cause = _CAPACITY if story in {Story.WAIT, Story.SCHEDULED} else _GPU
+def fail(
+    stage: Stage, story: Story = Story.RELAUNCH, job: str = JOB, *, saved: bool = True
+) -> None:
+    """Have a job never come by its instances, or train and then lose its GPU."""
+    cause = _CAPACITY
+    if story is not Story.WAIT:
+        cause = _GPU
+        work(stage, job, saved=saved)
     stage.account.end(job, "Failed", "Failed", f"{cause} {stage.canaries['reason']}")
+
+
+def work(stage: Stage, job: str, *, saved: bool = True) -> None:
+    """Have a job train since it was made, and save a step that nobody had reached."""
+    stage.account.begin(job)
+    if saved:
+        stage.account.commit(100 * (len(stage.account.versions.now) + 1), RUN, job)
 
 
 def stop(stage: Stage, job: str) -> None:
@@ -132,7 +146,10 @@ def message(stage: Stage, story: Story, number: int = 1) -> str:
 
 
 def earlier_try(stage: Stage, story: Story) -> None:
-    """A worker took the message, had one effect, and died before it could say so."""
+    """A worker took the message, had one effect, and died before it could record it."""
+    if story is Story.UNRECORDED:
+        down = frozenset({Step.ADD_TAGS})
+        stage.line.plans.append(Outage(down, Fault.SERVER_ERROR, stage.clock))
     step = EARLIER_DEATH.get(story)
     if step is None:
         return

@@ -13,6 +13,13 @@ for step in given["steps"]:
     run.log_artifact(artifact, aliases=given["aliases"]).wait()
 run.finish()
 """
+BEGIN = """
+wandb.init(project=given["project"], id=given["run"], resume="allow").log({"loss": 1})
+"""
+FINISH = """
+answer(wandb.run.id)
+wandb.run.finish()
+"""
 START_UPLOAD = """
 run = wandb.init(project=given["project"], id=given["run"], resume="allow")
 with open("model.ckpt", "w") as file:

@@ -3,10 +3,9 @@
 from itertools import count
 
 import pytest
-import resilience.recovery
 
 import resilience.sweeping
-from resilience import tags
+from resilience import controller, tags
 from resilience.decisions import Succession
 
 
@@ -16,7 +15,7 @@ def names_that_count(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_adjudication(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(resilience.recovery, "_succession", lambda *_: Succession.FOREIGN)
+    patch.setattr(controller, "_succession", lambda *_: Succession.FOREIGN)
 
 
 def no_sweep(patch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """The matrix notices when an element of the protocol is taken out of the controller."""
 
 import pytest
-import resilience.recovery
 
 from proofs.matrix.cells import judge
 from proofs.matrix.faults import Fault
@@ -9,6 +8,7 @@ from proofs.matrix.run import Cell
 from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
 from proofs.matrix.steps import Step
+from resilience import controller
 from resilience.decisions import Succession
 from tests.matrix import elements
 
@@ -37,7 +37,7 @@ def test_a_name_in_use_that_is_taken_for_ours_unasked_hides_what_is_not(
 def test_without_a_question_after_the_tag_a_stop_hides_a_relaunch(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    monkeypatch.setattr(resilience.recovery, "_succession", lambda *_: Succession.UNKNOWN)
+    monkeypatch.setattr(controller, "_succession", lambda *_: Succession.UNKNOWN)
     cell = Cell(Step.CREATE, Fault.BAD_REQUEST, Situation.CONCURRENT)
     assert "I12" in violated(cell, connections)
 

@@ -55,6 +55,9 @@ class _Context:
     memory_limit_in_mb: int = 512
     aws_request_id: str = "a-request"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
 
 @dataclass
 class Scene:

@@ -3,7 +3,6 @@
 from dataclasses import fields, replace
 
 from resilience import policy
-from resilience.blame import Blame, blamed
 from resilience.decisions import (
     Checkpoint,
     CheckpointRequest,
@@ -20,7 +19,7 @@ from resilience.decisions import (
     Verdict,
     Waiting,
 )
-from resilience.failures import FailureClass
+from resilience.failures import Blame, FailureClass, row
 
 NOW = 1_800_000_000
 RUN = "r1"
@@ -75,9 +74,11 @@ def attempt(
 
 PLACE = "35a9cec8"  # of step 10 and the signature of `ended`
 TRAINED = [one for one in FailureClass if one is not FailureClass.STOPPED_BY_USER]
-PROGRAM = [one for one in TRAINED if blamed(one) is Blame.PROGRAM]
-OUTSIDE = [one for one in TRAINED if blamed(one) is Blame.OUTSIDE]
-LIMIT = [one for one in TRAINED if blamed(one) is Blame.LIMIT]
+PROGRAM = [one for one in TRAINED if row(one).blame is Blame.PROGRAM]
+OUTSIDE = [one for one in TRAINED if row(one).blame is Blame.OUTSIDE]
+LIMIT = [one for one in TRAINED if row(one).blame is Blame.LIMIT]
+# Those that go on or stop at once; a missing right waits for a person.
+AT_ONCE = [*PROGRAM, *OUTSIDE, *LIMIT]
 
 FIRST = Lineage(root="root", attempt=1)
 
@@ -107,6 +108,7 @@ def ended(
         owner=None,
         lineage=lineage,
         judged=None,
+        again=None,
         failure_class=failure_class,
         failure_rule="completed" if failure_class is None else "some_rule",
         checkpoint_load_error=False,

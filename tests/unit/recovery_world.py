@@ -262,7 +262,7 @@ def time_passes(world: InMemoryWorld, seconds: int) -> None:
     """So much later: what was scheduled has come, a sweep has run, and all of it is taken up."""
     world.clock.pass_by(seconds)
     bodies = world.schedules.fire(world.clock())
-    sweep(world.fleet(), SWEEP, world.clock())
+    sweep(world.fleet(), SWEEP, world.clock(), lambda: 60.0)
     asked, world.queue.bodies = world.queue.bodies, []
     for body in (*bodies, *asked):
         deliver_until_quiet(world, hint_of(body, world))

@@ -126,6 +126,7 @@ ANY_FACTS = st.builds(
     owner=mostly(None, st.just("AWSBatch")),
     lineage=mostly(None, LINEAGES) | LINEAGES,
     judged=mostly(None, JUDGED),
+    again=mostly(None, st.just("0a1b2c3d")),
     failure_class=st.none() | CLASSES | CLASSES | CLASSES,
     failure_rule=st.sampled_from(["some_rule", LOSS_DIVERGED]),
     checkpoint_load_error=st.booleans(),
@@ -136,6 +137,7 @@ ANY_FACTS = st.builds(
     elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),
     policy=POLICIES,
+    heartbeat_at=mostly(None, INSTANTS),
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
     refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
 )
@@ -161,6 +163,7 @@ FAILED_FACTS = st.builds(
     elsewhere=st.just(()),
     obstacles=st.just(()),
     policy=st.just(Policy()),
+    heartbeat_at=mostly(None, st.integers(NOW - 400, NOW)),
     succession=st.just(Succession.UNKNOWN),
     refusal=st.none() | st.none() | st.tuples(CLASSES, st.just("some_rule")),
 )

@@ -7,9 +7,8 @@ from hypothesis import given
 
 from resilience import attempts
 from resilience.attempts import Case
-from resilience.blame import Blame, blamed
 from resilience.decisions import Checkpoint, Facts, Ledger, Lineage, Lookup, Progress
-from resilience.failures import FailureClass
+from resilience.failures import Blame, FailureClass, row
 from tests.unit.lineages import FIRST, V1, V2, attempt, checkpoint, ended
 from tests.unit.strategies import FAILED_FACTS
 
@@ -17,9 +16,9 @@ INFRASTRUCTURE, USER_CODE = FailureClass.INFRASTRUCTURE, FailureClass.USER_CODE
 TIMEOUT = FailureClass.TIMEOUT
 HOUR = 3600
 PLACE = "35a9cec8"  # of step 10 and the signature that tests give
-PROGRAM = [one for one in FailureClass if blamed(one) is Blame.PROGRAM]
-OUTSIDE = [one for one in FailureClass if blamed(one) is Blame.OUTSIDE]
-LIMIT = [one for one in FailureClass if blamed(one) is Blame.LIMIT]
+PROGRAM = [one for one in FailureClass if row(one).blame is Blame.PROGRAM]
+OUTSIDE = [one for one in FailureClass if row(one).blame is Blame.OUTSIDE]
+LIMIT = [one for one in FailureClass if row(one).blame is Blame.LIMIT]
 SPENT = attempt(
     5,
     ends=(("timeout", 1), ("user_code", 2)),
@@ -93,7 +92,11 @@ def test_what_dies_of_the_outside_has_lost_its_time_and_proves_nothing(
 ) -> None:
     after = measured(failure_class, V1, seconds=50).ledger
     assert replace(after, ends=SPENT.ledger.ends) == replace(
-        SPENT.ledger, unpaid=4, lost_seconds=750
+        SPENT.ledger,
+        unpaid=4,
+        lost_seconds=750,
+        without_work=SPENT.ledger.without_work + 1,
+        by_program=0,
     )
 
 
@@ -274,7 +277,7 @@ def test_the_outside_changes_nothing_but_what_it_cost(facts: Facts) -> None:
     if case.advanced:
         return
     assert (case.ledger.same, case.ledger.place) == (lineage.ledger.same, lineage.ledger.place)
-    assert case.ledger.without_work == lineage.ledger.without_work
+    assert case.ledger.by_program in (0, lineage.ledger.by_program)
     barred = {one.version for one in facts.checkpoints if "suspect" in one.aliases}
     if not facts.checkpoint_load_error:
         assert set(case.rejected) - set(lineage.rejected) <= barred

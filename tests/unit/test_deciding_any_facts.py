@@ -5,10 +5,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 from resilience import policy, reporting
-from resilience.blame import Blame, blamed
-from resilience.decisions import Facts, Lookup, Mode, Progress, Reason, Verdict
-from resilience.failures import FailureClass
-from tests.unit.lineages import outcome
+from resilience.decisions import Facts, Lookup, Mode, Progress, Reason, Succession, Verdict
+from resilience.failures import Blame, FailureClass, row
+from tests.unit.lineages import NOW, outcome
 from tests.unit.strategies import FACTS, FAILED_FACTS
 
 RELAUNCH, WAIT, STOP, IGNORE = Verdict
@@ -24,7 +23,7 @@ def test_every_combination_of_facts_has_one_decision_and_always_the_same(facts: 
     assert (decision.due is not None) is (decision.verdict is WAIT)
     assert (decision.waiting is not None) is (decision.verdict is WAIT)
     assert reporting.what_comes_next(decision)
-    assert reporting.notifies(decision) or decision.verdict in {WAIT, IGNORE}
+    assert reporting.notifies(decision) or decision.verdict is not STOP
     if decision.due is not None:
         assert decision.due > facts.observed_at
     if decision.successor is not None and facts.lineage is not None:
@@ -44,9 +43,16 @@ def test_nothing_is_launched_or_awaited_but_for_an_ended_allowed_job_of_nobody_e
         assert facts.status in {"Completed", "Failed", "Stopped"}
         assert facts.project_allowed
         assert facts.owner is None
-        assert facts.contradictions == ()
+        assert facts.contradictions == () or facts.succession is Succession.OURS
         assert facts.failure_class not in {None, FailureClass.STOPPED_BY_USER}
         assert facts.judged is None or facts.judged.verdict == WAIT
+
+
+@settings(max_examples=200)
+@given(FAILED_FACTS)
+def test_nothing_is_launched_beside_another_writer_of_the_run(facts: Facts) -> None:
+    times = {"created_at": NOW - 4000, "ended_at": NOW - 600, "heartbeat_at": NOW - 5}
+    assert policy.decide(replace(facts, **times)).verdict is not RELAUNCH  # type: ignore[arg-type]  # dataclasses.replace checks the names
 
 
 @settings(max_examples=150)
@@ -88,11 +94,11 @@ def test_what_advanced_is_stopped_by_no_count_but_the_last_ceiling(facts: Facts)
 @given(FAILED_FACTS)
 def test_the_outside_is_stopped_by_no_count_but_the_two_that_bound_its_cost(facts: Facts) -> None:
     assert facts.failure_class is not None
-    if blamed(facts.failure_class) is not Blame.OUTSIDE:
+    if row(facts.failure_class).blame is not Blame.OUTSIDE:
         return
     decision = policy.decide(facts)
     if decision.reason in {Reason.NO_PROGRESS, Reason.ATTEMPTS_EXHAUSTED}:
-        assert decision.rule in {"max_lost_seconds", "max_jobs"}
+        assert decision.rule in {"max_lost_seconds", "max_jobs", "max_failing"}
     assert decision.reason is not Reason.FAILED_AGAIN_AT_SAME_STEP
 
 

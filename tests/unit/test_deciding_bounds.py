@@ -11,9 +11,9 @@ from resilience.decisions import (
 )
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
+    AT_ONCE,
     LIMIT,
     PROGRAM,
-    TRAINED,
     V1,
     V2,
     attempt,
@@ -30,9 +30,9 @@ def test_attempts_in_a_row_without_work_end_whatever_they_die_of(
 ) -> None:
     allowed = Policy().max_without_work - 1
     for before, verdict in ((allowed - 1, RELAUNCH), (allowed, STOP), (allowed + 1, STOP)):
-        facts = ended(failure_class, V1, lineage=attempt(4, without_work=before))
+        facts = ended(failure_class, V1, lineage=attempt(4, by_program=before))
         assert policy.decide(facts).verdict is verdict
-    decision = policy.decide(ended(failure_class, V1, lineage=attempt(4, without_work=allowed)))
+    decision = policy.decide(ended(failure_class, V1, lineage=attempt(4, by_program=allowed)))
     assert (decision.reason, decision.rule, decision.detail) == (
         Reason.NO_PROGRESS,
         "max_without_work",
@@ -40,7 +40,33 @@ def test_attempts_in_a_row_without_work_end_whatever_they_die_of(
     )
 
 
-@pytest.mark.parametrize("failure_class", TRAINED)
+@pytest.mark.parametrize("failure_class", AT_ONCE)
+def test_so_many_attempts_in_a_row_without_work_are_a_days_tries_and_end_whatever_is_to_blame(
+    failure_class: FailureClass,
+) -> None:
+    allowed = Policy().max_failing - 1
+    decision = policy.decide(ended(failure_class, V1, lineage=attempt(4, without_work=allowed)))
+    assert (decision.reason, decision.rule, decision.detail) == (
+        Reason.NO_PROGRESS,
+        "max_failing",
+        f"{allowed + 1} in a row, {allowed} allowed",
+    )
+    one_less = ended(failure_class, V1, lineage=attempt(4, without_work=allowed - 1))
+    assert policy.decide(one_less).verdict is RELAUNCH
+
+
+def test_a_missing_right_is_waited_for_however_often() -> None:
+    lineage = attempt(99, without_work=Policy().max_failing - 1, same=2)
+    found = decided(FailureClass.PERMISSION, V1, lineage=lineage)
+    assert found == (WAIT, Reason.ACCESS_DENIED)
+
+
+def test_a_right_that_the_lineage_never_had_is_the_programs_to_mend() -> None:
+    first = decided(FailureClass.PERMISSION)
+    assert first == (RELAUNCH, Reason.RESTARTED_FROM_BEGINNING)
+
+
+@pytest.mark.parametrize("failure_class", AT_ONCE)
 def test_time_that_came_to_nothing_is_bounded_whatever_takes_it(
     failure_class: FailureClass,
 ) -> None:
@@ -56,7 +82,7 @@ def test_time_that_came_to_nothing_is_bounded_whatever_takes_it(
     )
 
 
-@pytest.mark.parametrize("failure_class", TRAINED)
+@pytest.mark.parametrize("failure_class", AT_ONCE)
 @pytest.mark.parametrize("found", [(V1,), (V1, V2)], ids=["without work", "with work"])
 def test_the_last_ceiling_is_over_all_attempts_that_did_not_pay(
     failure_class: FailureClass, found: tuple[Checkpoint, ...]

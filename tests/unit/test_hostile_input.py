@@ -467,3 +467,17 @@ def test_a_strange_version_is_not_resumed_from_and_hides_no_good_one(
     assert isinstance(environment, dict)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night-1:v1"
     assert not [value for value in environment.values() if "LD_PRELOAD" in value]
+
+
+@pytest.mark.parametrize(
+    "key", ["ключ" * 10, "k" * 20 + "\n" + "k" * 20, '{"WANDB_API_KEY": "a b"}']
+)
+def test_a_key_that_was_stored_damaged_waits_and_notifies_instead_of_dead_lettering_all(
+    key: str, scene: Scene
+) -> None:
+    scene.wire.wandb_key = key
+    run(scene)
+    assert scene.reason == "wandb_refused"
+    assert scene.answer == {"batchItemFailures": []}
+    assert scene.wire.bodies("wandb") == []
+    assert len(scene.wire.bodies("Publish")) == 1

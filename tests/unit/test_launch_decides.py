@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.in_memory import InMemoryWorld
+from local.in_memory.weights_and_biases import InMemoryWandb
 from resilience import environment, tags
-from resilience.decisions import Reason, Verdict
+from resilience.decisions import Checkpoint, Reason, Verdict
 from resilience.failures import FailureClass
 from tests.unit.recovery_world import (
     CAPACITY,
@@ -384,3 +385,33 @@ def test_a_job_that_timed_out_while_it_waited_for_capacity_waits_for_capacity(
 def test_a_job_that_another_service_has_tagged_as_its_own_is_left_to_it(mark: str) -> None:
     world = failed(tags=TAGS | {mark: "x"})
     assert decide(world).reason is Reason.OWNED_ELSEWHERE
+
+
+# --- what runs already, and what somebody has excluded
+
+
+def test_a_successor_that_runs_is_recorded_however_old_its_parent_has_become() -> None:
+    world = failed()
+    deliver(world)
+    world.sagemaker.put(JOB, described_job(world), TAGS)  # the verdict was never written
+    world.clock.pass_by(400 * 86_400)
+    assert decide(world).reason is Reason.ALREADY_RELAUNCHED
+
+
+def test_nothing_is_restarted_beside_versions_that_somebody_has_excluded() -> None:
+    world = trained()
+    world.wandb = InMemoryWandb()
+    suspects = [
+        Checkpoint(
+            version=f"v{number}",
+            step=number,
+            digest="d",
+            run="night-1",
+            committed=True,
+            aliases=(f"suspect-v{number}",),
+        )
+        for number in range(3)
+    ]
+    world.wandb.add(WANDB, *suspects)
+    world.sagemaker.end(JOB, "Failed", "Failed", "InternalServerError: We encountered")
+    assert decide(world).reason is Reason.NO_CHECKPOINT

@@ -10,7 +10,7 @@ from local.replaying.log_line import redecide
 from resilience import tags, telemetry
 from resilience.decisions import Ledger, Lookup, Policy, Reason, Verdict
 from resilience.failures import FailureClass
-from tests.unit.lineages import LIMIT, OUTSIDE, PROGRAM, TRAINED
+from tests.unit.lineages import AT_ONCE, LIMIT, OUTSIDE, PROGRAM, TRAINED
 from tests.unit.lives import ENDS, OVERRIDES, POLICIES, End, Life, launches, trained
 
 DAY = 86_400
@@ -94,10 +94,10 @@ def test_deaths_of_the_outside_end_a_lineage_only_by_what_they_cost(
     decisions = Life(iter([saved, *islice(cycle(lost), 5000)])).run()
     last = decisions[-1]
     assert last.verdict is Verdict.STOP
-    assert last.rule in {"max_jobs", "max_lost_seconds"}
+    assert last.rule in {"max_jobs", "max_lost_seconds", "max_failing"}
     assert all(one.successor.rejected == () for one in launches(decisions) if one.successor)
     cost = (trained(decisions) - 1) * lives
-    enough = trained(decisions) >= Policy().max_jobs
+    enough = trained(decisions) > Policy().max_failing
     assert enough or cost > Policy().max_lost_seconds
 
 
@@ -181,7 +181,7 @@ def test_an_incident_that_reads_like_a_bug_is_over_before_the_bugs_third_try() -
 @given(
     lookup=st.sampled_from([Lookup.UNAVAILABLE, Lookup.REFUSED, None]),
     worked=st.booleans(),
-    failure_class=st.sampled_from(TRAINED),
+    failure_class=st.sampled_from(AT_ONCE),
 )
 def test_a_wait_of_any_length_ends_as_it_would_have_without(
     lookup: Lookup | None, *, worked: bool, failure_class: FailureClass

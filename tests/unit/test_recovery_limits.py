@@ -36,7 +36,7 @@ def test_a_job_too_full_for_a_successor_stops_before_anything_is_created_or_awai
     assert decision.detail.startswith("Tags: ")
     assert "remove" in decision.detail
     assert world.sagemaker.requests == []
-    reminder = {(JOB, "limit_reached"): world.clock() + 86_400} if count == 50 else {}
+    reminder = {(JOB, "STOP"): world.clock() + 86_400} if count == 50 else {}
     assert world.schedules.due == reminder
     assert verdict_of(world) == (None if count == 50 else "STOP")
     assert len(world.sagemaker.tags(JOB) or {}) <= 50

@@ -27,6 +27,8 @@ FOR_A_PERSON = {
     Reason.WANDB_REFUSED: ended(INFRASTRUCTURE, lookup=Lookup.REFUSED),
     Reason.CREATE_DENIED: ended(INFRASTRUCTURE, V1, refusal=(FailureClass.PERMISSION, "refused")),
     Reason.START_REFUSED: ended(FailureClass.PERMISSION, lineage=TRAINED_BEFORE, started=False),
+    Reason.ACCESS_DENIED: ended(FailureClass.PERMISSION, V1, lineage=TRAINED_BEFORE),
+    Reason.RUN_IN_USE: ended(INFRASTRUCTURE, V1, ended_at=NOW - 600, heartbeat_at=NOW - 30),
 }
 FOR_TIME = {
     Reason.CAPACITY_UNAVAILABLE: ended(CAPACITY, started=False),
@@ -37,6 +39,11 @@ FOR_TIME = {
     Reason.UPLOAD_PENDING: ended(INFRASTRUCTURE, pending=1),
     Reason.FAILING_AGAIN: ended(INFRASTRUCTURE, V1, lineage=attempt(2, waiting=Waiting(1, NOW))),
 }
+
+
+_WAITS = [*Reason][
+    [*Reason].index(Reason.CAPACITY_UNAVAILABLE) : [*Reason].index(Reason.ATTEMPTS_EXHAUSTED)
+]
 
 
 def waiting_for(reason: Reason, facts: Facts) -> Decision:
@@ -89,7 +96,7 @@ def test_a_wait_that_time_ends_is_not_told_when_it_begins(reason: Reason) -> Non
 
 
 def test_every_wait_is_one_or_the_other() -> None:
-    assert FOR_A_PERSON.keys() | FOR_TIME.keys() == set([*Reason][4:14])
+    assert FOR_A_PERSON.keys() | FOR_TIME.keys() == set(_WAITS)
 
 
 # --- once a day

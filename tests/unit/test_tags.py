@@ -31,6 +31,9 @@ OPTED_IN = {
 }
 
 
+STOPPED = policy.decide(ended(FailureClass.PERMISSION, started=False))
+
+
 @pytest.mark.parametrize("missing", OPTED_IN)
 def test_a_job_is_opted_in_by_all_three_tags_and_none_is_opted_out_by_emptying_one(
     missing: str,

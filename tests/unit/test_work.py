@@ -205,3 +205,18 @@ def test_a_stop_whose_end_nobody_told_is_a_persons() -> None:
     assert work.corrected(by_text, described) == Classification(
         FailureClass.STOPPED_BY_USER, "stopping_then_failed"
     )
+
+
+@pytest.mark.parametrize(
+    ("resources", "hosts"),
+    [
+        ({"InstanceType": "ml.g5.2xlarge", "InstanceCount": 4}, 4),
+        ({"InstanceGroups": [{"InstanceCount": 2}, {"InstanceCount": 3}]}, 5),
+        ({"InstanceCount": 0, "InstanceGroups": [{"InstanceCount": 2}]}, 2),
+        ({"InstanceCount": 4, "InstanceGroups": []}, 4),
+        ({}, 1),
+        (None, 1),
+    ],
+)
+def test_each_instance_of_each_group_is_a_host(resources: object, hosts: int) -> None:
+    assert work.hosts({"ResourceConfig": resources}) == hosts

@@ -109,6 +109,8 @@ class Wire:
             "GetSecretValue": lambda _: {"SecretString": self.wandb_key},
             "SendMessage": lambda _: {"MessageId": "a-message"},
             "SendMessageBatch": lambda _: {"Successful": [], "Failed": []},
+            "DescribeLogStreams": self._streams,
+            "GetLogEvents": self._events,
             "GetSchedule": self._schedule,
             "CreateSchedule": lambda _: {
                 "ScheduleArn": f"arn:aws:scheduler:::{urlsplit(url).path}"
@@ -149,6 +151,15 @@ class Wire:
         names = self.world.sagemaker.names()
         jobs = [self._describe({"TrainingJobName": name}) for name in names]
         return {"Results": [{"TrainingJob": job} for job in jobs]}
+
+    def _streams(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"logStreams": [{"logStreamName": f"{asked['logStreamNamePrefix']}1769828400"}]}
+
+    def _events(self, asked: dict[str, Any]) -> dict[str, Any]:
+        job = asked["logStreamName"].partition("/")[0]
+        lines = [line for tail in self.world.logs.tails(job, 1) for line in tail]
+        events = [{"timestamp": line.at, "message": line.text} for line in lines]
+        return {"events": events, "nextBackwardToken": "b/0", "nextForwardToken": "f/0"}
 
     def _parameter(self, asked: dict[str, Any]) -> dict[str, Any]:
         told = {"Name": asked["Name"], "Type": "String", "Value": self.mode}

@@ -18,7 +18,9 @@ LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
-_REMINDER = 0  # a wait's own schedules are counted from 1
+# A wait's own schedules are counted from 1. A reminder is of one verdict: one STOP that could not
+# be recorded must not keep silent about the RELAUNCH that came of it.
+_REMINDER = "0"
 
 
 class DeadLetterQueue:
@@ -96,22 +98,25 @@ class OneShotSchedules:
         self._lead_seconds = lead_seconds
 
     def schedule(self, job: str, times: int, due: int) -> None:
-        self._create(_schedule_name(job, times), job, max(due, self._now() + self._lead_seconds))
+        self._create(
+            _schedule_name(job, str(times)), job, max(due, self._now() + self._lead_seconds)
+        )
 
-    def is_reminder_set(self, job: str, of: str) -> bool:
-        name = _schedule_name(job, _REMINDER, of)
+    def is_reminder_set(self, job: str, verdict: str) -> bool:
+        name = _schedule_name(job, _REMINDER, verdict)
         try:
-            self._scheduler.get_schedule(Name=name, GroupName=self._group)
+            found = self._scheduler.get_schedule(Name=name, GroupName=self._group)
         except ClientError as error:
             if error.response["Error"].get("Code") == "ResourceNotFoundException":
                 return False
             raise Retry("GetSchedule") from None
         except (HTTPClientError, NoConnectionError, ResponseParserError):
             raise Retry("GetSchedule: no answer") from None
-        return True
+        # Whoever said 200 and named no schedule did not say that there is one.
+        return bool(found.get("Name") == name)
 
-    def remind(self, job: str, of: str, due: int) -> None:
-        self._create(_schedule_name(job, _REMINDER, of), job, due)
+    def remind(self, job: str, verdict: str, due: int) -> None:
+        self._create(_schedule_name(job, _REMINDER, verdict), job, due)
 
     def _create(self, name: str, job: str, due: int) -> None:
         """Create a schedule, unless one of this name stands."""
@@ -176,10 +181,10 @@ def message(decision: Decision) -> str:
     return "\n".join(lines)
 
 
-def _schedule_name(job: str, *what: object) -> str:
+def _schedule_name(job: str, times: str, *of: str) -> str:
     """At most 64 characters, the same for the same wait or reminder of the same job."""
-    digest = hashlib.sha256("/".join(map(str, (job, *what))).encode()).hexdigest()[:12]
-    return f"{job[:_LONGEST_READABLE]}-{what[0]}-{digest}"
+    digest = hashlib.sha256("/".join((job, times, *of)).encode()).hexdigest()[:12]
+    return f"{job[:_LONGEST_READABLE]}-{times}-{digest}"
 
 
 def _local(instant: int) -> str:
