@@ -23,8 +23,8 @@ SECOND = {
         (Ledger(same=1, place="0123abcd"), "same=1 place=0123abcd"),
         (Ledger(place="0123abcd"), "place=0123abcd"),
         (
-            Ledger(unpaid=1, without_work=2, lost_seconds=3),
-            "unpaid=1 without-work=2 lost-seconds=3",
+            Ledger(unpaid=1, without_work=2, by_program=4, lost_seconds=3),
+            "unpaid=1 without-work=2 by-program=4 lost=3",
         ),
     ],
 )
@@ -37,13 +37,14 @@ def test_a_ledger_is_written_as_words_without_those_that_say_nothing(
 
 
 def test_the_ledger_of_the_longest_lineage_fits_into_a_tag() -> None:
-    """Every class that a relaunched attempt can end by, two of them by the thousand."""
+    """Nine ends of every class that a relaunched attempt can end by, and of two ten thousand."""
     classes = [str(name) for name in FailureClass if name is not FailureClass.STOPPED_BY_USER]
-    ends = dict.fromkeys(classes, 99) | {"interrupted": 9999, "timeout": 9999}
+    ends = dict.fromkeys(classes, 9) | {"interrupted": 9999, "timeout": 9999}
     full = Ledger(
         ends=tuple(sorted(ends.items())),
         unpaid=Policy().max_jobs - 1,
         without_work=Policy().max_without_work - 1,
+        by_program=Policy().max_without_work - 1,
         lost_seconds=Policy().max_lost_seconds,
         same=2,
         place="0123abcd",

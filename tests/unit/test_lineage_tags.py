@@ -31,8 +31,8 @@ LINEAGE = {
     "resilience:attempt": "3",
     "resilience:checkpoint": "v4",
     "resilience:checkpoint-step": "40",
-    "resilience:ledger": "infrastructure=2 user_code=1 unpaid=3 without-work=1 lost-seconds=700"
-    " same=2 best=40 seen=5 place=0123abcd",
+    "resilience:ledger": "infrastructure=2 user_code=1 unpaid=3 without-work=1 by-program=1"
+    " lost=700 same=2 best=40 seen=5 place=0123abcd",
     "resilience:rejected": "v5 v3",
 }
 
@@ -118,6 +118,7 @@ def test_the_lineage_is_read_from_a_successors_own_tags() -> None:
             ends=(("infrastructure", 2), ("user_code", 1)),
             unpaid=3,
             without_work=1,
+            by_program=1,
             lost_seconds=700,
             same=2,
             place="0123abcd",
