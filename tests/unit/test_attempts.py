@@ -7,8 +7,17 @@ from hypothesis import given
 
 from resilience import attempts
 from resilience.attempts import Case
-from resilience.decisions import Checkpoint, Facts, Ledger, Lineage, Lookup, Progress
-from resilience.failures import Blame, FailureClass, row
+from resilience.decisions import (
+    Checkpoint,
+    Facts,
+    Ledger,
+    Lineage,
+    Lookup,
+    Progress,
+    Reason,
+    Verdict,
+)
+from resilience.failures import LOSS_DIVERGED, Blame, FailureClass, row
 from tests.unit.lineages import FIRST, V1, V2, attempt, checkpoint, ended
 from tests.unit.strategies import FAILED_FACTS
 
@@ -246,6 +255,79 @@ def test_a_checkpoint_is_rejected_once_and_the_newest_stands_last() -> None:
     assert measured(
         FailureClass.DATA, V1, lineage=lineage, checkpoint_load_error=True
     ).rejected == ("v2", "v1")
+
+
+# --- a right that is missing, a loss that diverges, steps that nobody told
+
+
+@pytest.mark.parametrize(
+    ("lineage", "blame"),
+    [
+        (FIRST, Blame.PROGRAM),
+        (attempt(2, started_from=None), Blame.PROGRAM),
+        (attempt(2, started_from=None, best=0), Blame.PERSON),
+        (attempt(2, started_from=None, best=40), Blame.PERSON),
+        (attempt(2), Blame.PERSON),
+    ],
+)
+def test_a_right_that_is_missing_is_the_programs_fault_only_where_it_never_worked(
+    lineage: Lineage, blame: Blame
+) -> None:
+    assert measured(FailureClass.PERMISSION, lineage=lineage).blame is blame
+    assert measured(USER_CODE, lineage=lineage).blame is Blame.PROGRAM
+    assert measured(INFRASTRUCTURE, lineage=lineage).blame is Blame.OUTSIDE
+
+
+def again_after(
+    failure_class: FailureClass, same: int, *, seconds: int = 600, rule: str = "some_rule"
+) -> int:
+    """Commits a version of unknown step, and dies where it had died so often; how often now."""
+    unknown, more = checkpoint("v2", None), {"failure_rule": rule, "seconds": seconds}
+    place = measured(USER_CODE, V1, unknown, **more).ledger.place
+    died = replace(SPENT, ledger=replace(SPENT.ledger, same=same, place=place))
+    case = measured(failure_class, V1, unknown, lineage=died, **more)
+    assert case.advanced
+    return case.ledger.same
+
+
+def test_work_of_unknown_step_after_a_walk_back_may_be_what_was_there_before() -> None:
+    assert [again_after(USER_CODE, same) for same in (0, 1, 2, 3)] == [1, 1, 3, 4]
+    assert again_after(INFRASTRUCTURE, 2) == 0
+
+
+def test_a_loss_that_diverges_soon_again_is_at_the_same_place_however_far_it_came() -> None:
+    assert [again_after(USER_CODE, same, rule=LOSS_DIVERGED) for same in (0, 1)] == [1, 2]
+    assert again_after(USER_CODE, 1, rule=LOSS_DIVERGED, seconds=HOUR) == 1
+    assert again_after(USER_CODE, 1, rule=LOSS_DIVERGED, seconds=HOUR - 1) == 2
+    assert again_after(USER_CODE, 2, rule=LOSS_DIVERGED, seconds=HOUR) == 3
+    places = {
+        place_of(measured(USER_CODE, V1, *found, failure_rule=rule))
+        for found in ((), (V2,), (checkpoint("v2", 30),))
+        for rule in (LOSS_DIVERGED,)
+    }
+    assert len(places) == 1
+    assert place_of(measured(USER_CODE, V1)) not in places
+
+
+def test_work_that_ends_at_another_place_is_the_first_death_there() -> None:
+    elsewhere = replace(SPENT, ledger=replace(SPENT.ledger, same=2, place="ffffffff"))
+    assert measured(USER_CODE, V1, checkpoint("v2", None), lineage=elsewhere).ledger.same == 1
+
+
+def test_ends_of_the_programs_in_a_row_are_counted_and_any_other_breaks_the_row() -> None:
+    row_of_one = replace(SPENT, ledger=replace(SPENT.ledger, by_program=1))
+    counted = {
+        failure_class: measured(failure_class, V1, lineage=row_of_one).ledger.by_program
+        for failure_class in (USER_CODE, TIMEOUT, INFRASTRUCTURE, FailureClass.PERMISSION)
+    }
+    assert list(counted.values()) == [2, 2, 0, 0]
+    assert measured(USER_CODE, V1, V2, lineage=row_of_one).ledger.by_program == 0
+
+
+def test_a_verdict_says_how_far_the_attempt_came() -> None:
+    for found, progress in (((V1,), Progress.SAME), ((V1, V2), Progress.ADVANCED)):
+        case = measured(USER_CODE, *found)
+        assert case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "rule").progress is progress
 
 
 # --- whatever the facts

@@ -149,6 +149,14 @@ def test_its_wait_goes_on_over_all_attempts_that_never_started() -> None:
     assert succeeded(replace(facts, judged=waits())).waiting == began
 
 
+@pytest.mark.parametrize("failure_class", WHY)
+def test_its_wait_goes_on_whatever_its_text_says(failure_class: FailureClass) -> None:
+    began = Waiting(3, NOW - 5000)
+    lineage = replace(TRAINED_BEFORE, waiting=began)
+    facts = ended(failure_class, V1, lineage=lineage, started=False, judged=waits())
+    assert succeeded(facts).waiting == began
+
+
 def test_a_wait_that_no_tag_tells_of_begins_with_the_try() -> None:
     facts = ended(FailureClass.CAPACITY, V1, lineage=TRAINED_BEFORE, started=False, judged=waits())
     assert succeeded(facts).waiting == Waiting(0, NOW)

@@ -208,3 +208,49 @@ def test_a_wait_that_a_person_must_end_says_so(reason: Reason) -> None:
     assert reporting.what_comes_next(decision) == (
         f"looked at again at 2027-01-15T08:00:00Z; a person must act: docs/runbook.md#{reason}"
     )
+
+
+# --- a wait that goes on
+
+
+def test_a_try_within_a_wait_is_not_reported_and_one_after_work_or_without_a_wait_is() -> None:
+    waited = attempt(2, waiting=Waiting(3, NOW - 5000))
+    for lineage, found, notified in (
+        (attempt(2), (V1,), True),
+        (waited, (V1,), False),
+        (waited, (V1, V2), True),
+    ):
+        facts = ended(INFRASTRUCTURE, *found, lineage=lineage, judged=waits())
+        decision = policy.decide(facts)
+        assert decision.verdict is Verdict.RELAUNCH
+        assert reporting.notifies(decision) is notified
+
+
+@pytest.mark.parametrize(
+    ("waiting", "notified"), [(None, True), (Waiting(0, NOW), True), (Waiting(1, NOW), False)]
+)
+def test_a_wait_for_a_person_that_goes_on_over_attempts_began_with_the_first(
+    waiting: Waiting | None, *, notified: bool
+) -> None:
+    lineage = replace(TRAINED_BEFORE, waiting=waiting)
+    refused = ended(FailureClass.PERMISSION, lineage=lineage, started=False)
+    assert reporting.notifies(waiting_for(Reason.START_REFUSED, refused)) is notified
+
+
+@pytest.mark.parametrize(("due", "notified"), [(DAY - 1, False), (DAY, True)])
+def test_a_day_of_a_wait_ends_after_a_day(due: int, *, notified: bool) -> None:
+    decision = waiting_for(Reason.NOT_STARTED, FOR_TIME[Reason.NOT_STARTED])
+    longer = replace(decision, waiting=Waiting(1, NOW), due=NOW + due)
+    assert reporting.notifies(longer) is notified
+
+
+def test_a_due_time_that_nobody_can_read_is_taken_to_be_the_jobs_beginning() -> None:
+    lineage = attempt(2, waiting=Waiting(5, NOW - DAY - 100))
+    facts = ended(
+        INFRASTRUCTURE,
+        lineage=lineage,
+        lookup=Lookup.UNAVAILABLE,
+        judged=waits(due=None),
+        created_at=NOW - 30,
+    )
+    assert not reporting.notifies(waiting_for(Reason.WANDB_UNAVAILABLE, facts))
