@@ -8,17 +8,14 @@ from hypothesis import given
 from resilience import attempts
 from resilience.attempts import Case
 from resilience.decisions import (
-    Checkpoint,
     Facts,
     Ledger,
-    Lineage,
     Lookup,
     Progress,
-    Reason,
-    Verdict,
 )
-from resilience.failures import LOSS_DIVERGED, Blame, FailureClass, row
-from tests.unit.lineages import FIRST, V1, V2, attempt, checkpoint, ended
+from resilience.failures import Blame, FailureClass, row
+from tests.unit.lineages import FIRST, V1, V2, attempt, checkpoint
+from tests.unit.measured import SPENT, measured
 from tests.unit.strategies import FAILED_FACTS
 
 INFRASTRUCTURE, USER_CODE = FailureClass.INFRASTRUCTURE, FailureClass.USER_CODE
@@ -28,30 +25,6 @@ PLACE = "35a9cec8"  # of step 10 and the signature that tests give
 PROGRAM = [one for one in FailureClass if row(one).blame is Blame.PROGRAM]
 OUTSIDE = [one for one in FailureClass if row(one).blame is Blame.OUTSIDE]
 LIMIT = [one for one in FailureClass if row(one).blame is Blame.LIMIT]
-SPENT = attempt(
-    5,
-    ends=(("timeout", 1), ("user_code", 2)),
-    unpaid=3,
-    without_work=1,
-    lost_seconds=700,
-    same=1,
-    place="0123abcd",
-    best=10,
-    seen=1,
-)
-
-
-def measured(
-    failure_class: FailureClass, *found: Checkpoint, lineage: Lineage = SPENT, **more: object
-) -> Case:
-    facts = ended(failure_class, *found, lineage=lineage, **more)
-    return attempts.measure(facts, lineage, failure_class)
-
-
-def place_of(case: Case) -> str:
-    assert case.ledger.place
-    return case.ledger.place
-
 
 # --- counts
 
@@ -113,68 +86,6 @@ def test_what_dies_of_the_outside_has_lost_its_time_and_proves_nothing(
 def test_what_may_die_of_itself_is_counted_in_a_row(failure_class: FailureClass) -> None:
     after = measured(failure_class, V1, seconds=50).ledger
     assert (after.unpaid, after.lost_seconds, after.without_work) == (4, 750, 2)
-
-
-# --- the same place
-
-
-def test_the_first_death_of_the_program_at_a_place_is_one_and_the_next_two() -> None:
-    first = measured(USER_CODE, V1)
-    assert first.ledger.same == 1
-    assert not first.confirmed
-    second = measured(USER_CODE, V1, lineage=replace(SPENT, ledger=first.ledger))
-    assert (second.ledger.same, place_of(second)) == (2, place_of(first))
-    assert second.confirmed
-
-
-@pytest.mark.parametrize("failure_class", PROGRAM)
-def test_a_death_after_work_is_the_first_at_its_place(failure_class: FailureClass) -> None:
-    advanced = measured(failure_class, V1, V2)
-    assert (advanced.ledger.same, advanced.confirmed) == (1, False)
-    went_on = replace(SPENT, ledger=replace(advanced.ledger, seen=2), started_from="v2")
-    again = measured(failure_class, V1, V2, lineage=replace(went_on, started_step=20))
-    assert (again.ledger.same, again.confirmed) == (2, True)
-
-
-@pytest.mark.parametrize("failure_class", [*OUTSIDE, *LIMIT])
-def test_an_attempt_that_worked_until_its_limit_or_a_lost_machine_is_at_no_place(
-    failure_class: FailureClass,
-) -> None:
-    assert measured(failure_class, V1, V2).ledger.same == 0
-
-
-def test_another_step_or_another_reason_is_another_place() -> None:
-    first = measured(USER_CODE, V1)
-    lineage = replace(SPENT, ledger=first.ledger)
-    other_reason = measured(USER_CODE, V1, lineage=lineage, signature="0ddba115")
-    further = replace(lineage, ledger=replace(first.ledger, best=11))
-    other_step = measured(USER_CODE, V1, lineage=further)
-    assert len({place_of(first), place_of(other_reason), place_of(other_step)}) == 3
-    assert (other_reason.ledger.same, other_step.ledger.same) == (1, 1)
-
-
-def test_a_place_is_a_short_hash_of_step_and_reason_and_the_same_for_ever() -> None:
-    """A running lineage would lose count if a release wrote it otherwise."""
-    assert place_of(measured(USER_CODE, V1)) == PLACE
-    assert place_of(measured(TIMEOUT, V1)) == PLACE
-
-
-def test_a_lost_machine_at_the_place_is_no_death_of_the_program_there() -> None:
-    first = measured(USER_CODE, V1).ledger
-    lost = measured(INFRASTRUCTURE, V1, lineage=replace(SPENT, ledger=first))
-    assert (lost.ledger.same, lost.ledger.place) == (1, first.place)
-    again = measured(USER_CODE, V1, lineage=replace(SPENT, ledger=lost.ledger))
-    assert again.confirmed
-
-
-def test_only_the_programs_own_death_confirms_one() -> None:
-    twice = replace(SPENT, ledger=replace(SPENT.ledger, same=2, place=PLACE))
-    assert measured(USER_CODE, V1, lineage=twice).confirmed
-    for failure_class in (*OUTSIDE, *LIMIT):
-        assert not measured(failure_class, V1, lineage=twice).confirmed
-    assert not measured(USER_CODE, V1, V2, lineage=twice).confirmed
-    assert not measured(USER_CODE, V1, lineage=twice, started=False).confirmed
-    assert not measured(USER_CODE, V1, lineage=twice, lookup=Lookup.UNAVAILABLE).confirmed
 
 
 # --- the highest step
@@ -255,79 +166,6 @@ def test_a_checkpoint_is_rejected_once_and_the_newest_stands_last() -> None:
     assert measured(
         FailureClass.DATA, V1, lineage=lineage, checkpoint_load_error=True
     ).rejected == ("v2", "v1")
-
-
-# --- a right that is missing, a loss that diverges, steps that nobody told
-
-
-@pytest.mark.parametrize(
-    ("lineage", "blame"),
-    [
-        (FIRST, Blame.PROGRAM),
-        (attempt(2, started_from=None), Blame.PROGRAM),
-        (attempt(2, started_from=None, best=0), Blame.PERSON),
-        (attempt(2, started_from=None, best=40), Blame.PERSON),
-        (attempt(2), Blame.PERSON),
-    ],
-)
-def test_a_right_that_is_missing_is_the_programs_fault_only_where_it_never_worked(
-    lineage: Lineage, blame: Blame
-) -> None:
-    assert measured(FailureClass.PERMISSION, lineage=lineage).blame is blame
-    assert measured(USER_CODE, lineage=lineage).blame is Blame.PROGRAM
-    assert measured(INFRASTRUCTURE, lineage=lineage).blame is Blame.OUTSIDE
-
-
-def again_after(
-    failure_class: FailureClass, same: int, *, seconds: int = 600, rule: str = "some_rule"
-) -> int:
-    """Commits a version of unknown step, and dies where it had died so often; how often now."""
-    unknown, more = checkpoint("v2", None), {"failure_rule": rule, "seconds": seconds}
-    place = measured(USER_CODE, V1, unknown, **more).ledger.place
-    died = replace(SPENT, ledger=replace(SPENT.ledger, same=same, place=place))
-    case = measured(failure_class, V1, unknown, lineage=died, **more)
-    assert case.advanced
-    return case.ledger.same
-
-
-def test_work_of_unknown_step_after_a_walk_back_may_be_what_was_there_before() -> None:
-    assert [again_after(USER_CODE, same) for same in (0, 1, 2, 3)] == [1, 1, 3, 4]
-    assert again_after(INFRASTRUCTURE, 2) == 0
-
-
-def test_a_loss_that_diverges_soon_again_is_at_the_same_place_however_far_it_came() -> None:
-    assert [again_after(USER_CODE, same, rule=LOSS_DIVERGED) for same in (0, 1)] == [1, 2]
-    assert again_after(USER_CODE, 1, rule=LOSS_DIVERGED, seconds=HOUR) == 1
-    assert again_after(USER_CODE, 1, rule=LOSS_DIVERGED, seconds=HOUR - 1) == 2
-    assert again_after(USER_CODE, 2, rule=LOSS_DIVERGED, seconds=HOUR) == 3
-    places = {
-        place_of(measured(USER_CODE, V1, *found, failure_rule=rule))
-        for found in ((), (V2,), (checkpoint("v2", 30),))
-        for rule in (LOSS_DIVERGED,)
-    }
-    assert len(places) == 1
-    assert place_of(measured(USER_CODE, V1)) not in places
-
-
-def test_work_that_ends_at_another_place_is_the_first_death_there() -> None:
-    elsewhere = replace(SPENT, ledger=replace(SPENT.ledger, same=2, place="ffffffff"))
-    assert measured(USER_CODE, V1, checkpoint("v2", None), lineage=elsewhere).ledger.same == 1
-
-
-def test_ends_of_the_programs_in_a_row_are_counted_and_any_other_breaks_the_row() -> None:
-    row_of_one = replace(SPENT, ledger=replace(SPENT.ledger, by_program=1))
-    counted = {
-        failure_class: measured(failure_class, V1, lineage=row_of_one).ledger.by_program
-        for failure_class in (USER_CODE, TIMEOUT, INFRASTRUCTURE, FailureClass.PERMISSION)
-    }
-    assert list(counted.values()) == [2, 2, 0, 0]
-    assert measured(USER_CODE, V1, V2, lineage=row_of_one).ledger.by_program == 0
-
-
-def test_a_verdict_says_how_far_the_attempt_came() -> None:
-    for found, progress in (((V1,), Progress.SAME), ((V1, V2), Progress.ADVANCED)):
-        case = measured(USER_CODE, *found)
-        assert case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "rule").progress is progress
 
 
 # --- whatever the facts
