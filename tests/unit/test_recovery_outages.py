@@ -1,27 +1,22 @@
 """A service that is away for hours: nothing is lost, and nobody is told of it fifty times."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
-from resilience import tags
 from resilience.decisions import Lookup, Reason, Verdict
 from resilience.errors import CreateRefused, Retry
-from resilience.ports import World
+from tests.unit.away import without
 from tests.unit.recovery_world import (
     JOB,
     ROLE_REFUSED,
     SUCCESSOR,
     TAGS,
-    Watched,
     decide,
     deliver,
     failed,
-    forgotten,
     never_started,
     take_up_the_waits,
     time_passes,
@@ -29,30 +24,6 @@ from tests.unit.recovery_world import (
 )
 
 DAY = 86_400
-
-
-class _Away:
-    """A port some of whose calls get no answer."""
-
-    def __init__(self, port: object, calls: tuple[str, ...]) -> None:
-        self._port = port
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — whatever the port has
-        return self._no_answer if name in self._calls else getattr(self._port, name)
-
-    def _no_answer(self, *_: object) -> None:
-        raise Retry("no answer")
-
-
-def without(world: InMemoryWorld, *calls: str) -> World:
-    real = world.ports()
-    return replace(
-        real,
-        jobs=_Away(real.jobs, calls),
-        waits=_Away(real.waits, calls),
-        notifications=_Away(real.notifications, calls),
-    )
 
 
 def failing_deliveries(world: InMemoryWorld, count: int, *calls: str) -> None:
@@ -172,69 +143,3 @@ def test_without_the_topic_nothing_is_recorded_and_the_message_comes_again(kind:
     assert verdict_of(world) is None
     deliver(world)
     assert (verdict_of(world), len(world.topic.published)) == (kind.upper(), 1)
-
-
-# --- three turns
-
-
-def test_a_refusal_that_finds_the_successor_of_an_earlier_try_is_settled_in_three_turns() -> None:
-    """Created, and the answer was lost; now the name is free to refuse, and taken all the same."""
-    world = failed()
-    deliver(world)
-    forgotten(world)
-    world.topic.published.clear()
-    watched = Watched(world)
-    ports = watched.ports()
-    refused = replace(ports, jobs=_Refusing(ports.jobs))
-    decision = decide(world, ports=refused)
-    assert (decision.verdict, decision.reason) == (Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED)
-    assert (verdict_of(world), world.schedules.due) == ("RELAUNCH", {})
-    assert (world.sagemaker.tags(JOB) or {})[tags.SUCCESSOR] == SUCCESSOR
-    assert len(world.topic.published) == 1
-    made = [name for name, _ in watched.made]
-    assert made.count("add_tags") == 1
-
-
-class _Refusing(_Away):
-    def __init__(self, port: object) -> None:
-        super().__init__(port, ("create",))
-
-    def _no_answer(self, *_: object) -> None:
-        raise CreateRefused("ThrottlingException", "Rate exceeded")
-
-
-class _Overtaken(_Away):
-    """Training jobs at which another worker creates the successor before our tag is written."""
-
-    def __init__(self, world: InMemoryWorld) -> None:
-        super().__init__(world.sagemaker, ("add_tags",))
-        self._world = world
-        self._before = True
-
-    def _no_answer(self, *arguments: object) -> None:
-        if self._before:
-            self._before = False
-            self._world.wandb.lookup = Lookup.FOUND
-            deliver(self._world)
-        self._world.sagemaker.add_tags(*arguments)  # type: ignore[arg-type]  # as they came
-
-
-def test_whichever_worker_writes_last_writes_that_the_job_was_relaunched() -> None:
-    world = failed()
-    world.wandb.lookup = Lookup.UNAVAILABLE
-    decision = decide(world, ports=replace(world.ports(), jobs=_Overtaken(world)))
-    assert (decision.verdict, decision.reason) == (Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED)
-    assert verdict_of(world) == "RELAUNCH"
-    assert world.sagemaker.names() == (JOB, SUCCESSOR)
-
-
-def test_a_limit_that_only_the_request_shows_is_a_stop_and_no_create() -> None:
-    world = failed()
-    crowded = {f"K{number}": "" for number in range(97)}
-    found = world.sagemaker.describe(JOB)
-    assert found is not None
-    world.sagemaker.put(JOB, {**found.described, "Environment": crowded}, TAGS)
-    watched = Watched(world)
-    decision = decide(world, ports=watched.ports())
-    assert (decision.verdict, decision.reason) == (Verdict.STOP, Reason.LIMIT_REACHED)
-    assert "create" not in {name for name, _ in watched.made}
