@@ -124,12 +124,16 @@ def _held_too_early(record: Record, job: str) -> bool:
 
 
 def told_of(record: Record) -> Iterator[str]:
-    """I13: whatever changes is told first: a verdict to act on, and a breaker that trips."""
+    """I13: whatever changes is told first: a verdict to act on, and a breaker that trips.
+
+    A job that waits and is then relaunched is one more try: its wait is what is reported.
+    """
     for call in record.calls(Step.ADD_TAGS):
         job, verdict = _job_of(call), tags_of(call).get("resilience:verdict")
         earlier = (one for one in record.calls(Step.PUBLISH) if one.place < call.place)
         told = any(one.asked["Subject"] == f"{verdict} {job}"[:100] for one in earlier)
-        if verdict in {"RELAUNCH", "STOP"} and not told:
+        news = verdict == "STOP" or (verdict == "RELAUNCH" and not _waited(record, call))
+        if news and not told:
             yield f"{verdict} of {job} was told to nobody"
     tripped, told_of_it = (
         list(record.calls(Step.SWITCH_OFF)),
@@ -137,6 +141,14 @@ def told_of(record: Record) -> Iterator[str]:
     )
     if tripped and not told_of_it:
         yield "the breaker tripped, and nobody was told"
+
+
+def _waited(record: Record, call: Call) -> bool:
+    """Whether the job bore a wait before this tag was written."""
+    before = (one for one in record.calls(Step.ADD_TAGS) if one.place < call.place)
+    return any(
+        _job_of(one) == _job_of(call) and "resilience:waiting" in tags_of(one) for one in before
+    )
 
 
 def _job_of(call: Call) -> str:
