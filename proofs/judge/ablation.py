@@ -3,6 +3,7 @@
 Nothing is patched. A rule that cannot see its evidence is a rule that is not there.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from resilience.relaunch import Request, Shape
 
 Described = Mapping[str, object]
 _NEVER = 10**9
+_MESSAGE = re.compile(r"((?:Error|Exception): )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,13 @@ def _without_text(described: Described) -> Described:
 
 
 def _another_text_each_time(described: Described) -> Described:
-    """The same death never says the same twice; the words that are there stay."""
+    """The same death never says the same twice: a word more stands where its message begins."""
     if "FailureReason" not in described:
         return described
     digest = sha256(str(described["TrainingJobName"]).encode()).hexdigest()
     word = "".join(chr(ord("a") + int(digit, 16)) for digit in digest[:8])
-    return {**described, "FailureReason": f"{described['FailureReason']} {word}"}
+    said = _MESSAGE.sub(rf"\1{word} ", str(described["FailureReason"]))
+    return {**described, "FailureReason": f"{said} {word}"}
 
 
 def _of_others(answer: Answer) -> Answer:
@@ -101,9 +104,10 @@ ABLATIONS = (
     Contestant("4 no walking back", seen=answering(_only_the_newest)),
     Contestant("5 late upload: unseen", seen=answering(_nothing_pending)),
     Contestant("the text: unseen", seen=describing(_without_text)),
-    Contestant("no back-off", policy=Policy(backoff_base_seconds=1, backoff_max_seconds=1)),
+    Contestant("back-off of 5 min at most", policy=Policy(backoff_max_seconds=300)),
+    Contestant("no ceiling on failing", policy=Policy(max_failing=_NEVER)),
     Contestant("no ceiling on lost hours", policy=Policy(max_lost_seconds=_NEVER)),
     Contestant("no sweep", sweeps=False),
     Contestant("no breaker", sweep_settings=replace(SWEEP, breaker_failures=_NEVER)),
-    Contestant("sweep looks back 15 d", sweep_settings=replace(SWEEP, lookback_seconds=1_296_000)),
+    Contestant("sweep looks back 2 d", sweep_settings=replace(SWEEP, lookback_seconds=172_800)),
 )

@@ -66,17 +66,19 @@ class Record:
 
     @property
     def hopeless_billed(self) -> int:
-        """Attempts on a hopeless lineage that trained, and so cost something."""
-        return sum(life.started is not None for life in self._in_vain)
+        """Attempts that trained and died of what no attempt gets past, after the first.
+
+        One that a machine ended on its way there could not have told anybody anything.
+        """
+        died = [
+            life for life in self.lives if life.started and life.cause in self.case.truth.hopeless
+        ]
+        return max(0, len(died) - 1)
 
     @property
     def hopeless_seconds(self) -> int:
-        return sum(life.trained for life in self._in_vain)
-
-    @property
-    def _in_vain(self) -> list[Life]:
         since = FOR_EVER if self.hopeless_since is None else self.hopeless_since
-        return [life for life in self.lives if life.created >= since]
+        return sum(life.trained for life in self.lives if life.created >= since)
 
     @property
     def idle_until_a_person_looks(self) -> int:

@@ -113,7 +113,8 @@ def nan(training: Training, truth: Truth, chance: Chance) -> tuple[Training, Tru
     marks = chance.happens(0.7)
     dies = onset_of(training, chance) + chance.between(60, training.interval - 60)
     back = 2.0 if marks else 0.9
-    onset = dies - chance.between(60, back * training.interval)
+    # The first checkpoint is healthy: who has none left has to start over, which is another matter.
+    onset = max(training.interval + 1, dies - chance.between(60, back * training.interval))
     return training, replace(truth, taint=Taint(onset, dies, "marked_nan" if marks else "nan"))
 
 

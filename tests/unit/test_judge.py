@@ -66,7 +66,7 @@ def test_never_giving_up_shows_as_attempts_on_hopeless_lineages() -> None:
         return {**described, "FailureReason": "InternalServerError: an internal error"}
 
     never = Contestant(
-        policy=Policy(max_jobs=1000, max_lost_seconds=10**9, max_failing=1000),
+        policy=Policy(max_jobs=1000, max_failing=1000, max_lost_seconds=10**9),
         seen=describing(of_aws),
     )
     records = courses("bug_at_start", never, count=6)
