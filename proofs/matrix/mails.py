@@ -34,6 +34,11 @@ def _too_many(subject: str, mails: list[Call]) -> Iterator[str]:
 
 def _excused(record: Record, earlier: Call, later: Call) -> bool:
     """Whether the later delivery could not know: nothing stood yet, or it was not shown."""
+    if any(
+        act.job == later.delivery.job and earlier.place < act.place < later.place
+        for act in record.acts("deleted")
+    ):
+        return True  # another job has the name
     if earlier.delivery is later.delivery:
         return False
     return not (_stands(record, earlier, later) and _saw(record, later))

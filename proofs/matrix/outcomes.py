@@ -9,6 +9,7 @@ from local.replaying.log_line import redecide
 from proofs.matrix.line import Call, Delivery, Taken
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import WRITES, Step
+from resilience.tags import stamp
 
 
 def no_secret_told(record: Record) -> Iterator[str]:
@@ -108,14 +109,21 @@ def replays_alike(record: Record) -> Iterator[str]:
 
 def verdict_is_true(record: Record) -> Iterator[str]:
     """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made."""
-    made = {tags_of(call)["resilience:parent"] for call in record.calls(Step.CREATE)}
-    made |= {act.job for act in record.acts("relaunched before")}
+    made = {_parent_of(call) for call in record.calls(Step.CREATE)}
+    before = {act.job for act in record.acts("relaunched before")}
     for name, tags in record.rest.tags.items():
         verdict = tags.get("resilience:verdict")
-        if verdict == "RELAUNCH" and name not in made:
+        relaunched = name in before or (name, stamp(record.rest.born[name])) in made
+        if verdict == "RELAUNCH" and not relaunched:
             yield f"{name} is said to be relaunched, and was not"
-        if verdict in {"STOP", "WAIT"} and name in made and not _held_too_early(record, name):
+        if verdict in {"STOP", "WAIT"} and relaunched and not _held_too_early(record, name):
             yield f"{name} is said to {verdict}, and was relaunched"
+
+
+def _parent_of(create: Call) -> tuple[str, str]:
+    """Name and birth: a name may be used again."""
+    told = create.asked["Environment"]
+    return told["RESILIENCE_PARENT"], told["RESILIENCE_PARENT_CREATED"]
 
 
 def _held_too_early(record: Record, job: str) -> bool:

@@ -37,6 +37,7 @@ class Rest:
 
     statuses: Mapping[str, str]  # of each job
     tags: Mapping[str, Mapping[str, str]]  # of each job
+    born: Mapping[str, int]  # of each job, when it was created
     mode: str
 
 
@@ -133,6 +134,7 @@ def rest_of(stage: Stage) -> Rest:
             for name, job in account.jobs.items()
         },
         tags={name: dict(account.standing(name)) for name in account.jobs},
+        born={name: int(job.created) for name, job in account.jobs.items()},
         mode=account.mode.now,
     )
 
