@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix mutate bench build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge mutate bench build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,11 +30,11 @@ build/.built: $(READY) $(SOURCES)
 	@$(BIN)/python packaging/build.py --into $(LAMBDA)
 	@touch $@
 
-demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… KEEP=1)
-	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(KEEP),--keep)
+demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… DOUBT=all KEEP=1)
+	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(DOUBT),--doubt $(DOUBT)) $(if $(KEEP),--keep)
 
-local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export
-	@$(BIN)/python -m local
+local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export (DOUBT=all)
+	@$(BIN)/python -m local $(if $(DOUBT),--doubt $(DOUBT))
 
 replay: $(READY) ## decide on one event without any stack (EVENT=events/x.json), or again from a log line (LOG=file)
 	@$(BIN)/python -m local.replay $(if $(LOG),--log "$(LOG)",$(EVENT))
@@ -78,8 +78,11 @@ security: $(READY) $(CHECK_VENV)/.ready
 model: $(READY) ## visit every state of the protocol, whole and with each element taken out
 	@$(BIN)/python -m proofs.model
 
-matrix: $(READY) ## every remote call x every fault x every situation, on the real code (ARGS=--pairs)
+matrix: $(READY) ## every remote call x every fault x every situation, on the real code, whichever way AWS behaves (ARGS=--pairs, --known)
 	@$(BIN)/python -m proofs.matrix $(ARGS)
+
+judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="--mixed", "--curve all", "--ablate")
+	@$(BIN)/python -m proofs.judge $(ARGS)
 
 MUTANTS := build/mutation
 

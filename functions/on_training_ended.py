@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from resilience import settings, telemetry
 from resilience.adapters import graphql
+from resilience.adapters.job_logs import LOG_CALLS, CloudWatchJobLogs
 from resilience.adapters.messages import (
     LEAD_SECONDS,
     DeadLetterQueue,
@@ -92,6 +93,7 @@ def start() -> Intake:
             notifications=Topic(client("sns"), own.topic_arn),
             mode=stack_mode(ssm, own.mode_parameter, own.mode),
             now=now,
+            logs=_job_logs(region) if own.reads_job_logs else None,
         ),
         dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),
         settings=own,
@@ -99,6 +101,13 @@ def start() -> Intake:
         account=account,
         region=region,
     )
+
+
+def _job_logs(region: str) -> CloudWatchJobLogs:
+    def connect() -> Any:  # noqa: ANN401 — boto3 has no types
+        return boto3.client("logs", region_name=region, config=LOG_CALLS)
+
+    return CloudWatchJobLogs(connect, time.monotonic)
 
 
 def _lead_seconds(own: settings.Settings) -> int:

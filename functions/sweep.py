@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import asdict
 from functools import cache, partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from resilience.adapters.parameters import ModeSwitch
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 
 logger = Logger()
+_MOST_NAMES = 50  # in the line of the log: a sweep may find thousands
 _AWS_CALLS = Config(
     connect_timeout=2, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
 )
@@ -25,16 +25,24 @@ _AWS_CALLS = Config(
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Sweep once; what it found is told in one line and put on the queue."""
     fleet, own = _start(context.invoked_function_arn)
-    swept = sweeping.sweep(fleet, own, int(time.time()))
+    left = partial(_seconds_left, context)
+    swept = sweeping.sweep(fleet, own, int(time.time()), left)
     found: dict[str, object] = {
         "without_verdict": len(swept.without_verdict),
         "overdue": len(swept.overdue),
         "breaker_tripped": swept.breaker_tripped,
     }
     if swept.cut:
-        logger.warning("a search had more pages than a sweep reads", extra={"cut": swept.cut})
-    logger.info("swept", extra=asdict(swept))
+        logger.warning(
+            "the sweep ran out of time; the next one goes on", extra={"cut": list(swept.cut)}
+        )
+    named = {"jobs": [*swept.without_verdict, *swept.overdue][:_MOST_NAMES]}
+    logger.info("swept", extra=found | named)
     return found
+
+
+def _seconds_left(context: LambdaContext) -> float:
+    return context.get_remaining_time_in_millis() / 1000
 
 
 @cache

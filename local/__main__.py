@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from local import doubts
 from local.stack import REPOSITORY, local_stack
 
 
@@ -13,12 +14,20 @@ def main() -> int:
     parser.add_argument("--aws-port", type=int, default=4566, help="0 picks a free one")
     parser.add_argument("--wandb-port", type=int, default=8080, help="0 picks a free one")
     parser.add_argument("--data", type=Path, default=REPOSITORY / ".local" / "stack")
+    parser.add_argument(
+        "--doubt",
+        action="append",
+        default=[],
+        type=doubts.word,
+        metavar="NAME",
+        help=doubts.HELP,
+    )
     options = parser.parse_args()
     options.data.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = (options.aws_port, options.wandb_port)
     try:
-        with local_stack(options.data, _note, ports=ports) as stack:
+        with local_stack(options.data, _note, ports=ports, doubts=options.doubt) as stack:
             for name, value in stack.environment().items():
                 print(f"export {name}={value}", flush=True)
             _note("running; Ctrl-C ends it")

@@ -8,6 +8,7 @@ On a command line a doubt is a word: `tags-lag` flips it, `list-tags-of-missing=
 among several, `all` flips every one.
 """
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -72,6 +73,20 @@ def flipped(names: Iterable[str]) -> Doubts:
     for word in names:
         doubts = every_one() if word == ALL else _one(doubts, word)
     return doubts
+
+
+def options_of(names: Iterable[str]) -> list[str]:
+    """Give the names as options of `python -m local.aws`."""
+    return [word for name in names for word in ("--doubt", name)]
+
+
+def word(text: str) -> str:
+    """Check a doubt's name as argparse does; raises ArgumentTypeError."""
+    try:
+        flipped([text])
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
 
 
 def every_one() -> Doubts:

@@ -1,6 +1,6 @@
 """The embedded default: the local AWS, the local W&B and the controller deployed between them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import boto3
 
 from local.aws import LocalAws
 from local.deploy import Access, Deployed, deploy
+from local.doubts import options_of
 from local.wandb_server import LocalWandb
 
 REPOSITORY = Path(__file__).parents[1]
@@ -54,14 +55,18 @@ def local_stack(
     say: Say,
     parameters: Mapping[str, str] | None = None,
     ports: tuple[int, int] = (0, 0),
+    doubts: Iterable[str] = (),
 ) -> Iterator[LocalStack]:
-    """Start both servers on loopback and deploy the template; all of it ends with the block."""
+    """Start both servers on loopback and deploy the template; all of it ends with the block.
+
+    `doubts` names open beliefs about AWS that the local AWS shall behave otherwise than by.
+    """
     for name in ("aws", "wandb"):
         (directory / name).mkdir(parents=True, exist_ok=True)
         # Keys, code and checkpoints: for their owner alone, also where an older version made it.
         (directory / name).chmod(0o700)
     with (
-        LocalAws.start(directory / "aws", ["--port", str(ports[0])]) as aws,
+        LocalAws.start(directory / "aws", ["--port", str(ports[0]), *options_of(doubts)]) as aws,
         LocalWandb.start(directory / "wandb", port=ports[1]) as wandb,
     ):
         for note in aws.notes:

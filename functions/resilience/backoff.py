@@ -20,10 +20,11 @@ def wait_for(case: Case, reason: Reason, rule: str) -> Decision:
 
 
 def wait_a_while(case: Case, reason: Reason, rule: str, seconds: int) -> Decision:
-    """Wait for a time of this order: between `seconds` and twice as long."""
+    """Wait between `seconds` and twice as long, and no longer than the policy's longest wait."""
     times = _so_far(case).times
-    drawn = round(_draw(f"{case.facts.job}/{times}") * seconds)
-    return _until(case, reason, rule, case.facts.observed_at + seconds + drawn)
+    least = min(seconds, case.facts.policy.backoff_max_seconds // 2)
+    drawn = round(_draw(f"{case.facts.job}/{times}") * least)
+    return _until(case, reason, rule, case.facts.observed_at + max(1, least + drawn))
 
 
 def _until(case: Case, reason: Reason, rule: str, due: int) -> Decision:
@@ -37,9 +38,9 @@ def _until(case: Case, reason: Reason, rule: str, due: int) -> Decision:
 
 def _so_far(case: Case) -> Waiting:
     """A wait goes on over looks at one job and over attempts that did no work."""
-    now = case.facts.observed_at
-    so_far = case.lineage.waiting if not case.advanced else None
-    if so_far is None:
+    now, so_far = case.facts.observed_at, case.lineage.waiting
+    is_own = case.facts.judged is not None  # else it is what the attempts before have waited
+    if so_far is None or (case.advanced and not is_own):
         return Waiting(0, now)
     # A start in the future is another clock's.
     return replace(so_far, since=min(so_far.since, now))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resilience.decisions import Checkpoint, Facts, Lookup, Progress
+from resilience.decisions import Checkpoint, Facts, Lookup, Progress, Upload
 
 _NEWEST = "latest"
 # By this alias a person bars a version. An alias is on one version at a time, so a training whose
@@ -62,11 +62,28 @@ def is_own(checkpoint: Checkpoint, facts: Facts) -> bool:
     """Whether this very attempt made it: by the job that its metadata names.
 
     A version that names no job, as a script without this project's callbacks logs it, is the
-    attempt's where it came after the launch.
+    attempt's where it came after the launch, and the attempt has trained.
     """
-    if checkpoint.job is not None:
-        return checkpoint.job == facts.job
-    return facts.lineage is not None and checkpoint.number > facts.lineage.ledger.seen
+    return _is_of_the_attempt(checkpoint.job, checkpoint.number, facts)
+
+
+def may_be_own(upload: Upload, facts: Facts) -> bool:
+    """Whether this very attempt may have begun to upload it.
+
+    An upload that an earlier attempt's death cut off stays pending for ever, and ends no more.
+    """
+    if upload.job is None and upload.number is None:
+        return True
+    number = -1 if upload.number is None else upload.number
+    return _is_of_the_attempt(upload.job, number, facts)
+
+
+def _is_of_the_attempt(job: str | None, number: int, facts: Facts) -> bool:
+    if job is not None:
+        return job == facts.job
+    if facts.lineage is None or not facts.started:
+        return False
+    return number > facts.lineage.ledger.seen
 
 
 def is_barring(alias: str) -> bool:

@@ -4,7 +4,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import assert_never
 
-from resilience import environment, identity, policy, relaunch, tags, telemetry
+from resilience import environment, identity, policy, relaunch, reporting, tags, telemetry
 from resilience.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.events import Hint, NotForUs
@@ -97,7 +97,7 @@ def _named_already(facts: Facts, world: World) -> Facts | None:
         return replace(facts, succession=succession)
     # SageMaker sends each event more than once, and a concurrent worker may have notified already.
     judged = tags.judged(world.jobs.tags(facts.job) or {})
-    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH
+    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH and facts.again is None
     return replace(facts, judged=judged) if recorded else None
 
 
@@ -135,7 +135,7 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
     What cannot be recorded now is reported once a day, however often its message comes.
     """
     verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
-    if policy.notifies(decision) and not _is_reported(decision, world):
+    if reporting.notifies(decision) and not _is_reported(decision, world):
         world.notifications.publish(decision)
     if not verdict:  # a job with 50 tags of its own has no room for one
         _remind(decision, world)
@@ -148,7 +148,7 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 
 
 def _is_reported(decision: Decision, world: World) -> bool:
-    """Whether it was reported within the day, and could not be recorded."""
+    """Whether just this was reported within the day, and could not be recorded."""
     try:
         return world.waits.is_reminder_set(decision.facts.job, decision.verdict)
     except Retry:
@@ -158,7 +158,7 @@ def _is_reported(decision: Decision, world: World) -> bool:
 def _remind(decision: Decision, world: World) -> None:
     """Have a schedule stand for "reported"; it brings the job back in a day."""
     facts = decision.facts
-    if policy.notifies(decision):
+    if reporting.notifies(decision):
         try:
             world.waits.remind(facts.job, decision.verdict, facts.observed_at + _REMINDER_SECONDS)
         except Retry:

@@ -26,8 +26,10 @@ class Reason(StrEnum):
     QUOTA_REACHED = "quota_reached"
     NOT_STARTED = "not_started"
     START_REFUSED = "start_refused"
+    ACCESS_DENIED = "access_denied"
     FAILING_AGAIN = "failing_again"
     UPLOAD_PENDING = "upload_pending"
+    RUN_IN_USE = "run_in_use"
     THROTTLED = "throttled"
     CREATE_DENIED = "create_denied"
     WANDB_UNAVAILABLE = "wandb_unavailable"
@@ -102,6 +104,14 @@ class Lookup(StrEnum):
     NOT_ASKED = "not_asked"
 
 
+class LogRead(StrEnum):
+    """What became of the question for the job's own log."""
+
+    NOT_ASKED = "not_asked"
+    FOUND = "found"
+    UNAVAILABLE = "unavailable"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A version of the lineage's artifact collection, as W&B tells of it."""
@@ -118,6 +128,14 @@ class Checkpoint:
     def number(self) -> int:
         """Version numbers only grow, and one that is deleted is never given again."""
         return int(self.version.removeprefix("v"))
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A version whose upload has not ended."""
+
+    number: int | None  # W&B may give it with the commit only
+    job: str | None = None  # as a checkpoint's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +163,8 @@ class Ledger:
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
     unpaid: int = 0  # attempts that did not work long enough to pay for their successor
-    without_work: int = 0  # in a row, of a kind that the program may be to blame for
+    without_work: int = 0  # attempts in a row, but for those that a missing right has ended
+    by_program: int = 0  # of those, the last in a row that the program may be to blame for
     lost_seconds: int = 0  # trained in a row without committing anything
     same: int = 0  # deaths in a row at the same place
     place: str = ""  # hash of the step and the reason's signature of the last such death
@@ -190,7 +209,8 @@ class Judged:
 class Policy:
     """Every number of the policy. Each can be overridden per job by the tag `resilience:<name>`."""
 
-    max_without_work: int = 3  # attempts in a row, for whatever reasons
+    max_without_work: int = 3  # in a row, where the program may be to blame
+    max_failing: int = 24  # in a row without work, whatever is to blame: about a day of tries
     max_lost_seconds: int = 172_800  # trained in a row without committing anything
     max_jobs: int = 100  # attempts that did not pay for their successor
     # Since the job ended; an older one needs a person's word. Longer than a dead letter is kept
@@ -221,16 +241,19 @@ class Facts:
     owner: str | None
     lineage: Lineage | None  # None: its lineage tags cannot be read
     judged: Judged | None
+    again: str | None  # a person asks for another decision: a hash of the word
     failure_class: FailureClass | None
     failure_rule: str
     checkpoint_load_error: bool
     run: str | None
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...]
-    pending: int  # versions of the lineage's runs whose upload has not ended
+    pending: int  # versions that this attempt may have begun to upload, and has not ended
     elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
+    log_read: LogRead = LogRead.NOT_ASKED  # FOUND: class and rule may be by the log
+    heartbeat_at: int | None = None  # of the lineage's runs, as ports.Answer has it
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
 

@@ -32,12 +32,7 @@ class SeenJob:
     started: bool  # whether it ever had its instances
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a search found. `whole` is False where it had more pages than one sweep reads."""
-
-    jobs: tuple[SeenJob, ...] = ()
-    whole: bool = True
+Pages = Iterator[tuple[SeenJob, ...]]  # of a search, each read when it is taken
 
 
 class Allowlist(Protocol):
@@ -70,7 +65,7 @@ def successors_by_their_launch(
 ) -> dict[str, str]:
     """Name each job that began, ended since `after` and was launched as a successor; its parent.
 
-    The end counts, not the last change: AddTags may be one (docs/decisions/0015).
+    The end counts, not the last change: AddTags may be one (ADR 15).
     """
     return {
         job.name: parent

@@ -5,10 +5,10 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from resilience import environment, identity, policy, relaunch, tags, work
-from resilience.decisions import CheckpointRequest, Facts, Lineage, Lookup, Mode
+from resilience import checkpoints, environment, identity, policy, relaunch, tags, work
+from resilience.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup, Mode
 from resilience.events import Hint
-from resilience.failures import Classification, End, classify
+from resilience.failures import Classification, End, classify, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
 
@@ -43,7 +43,8 @@ def observe(
         mode=tags.mode(own, mode),
     )
     answer = _answer(facts, asked, asking, world)
-    return Observed(job, own, _with_answer(facts, answer))
+    facts, answer = _reconciled(facts, answer, environment.read(job.described), world)
+    return Observed(job, own, _with_log(_with_answer(facts, answer), job, world))
 
 
 def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
@@ -66,6 +67,24 @@ def _answer(
     if asking is not None and asked == facts.request:
         return asking.result()
     return world.checkpoints.newest(facts.request)
+
+
+def _reconciled(
+    facts: Facts, answer: Answer, env: Mapping[str, str], world: World
+) -> tuple[Facts, Answer]:
+    """Look where the launch said that the checkpoints are, if the job's own tag leads to none.
+
+    A job that opts itself in tags the collection that its own name gives, whatever it goes on from.
+    """
+    _, _, pinned = environment.collection_path(env) or (None, None, "")
+    if facts.request is None or answer.checkpoints or pinned not in answer.elsewhere:
+        return facts, answer
+    if not tags.is_wandb_name(pinned):
+        return facts, answer
+    there = replace(facts.request, collection=pinned)
+    found = world.checkpoints.newest(there)
+    uploads = (*found.pending, *answer.pending)
+    return replace(facts, request=there), replace(found, pending=uploads)
 
 
 def _request(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> CheckpointRequest | None:
@@ -108,7 +127,8 @@ def _establish(
         project_allowed=any(map(settings.allows_project, _places(env, request))),
         owner=identity.owner(name, described, own),
         lineage=_lineage(name, env, own),
-        judged=tags.judged(own),
+        judged=None if tags.again(own) else tags.judged(own),
+        again=tags.again(own),
         failure_class=classification.failure_class,
         failure_rule=classification.rule,
         checkpoint_load_error=classification.checkpoint_load_error,
@@ -153,8 +173,7 @@ def _contradictions(
 def _with_answer(facts: Facts, answer: Answer) -> Facts:
     # A project that W&B does not show may be one that the key may not see. Only a job that never
     # trained may be taken to have no checkpoint in it.
-    began = facts.started or (facts.lineage is not None and facts.lineage.started_from is not None)
-    if answer.lookup is Lookup.FOUND and not answer.project_exists and began:
+    if answer.lookup is Lookup.FOUND and not answer.project_exists and _ever_trained(facts):
         return replace(facts, lookup=Lookup.REFUSED)
     # With no run named, the successor goes on in the first of the job's runs that has a version.
     makers = {one.run for one in answer.checkpoints}
@@ -164,9 +183,34 @@ def _with_answer(facts: Facts, answer: Answer) -> Facts:
         lookup=answer.lookup,
         run=facts.run or next((one for one in runs if one in makers), None),
         checkpoints=answer.checkpoints,
-        pending=answer.pending,
+        pending=sum(checkpoints.may_be_own(one, facts) for one in answer.pending),
         elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
+        heartbeat_at=answer.heartbeat_at,
     )
+
+
+def _with_log(facts: Facts, job: Job, world: World) -> Facts:
+    """Ask the job's own log for the cause that its reason does not name.
+
+    After W&B: an attempt that advanced needs no cause. So most decisions never wait for a log.
+    """
+    if world.logs is None or not policy.needs_log(facts):
+        return facts
+    tails = world.logs.tails(facts.job, work.hosts(job.described))
+    if not tails:
+        return replace(facts, log_read=LogRead.UNAVAILABLE)
+    facts = replace(facts, log_read=LogRead.FOUND)
+    said = classify_log(tails)
+    if said is None:
+        return facts
+    return replace(facts, failure_class=said.failure_class, failure_rule=said.rule)
+
+
+def _ever_trained(facts: Facts) -> bool:
+    """Whether any attempt of the lineage trained, this one included."""
+    lineage = facts.lineage
+    before = lineage is not None and (bool(lineage.ledger.ends) or lineage.started_from is not None)
+    return facts.started or before
 
 
 def _classify(

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Mode
+from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Mode, Upload
+from resilience.failures import Tail
 from resilience.relaunch import Request, Shape
 
 
@@ -26,11 +27,14 @@ class Answer:
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...] = ()
     project_exists: bool = True
-    collection_exists: bool = True
     # Other collections of the project that hold committed checkpoints of the requested runs.
     elsewhere: tuple[str, ...] = ()
     foreign: int = 0  # versions of other runs that were seen and do not count
-    pending: int = 0  # versions of the requested runs whose upload has not ended, as far as seen
+    # Versions of the requested runs whose upload has not ended, as far as they were seen.
+    pending: tuple[Upload, ...] = ()
+    # When a client last wrote to one of the requested runs, in epoch seconds by W&B's clock; None:
+    # each client has said that it ended, or W&B does not say.
+    heartbeat_at: int | None = None
 
 
 class TrainingJobs(Protocol):
@@ -56,6 +60,15 @@ class Checkpoints(Protocol):
         """Ask for the newest versions that the runs logged, in one request as a rule.
 
         Never raises for W&B. Without runs nothing counts, and the answer has no checkpoints.
+        """
+        ...
+
+
+class JobLogs(Protocol):
+    def tails(self, job: str, hosts: int) -> tuple[Tail, ...]:
+        """Read the end of each host's own log; empty where none can be read.
+
+        Never raises for CloudWatch. Of many hosts, some are read.
         """
         ...
 
@@ -94,3 +107,4 @@ class World:
     notifications: Notifications
     mode: Callable[[], Mode]
     now: Callable[[], int]  # epoch seconds
+    logs: JobLogs | None = None  # None: the stack does not read them

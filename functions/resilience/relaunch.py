@@ -26,7 +26,7 @@ NEVER_CARRIED = {
     " Describe does not say whether the launch or an update did",
 }
 # Tags that are not inherited: AWS sets them for a job of its own making, and may refuse them from
-# anybody else (docs/decisions/0015).
+# anybody else (ADR 15).
 _OWNERS_PREFIX = "sagemaker:"
 _OWNERS_TAGS = frozenset({"MANAGED_BY_AWS", "AWS_STEP_FUNCTIONS_EXECUTION_ARN"})
 # Members that Describe shows and that a clone would not honour: refused, not lost.
@@ -71,6 +71,8 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
     """Compose the request; `shape` is the input of CreateTrainingJob in the client's own model."""
     described = source.described
     keep_rules = source.tags.get(tags.DEBUG_RULES) == _KEEP_RULES
+    # A tag that led to no checkpoint would contradict the successor's Environment.
+    own = tags.in_collection(_own(source.tags), source.wandb.collection)
     carried = {
         name: pruned
         for name, member in shape.members.items()
@@ -84,7 +86,7 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
         ),
         "Tags": [
             {"Key": key, "Value": value}
-            for key, value in sorted(tags.of_successor(_own(source.tags), successor).items())
+            for key, value in sorted(tags.of_successor(own, successor).items())
         ],
     }
     _drop_what_create_rejects(request)

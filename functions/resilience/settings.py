@@ -36,6 +36,7 @@ class Settings(_Allowlist):
     topic_arn: str
     schedule_group: str
     schedule_role_arn: str
+    reads_job_logs: bool
     policy: Policy
 
 
@@ -69,21 +70,21 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
         schedule_role_arn=_text(environment, "RESILIENCE_SCHEDULE_ROLE_ARN"),
+        reads_job_logs=_yes(environment, "RESILIENCE_READ_JOB_LOGS"),
         policy=_policy(environment),
     )
 
 
 def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
     """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
-    lookback = _number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS")
     return SweepSettings(
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
-        # What is too old to be relaunched need not be found.
-        lookback_seconds=min(lookback, _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY),
+        # As far as a job may be relaunched: whatever ended while the stack was off is taken up.
+        lookback_seconds=_number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY,
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         breaker_failures=_number(environment, "RESILIENCE_BREAKER_FAILURES"),
         breaker_window_seconds=_number(environment, "RESILIENCE_BREAKER_WINDOW_SECONDS"),
@@ -91,7 +92,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
 
 
 def _policy(environment: Mapping[str, str]) -> Policy:
-    """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
+    """Read the numbers: RESILIENCE_MAX_JOBS and so on; one that is not set has its default."""
     names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
     given = set(environment)
     return Policy(
@@ -104,6 +105,13 @@ def _mode(environment: Mapping[str, str]) -> Mode:
     if word not in set(Mode):
         raise SettingsMissing(f"RESILIENCE_MODE must be one of {', '.join(Mode)}, not {word!r}")
     return Mode(word)
+
+
+def _yes(environment: Mapping[str, str], name: str) -> bool:
+    word = _text(environment, name)
+    if word not in {"yes", "no"}:
+        raise SettingsMissing(f"{name} must be yes or no, not {word!r}")
+    return word == "yes"
 
 
 def _images(environment: Mapping[str, str]) -> tuple[str, ...]:

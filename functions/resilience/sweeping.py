@@ -4,15 +4,15 @@ The sweep is also where the fleet is seen as one, and so where its breaker sits:
 jobs that fail in a short time have one cause, and relaunching each of them is not its cure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from resilience import tags
 from resilience.decisions import Mode
 from resilience.fleet import (
-    Seen,
+    Pages,
     SeenJob,
     confirmed,
     is_allowed,
@@ -22,21 +22,28 @@ from resilience.fleet import (
 from resilience.ports import Queue
 from resilience.settings import SweepSettings
 
-_RELAUNCHED, _OPTED_IN, _WAITING = "relaunched", "opted_in", "waiting"
+_RELAUNCHED, _OPTED_IN, _WAITING, _AGAIN = "relaunched", "opted_in", "waiting", "again"
+# What one page and its messages may take; the sweep ends before its function is ended.
+_RESERVE_SECONDS = 15.0
+_MOST_PAGES_OF_THE_BREAKER = 20
 
 
 class EndedJobs(Protocol):
-    """What Search shows: eventually, and a bounded number of pages of it."""
+    """What Search shows, eventually; newest first, page by page."""
 
-    def opted_in(self, *, since: int) -> Seen:
+    def opted_in(self, *, since: int) -> Pages:
         """Opted-in jobs that have ended and were changed since then (epoch seconds)."""
         ...
 
-    def waiting(self) -> Seen:
+    def waiting(self) -> Pages:
         """Opted-in jobs whose verdict is WAIT."""
         ...
 
-    def relaunched(self, *, since: int) -> Seen:
+    def again(self) -> Pages:
+        """Ended jobs of any age that bear `resilience:again`."""
+        ...
+
+    def relaunched(self, *, since: int) -> Pages:
         """Failed jobs that bear `resilience:parent` and were changed since then (epoch seconds)."""
         ...
 
@@ -76,14 +83,17 @@ class Swept:
     without_verdict: tuple[str, ...]
     overdue: tuple[str, ...]
     breaker_tripped: bool = False
-    cut: tuple[str, ...] = ()  # the searches that had more pages than one sweep reads
+    cut: tuple[str, ...] = ()  # the searches that had more pages than there was time for
 
 
-def sweep(fleet: Fleet, settings: SweepSettings, now: int) -> Swept:
+def sweep(
+    fleet: Fleet, settings: SweepSettings, now: int, seconds_left: Callable[[], float]
+) -> Swept:
     """Find ended jobs without a verdict and waits that are overdue; ask to have them checked.
 
     The grace leaves a just-ended job to its event. Only "act" writes verdicts, so in the other
-    modes a sweep would find the same jobs for ever, and asks nothing.
+    modes a sweep would find the same jobs for ever, and asks nothing. Each page is sent before the
+    next is read: a sweep that runs out of time has sent what it found, and the next one goes on.
     """
     mode, since = fleet.switch.read()
     if mode is not Mode.ACT:
@@ -92,14 +102,37 @@ def sweep(fleet: Fleet, settings: SweepSettings, now: int) -> Swept:
     if relaunched.breaker_tripped:
         return relaunched
     before = now - settings.grace_seconds
-    ended = fleet.jobs.opted_in(since=now - settings.lookback_seconds)
-    unjudged = tuple(job.name for job in ended.jobs if _is_due(job, settings, now))
-    waiting = fleet.jobs.waiting()
-    overdue = tuple(job.name for job in waiting.jobs if _is_overdue(job, before))
-    fleet.queue.ask_to_check((*unjudged, *overdue))
-    return Swept(
-        unjudged, overdue, cut=(*relaunched.cut, *_cut(_OPTED_IN, ended), *_cut(_WAITING, waiting))
+    asking = _Asking(fleet.queue, seconds_left)
+    overdue = asking.ask(_WAITING, fleet.jobs.waiting(), lambda job: _is_overdue(job, before))
+    again = asking.ask(_AGAIN, fleet.jobs.again(), lambda job: _is_asked_again(job, settings))
+    unjudged = asking.ask(
+        _OPTED_IN,
+        fleet.jobs.opted_in(since=now - settings.lookback_seconds),
+        lambda job: _is_due(job, settings, now),
     )
+    return Swept((*again, *unjudged), overdue, cut=(*relaunched.cut, *asking.cut))
+
+
+class _Asking:
+    """Sends what is wanted of each page to the queue, as long as there is time."""
+
+    def __init__(self, queue: Queue, seconds_left: Callable[[], float]) -> None:
+        self._queue = queue
+        self._seconds_left = seconds_left
+        self.cut: tuple[str, ...] = ()
+
+    def ask(
+        self, search: str, pages: Iterable[Sequence[SeenJob]], wanted: Callable[[SeenJob], bool]
+    ) -> tuple[str, ...]:
+        found: list[str] = []
+        for page in pages:
+            names = tuple(job.name for job in page if wanted(job))
+            self._queue.ask_to_check(names)
+            found += names
+            if self._seconds_left() < _RESERVE_SECONDS:
+                self.cut = (*self.cut, search)
+                break
+        return tuple(found)
 
 
 def _is_due(job: SeenJob, settings: SweepSettings, now: int) -> bool:
@@ -112,6 +145,11 @@ def _is_due(job: SeenJob, settings: SweepSettings, now: int) -> bool:
     if tags.VERDICT in job.tags or job.ended_at is None or not oldest <= job.ended_at <= newest:
         return False
     return _gets_a_verdict(job, settings)
+
+
+def _is_asked_again(job: SeenJob, settings: SweepSettings) -> bool:
+    """Whether a person asked to have the job decided on again, and nobody has answered."""
+    return tags.again(job.tags) is not None and _gets_a_verdict(job, settings)
 
 
 def _gets_a_verdict(job: SeenJob, settings: SweepSettings) -> bool:
@@ -128,10 +166,6 @@ def _acts(job: SeenJob) -> bool:
     return tags.mode(job.tags, Mode.ACT) is Mode.ACT
 
 
-def _cut(search: str, seen: Seen) -> tuple[str, ...]:
-    return () if seen.whole else (search,)
-
-
 def _relaunched(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> Swept:
     """Trip the breaker when too many relaunched jobs failed within the window.
 
@@ -139,9 +173,11 @@ def _relaunched(fleet: Fleet, settings: SweepSettings, since: int, now: int) -> 
     at them. Parents are read only where the jobs by themselves would trip it.
     """
     after = max(since, now - settings.breaker_window_seconds)
-    seen = fleet.jobs.relaunched(since=after)
-    unbroken = Swept((), (), cut=_cut(_RELAUNCHED, seen))
-    failed = successors_by_their_launch(seen.jobs, settings, after)
+    pages = fleet.jobs.relaunched(since=after)
+    seen = chain.from_iterable(islice(pages, _MOST_PAGES_OF_THE_BREAKER))
+    failed = successors_by_their_launch(seen, settings, after)
+    cut = (_RELAUNCHED,) if next(pages, None) else ()
+    unbroken = Swept((), (), cut=cut)
     if len(failed) < settings.breaker_failures:
         return unbroken
     parents = fleet.jobs.named(tuple(failed.values()))

@@ -30,6 +30,8 @@ LEDGER, REJECTED, WAITING = "resilience:ledger", "resilience:rejected", "resilie
 VERDICT, REASON, SUCCESSOR = "resilience:verdict", "resilience:reason", "resilience:successor"
 DUE, MODE, COMPLETED = "resilience:due", "resilience:mode", "resilience:completed"
 DEBUG_RULES = "resilience:debug-rules"
+# A person's word to decide on the job again, and what answers it: a hash of that word.
+AGAIN, ANSWERED = "resilience:again", "resilience:answered"
 RESHUFFLE = "resilience:reshuffle"
 ENTITY, PROJECT = "WANDB_ENTITY", "WANDB_PROJECT"
 CHECKPOINT_NAME, CHECKPOINT_TAG, RUN_ID = (
@@ -46,7 +48,7 @@ MOST_TAGS = 50  # that SageMaker lets one job have; aws: ones do not count
 # What every successor bears, and what it will bear when it is judged in its turn.
 OF_EVERY_SUCCESSOR = frozenset({ROOT, PARENT, ATTEMPT, CHECKPOINT, CHECKPOINT_STEP, LEDGER})
 OF_THE_JUDGED = frozenset({VERDICT, REASON, SUCCESSOR, DUE, WAITING})
-_OF_ONE_JOB = OF_EVERY_SUCCESSOR | OF_THE_JUDGED | {REJECTED}
+_OF_ONE_JOB = OF_EVERY_SUCCESSOR | OF_THE_JUDGED | {REJECTED, AGAIN, ANSWERED}
 # Narrower than what W&B allows, so that a tag that passes is harmless wherever it goes.
 _WANDB_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -56,7 +58,8 @@ _CLASSES = frozenset(map(str, FailureClass))
 _LEDGER_FIELDS = {
     "unpaid": "unpaid",
     "without-work": "without_work",
-    "lost-seconds": "lost_seconds",
+    "by-program": "by_program",
+    "lost": "lost_seconds",
     "same": "same",
     "best": "best",
     "seen": "seen",
@@ -64,6 +67,7 @@ _LEDGER_FIELDS = {
 _EMPTY_LEDGER = "new"
 _PLACE = re.compile(r"[0-9a-f]{8}")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
+_WORD_LENGTH = 8
 _LONGEST_NAME = 63
 _DASH_AND_HASH = 9
 _CEILINGS = ("max_jobs", "max_age_days")
@@ -107,6 +111,14 @@ def checkpoint_request(tags: Mapping[str, str], runs: tuple[str, ...]) -> Checkp
 
 def is_wandb_name(text: str) -> bool:
     return _WANDB_NAME.fullmatch(text) is not None
+
+
+def again(tags: Mapping[str, str]) -> str | None:
+    """A hash of the word by which a person asks for another decision; None: it was answered."""
+    if AGAIN not in tags:
+        return None
+    asked = hashlib.sha256(tags[AGAIN].encode()).hexdigest()[:_WORD_LENGTH]
+    return None if asked == tags.get(ANSWERED) else asked
 
 
 def is_job_name(text: str) -> bool:
@@ -210,6 +222,14 @@ def inherited(parent_tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def in_collection(own: Mapping[str, str], collection: str) -> dict[str, str]:
+    """A job's tags that name this collection, by the alias that they name."""
+    if CHECKPOINT_NAME not in own:
+        return dict(own)
+    _, colon, alias = own[CHECKPOINT_NAME].partition(":")
+    return {**own, CHECKPOINT_NAME: f"{collection}{colon}{alias}"}
+
+
 def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[str, str]:
     """All tags of a successor: the parent's own, then the lineage's."""
     own = inherited(parent_tags)
@@ -231,6 +251,8 @@ def of_successor(parent_tags: Mapping[str, str], successor: Successor) -> dict[s
 def of_verdict(decision: Decision) -> dict[str, str]:
     """Tags that record a verdict on the job that was judged."""
     tags = {VERDICT: str(decision.verdict), REASON: str(decision.reason)}
+    if decision.facts.again is not None:
+        tags[ANSWERED] = decision.facts.again
     if decision.successor is not None:
         tags[SUCCESSOR] = decision.successor.name
     if decision.due is not None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from resilience import policy, tags
+from resilience import reporting, tags
 from resilience.checkpoints import is_barring
 from resilience.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
 from resilience.events import Hint, Malformed
@@ -67,7 +67,7 @@ def record(decision: Decision) -> dict[str, object]:
         "verdict": str(decision.verdict),
         "reason": str(decision.reason),
         "detail": decision.detail,
-        "next": policy.what_comes_next(decision),
+        "next": reporting.what_comes_next(decision),
         "job": facts.job,
         "root": facts.lineage.root if facts.lineage else None,
         "attempt": facts.lineage.attempt if facts.lineage else None,

@@ -4,18 +4,15 @@ A container writes its own FailureReason. When the job began to train, what it w
 which states it went through, SageMaker writes.
 """
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from resilience import failures
 from resilience.failures import Classification, FailureClass
 
 _NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})
 # SageMaker begins a reason so itself; what a container says comes after "AlgorithmError:".
 _LOST_CAPACITY = "CapacityError"
-_VOLATILE = re.compile(r"0x[0-9a-f]+|\[?rank\s*\d+\]?:?|/\S+|\d+")
-_SIGNATURE_LENGTH = 8
 _TRAINING, _STOPPING = "Training", "Stopping"
 # A job that SageMaker gave up on before it started: AWS Batch's guide on service jobs, "the job
 # timed out in pending"; botocore, MaxPendingTimeInSeconds, "can be pending before it is stopped".
@@ -40,8 +37,15 @@ def seconds(described: Mapping[str, object]) -> int:
 
 def signature(described: Mapping[str, object]) -> str:
     """A hash of the failure's text without what differs from one time to the next."""
-    words = _VOLATILE.sub("#", str(described.get("FailureReason", "")).lower())
-    return hashlib.sha256(" ".join(words.split()).encode()).hexdigest()[:_SIGNATURE_LENGTH]
+    return failures.signature(str(described.get("FailureReason") or ""))
+
+
+def hosts(described: Mapping[str, object]) -> int:
+    """How many instances the job had, each with a log of its own: at least one."""
+    config = described.get("ResourceConfig")
+    resources = config if isinstance(config, dict) else {}
+    groups = resources.get("InstanceGroups") or [resources]
+    return max(1, sum(int(group.get("InstanceCount") or 0) for group in groups))
 
 
 def transitions(described: Mapping[str, object]) -> Iterator[tuple[str, str]]:

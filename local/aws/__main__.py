@@ -8,11 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from local import doubts
 from local.aws import leftovers
 from local.aws.credentials import Credentials
 from local.aws.sagemaker.settings import Settings
-from local.doubts import HELP as DOUBT_HELP
-from local.doubts import flipped
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -50,7 +49,14 @@ def parser() -> argparse.ArgumentParser:
     add("--event-copies", type=int, default=2, help="how often a terminal state is told")
     add("--page-limit", type=int, default=100, help="most entries on a page, for small tests")
     add("--instance-quota", type=int, default=32, help="instances that may train at once")
-    add("--doubt", action="append", default=[], metavar="NAME", help=DOUBT_HELP)
+    add(
+        "--doubt",
+        action="append",
+        default=[],
+        type=doubts.word,
+        metavar="NAME",
+        help=doubts.HELP,
+    )
     add(
         "--no-namespaces",
         dest="namespaces",
@@ -91,10 +97,6 @@ def set_up_ministack(port: int, data: Path, account: str, credentials: Credentia
 
 def main() -> None:
     asked = parser().parse_args()
-    try:
-        doubts = flipped(asked.doubt)
-    except ValueError as error:
-        sys.exit(str(error))
     parent = os.getppid() if asked.die_with_parent else None
     try:
         listener = listen(asked.port)
@@ -128,7 +130,7 @@ def main() -> None:
         page_limit=asked.page_limit,
         namespaces=asked.namespaces,
         temporary=asked.data is None,
-        doubts=doubts,
+        doubts=doubts.flipped(asked.doubt),
     )
     keys = importlib.import_module("local.aws.gate").Keys(
         credentials.access_key, credentials.secret_key

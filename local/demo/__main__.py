@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local import doubts
 from local.demo.lineage import Observer
 from local.demo.run import ROOT, DemoError, Run
 from local.demo.scenarios import SCENARIOS
@@ -34,7 +35,12 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix=f"demo-{options.fault}-", dir=home))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with local_stack(directory, lambda text: story.say("stack", text), PARAMETERS) as stack:
+        with local_stack(
+            directory,
+            lambda text: story.say("stack", text),
+            PARAMETERS,
+            doubts=options.doubt,
+        ) as stack:
             run = Run(stack, scenario, story, directory)
             code = _play(run, console)
             if options.keep:
@@ -59,6 +65,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("fault", nargs="?", default="gpu", choices=SCENARIOS, metavar="FAULT")
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
+    parser.add_argument(
+        "--doubt",
+        action="append",
+        default=[],
+        type=doubts.word,
+        metavar="NAME",
+        help=doubts.HELP,
+    )
     return parser.parse_args()
 
 

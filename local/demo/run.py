@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.aws.sagemaker.ends import INTERNAL
 from local.demo.browser import press
 from local.demo.lineage import Attempt, Observer
 from local.demo.scenarios import Blow, Scenario
@@ -18,7 +19,7 @@ from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
 ROOT, PROJECT = "digits", "resilient-digits"
-PATIENCE_SECONDS = 170
+PATIENCE_SECONDS = 240
 _POLL_SECONDS = 0.25
 _SWEEP_SECONDS = 3
 # Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.
@@ -122,6 +123,10 @@ class Run:
         time.sleep(_MID_EPOCH_SECONDS)
         for fault in self.scenario.also:
             self.stack.aws.fault(fault, ROOT)
+        if self.scenario.failing_starts:
+            starts = self.scenario.failing_starts
+            self.stack.aws.fault("capacity", f"{ROOT}-r*", count=starts, reason=INTERNAL)
+            self._tell("break", f"the next {starts} jobs fail before they start")
         if self.scenario.wandb_down_seconds:
             seconds = self.scenario.wandb_down_seconds
             self.stack.wandb.fault("unavailable", seconds=seconds)

@@ -45,9 +45,10 @@ class Scenario:
     script: str = ""
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
+    failing_starts: int = 0  # so many successors fail before they start, by a fault of AWS
     wandb_down_seconds: float = 0.0
     call_sweep: bool = False
-    waits: bool = False  # a WAIT must have come before the verdict of the first attempt
+    waits: bool = False  # a WAIT must have come before the lineage's end
     hyperparameters: dict[str, str] = field(default_factory=dict)
 
 
@@ -77,19 +78,55 @@ SCENARIOS = {
         waits=True,
         outcomes=(_relaunched("capacity", "restarted_from_beginning"), _COMPLETED),
     ),
+    "pending": Scenario(
+        says="the job waits for its instances for longer than it may, and SageMaker stops it",
+        blow=Blow.BEFORE,
+        fault="pending",
+        waits=True,
+        outcomes=(_relaunched("capacity", "restarted_from_beginning"), _COMPLETED),
+    ),
     "bug": Scenario(
-        says="the script raises at the same step each time: one confirmation retry, then STOP",
+        says="the script raises at the same step each time: retried once to confirm, then, after"
+        " a wait, from an older checkpoint, then STOP",
         blow=Blow.NONE,
         script="bug.py",
+        waits=True,
         outcomes=(
             _relaunched("user_code"),
+            _relaunched("user_code", "walked_back"),
             _stopped("user_code", "failed_again_at_same_step"),
         ),
     ),
+    "log-only": Scenario(
+        says="a machine breaks, and only the job's own log has more than ExitCode 1",
+        blow=Blow.NONE,
+        script="log_only.py",
+        outcomes=(
+            # It advanced, so nobody asks why it died.
+            _relaunched("user_code"),
+            # By the reason alone this is the same death twice: a wait, and an older checkpoint.
+            _relaunched("infrastructure"),
+            _COMPLETED,
+        ),
+    ),
     "oom": Scenario(
-        says="the host's memory runs out",
+        says="the host's memory runs out after progress: the training goes on",
         fault="oom",
-        outcomes=(_stopped("out_of_memory", "out_of_memory"),),
+        outcomes=(_relaunched("out_of_memory"), _COMPLETED),
+    ),
+    "leak": Scenario(
+        says="a leak ends each attempt with out of memory, each farther than the one before",
+        blow=Blow.NONE,
+        script="leak.py",
+        outcomes=(_relaunched("out_of_memory"), _relaunched("out_of_memory"), _COMPLETED),
+    ),
+    "incident": Scenario(
+        says="an AWS incident: the job dies in mid-epoch, and no start succeeds for ten minutes,"
+        " on a fast clock",
+        fault="gpu",
+        failing_starts=3,
+        waits=True,
+        outcomes=(*(_relaunched("infrastructure"),) * 4, _COMPLETED),
     ),
     "user-stop": Scenario(
         says="a person stops the job, and it stays stopped",

@@ -1,5 +1,6 @@
 """The end of the demo: what happened, attempt by attempt, and whether it is what must happen."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
         following = attempts[number] if number < len(attempts) else None
         line = _settling(attempt, judgements)
         kind = line.get("failure_class") or "nothing failed"
-        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {line.get('rule')})"
+        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {_rule(line)})"
         shown.add_row(f"attempt {number}", "job", Text(attempt.name, style="bold"))
         shown.add_row("", "ended", ended)
         shown.add_row(
@@ -50,6 +51,11 @@ def _settling(attempt: Attempt, judgements: list[dict[str, Any]]) -> dict[str, A
     lines = [line for line in judgements if line.get("job") == attempt.name]
     settling = [line for line in lines if (line.get("verdict"), line.get("reason")) == standing]
     return next(iter(settling), {})
+
+
+def _rule(line: Mapping[str, Any]) -> str:
+    by_log = line.get("facts", {}).get("log_read") == "found"
+    return f"{line.get('rule')}{', read in the job log' * by_log}"
 
 
 def _what_followed(
@@ -106,8 +112,9 @@ def _unfinished(run: Run) -> list[str]:
     """Whether the work is really done: the mark, the model in S3, and one W&B run, finished."""
     last = list(run.attempts.values())[-1]
     found = []
-    if last.tags.get("resilience:completed") != "yes":
-        found.append(f"{last.name} has no completion mark")
+    token = str(last.described["Environment"]["RESILIENCE_COMPLETION_TOKEN"])
+    if last.tags.get("resilience:completed") != hashlib.sha256(token.encode()).hexdigest():
+        found.append(f"{last.name} does not prove that it completed")
     uri = str(last.described.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     objects = run.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=key) if key else {}

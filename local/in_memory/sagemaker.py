@@ -16,7 +16,7 @@ from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
 from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
-from resilience.fleet import Seen, SeenJob
+from resilience.fleet import Pages, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape, without_injected
 
@@ -114,18 +114,20 @@ class InMemorySageMaker:
         shape: Shape = create_shape()
         return shape
 
-    def opted_in(self, *, since: int) -> Seen:
-        jobs = (self._seen(name) for name in self._opted_in_and_ended(since))
-        return Seen(tuple(jobs))
+    def opted_in(self, *, since: int) -> Pages:
+        yield tuple(self._seen(name) for name in self._opted_in_and_ended(since))
 
-    def waiting(self) -> Seen:
+    def waiting(self) -> Pages:
         jobs = (self._seen(name) for name in self._opted_in_and_ended())
-        return Seen(tuple(job for job in jobs if job.tags.get(tag_names.VERDICT) == "WAIT"))
+        yield tuple(job for job in jobs if job.tags.get(tag_names.VERDICT) == "WAIT")
 
-    def relaunched(self, *, since: int) -> Seen:
+    def again(self) -> Pages:
+        jobs = (self._seen(name) for name in self._modified(0))
+        yield tuple(job for job in jobs if job.status in _ENDED and tag_names.AGAIN in job.tags)
+
+    def relaunched(self, *, since: int) -> Pages:
         jobs = (self._seen(name) for name in self._modified(since))
-        failed = (job for job in jobs if job.status == "Failed" and tag_names.PARENT in job.tags)
-        return Seen(tuple(failed))
+        yield tuple(job for job in jobs if job.status == "Failed" and tag_names.PARENT in job.tags)
 
     def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
         return (self._seen(name) for name in names if name in self._jobs)
@@ -165,6 +167,10 @@ class InMemorySageMaker:
             "TrainingEndTime": now,
             **({"FailureReason": failure_reason} if failure_reason is not None else {}),
         }
+
+    def show(self, name: str, members: Mapping[str, object]) -> None:
+        """Have Describe show these members of a job."""
+        self._jobs[name] |= deepcopy(dict(members))
 
     def delete(self, name: str) -> None:
         """DeleteTrainingJob frees the name for another job."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from local.doubts import KNOWN, Doubts
 from local.in_memory.clock import ACCOUNT, REGION, Clock
+from local.in_memory.job_logs import InMemoryJobLogs
 from local.in_memory.messages import (
     InMemoryDeadLetters,
     InMemoryQueue,
@@ -29,6 +30,7 @@ class InMemoryWorld:
     doubts: Doubts = KNOWN
     sagemaker: InMemorySageMaker = field(init=False)
     wandb: InMemoryWandb = field(default_factory=InMemoryWandb)
+    logs: InMemoryJobLogs = field(init=False)
     schedules: InMemorySchedules = field(init=False)
     topic: InMemoryTopic = field(default_factory=InMemoryTopic)
     queue: InMemoryQueue = field(init=False)
@@ -36,6 +38,7 @@ class InMemoryWorld:
 
     def __post_init__(self) -> None:
         self.sagemaker = InMemorySageMaker(self.clock, self.account, self.region, self.doubts)
+        self.logs = InMemoryJobLogs(self.clock)
         self.schedules = InMemorySchedules(self.clock, account=self.account, region=self.region)
         self.queue = InMemoryQueue(account=self.account, region=self.region)
 
@@ -60,4 +63,5 @@ class InMemoryWorld:
             notifications=self.topic,
             mode=lambda: self.mode,
             now=self.clock,
+            logs=self.logs,
         )

@@ -12,7 +12,7 @@ from logging import StreamHandler
 from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described, launched_with
-from local.replaying.surroundings import ASSUMED_NOW, Message
+from local.replaying.surroundings import ASSUMED_NOW, Message, Surroundings, Version
 from resilience import events, telemetry
 from resilience.decisions import Checkpoint, Decision, Lookup
 from resilience.errors import CreateRefused
@@ -111,23 +111,28 @@ def _fill_wandb(world: InMemoryWorld, message: Message) -> None:
     if request is None or not told.project_exists:
         return
     run = tags.get("WANDB_RUN_ID") or request.collection.removeprefix("model-")
-    newest = len(told.checkpoints) - 1
-    for number, version in enumerate(told.checkpoints):
-        aliases = ("latest",) if number == newest else ()
-        world.wandb.add(
-            request,
-            Checkpoint(
-                version=f"v{number}",
-                step=version.step,
-                digest=f"digest-of-v{number}",
-                run=version.run or run,
-                committed=version.committed,
-                aliases=(*version.aliases, *aliases, f"v{number}"),
-            ),
-        )
+    for version in _versions(told, run):
+        world.wandb.add(request, version)
     for collection in told.elsewhere:
         world.wandb.commit(replace(request, collection=collection), step=100, run=run)
     world.wandb.have_project(request.entity, request.project)
+    world.wandb.beat(request, run, told.heartbeat_at)
+
+
+def _versions(told: Surroundings, run: str) -> Iterator[Checkpoint]:
+    uploading = (Version(None, committed=False) for _ in range(told.pending))
+    newest = len(told.checkpoints) - 1
+    for number, version in enumerate((*told.checkpoints, *uploading)):
+        aliases = ("latest",) if number == newest else ()
+        yield Checkpoint(
+            version=f"v{number}",
+            step=version.step,
+            digest=f"digest-of-v{number}",
+            run=version.run or run,
+            committed=version.committed,
+            aliases=(*version.aliases, *aliases, f"v{number}"),
+            job=version.job,
+        )
 
 
 def _now(message: Message) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from local.replaying.event import Replayed
 from local.replaying.surroundings import Message
-from resilience import policy, tags, telemetry
+from resilience import reporting, tags, telemetry
 from resilience.decisions import Decision, Verdict
 from resilience.events import NotForUs
 
@@ -76,7 +76,7 @@ def _outcome(outcome: Decision | NotForUs) -> Iterator[Row]:
     checkpoint = outcome.successor.checkpoint if outcome.successor else None
     if checkpoint is not None:
         yield "checkpoint", f"{checkpoint.version} at step {tags.step_word(checkpoint.step)}"
-    yield "next", policy.what_comes_next(outcome)
+    yield "next", reporting.what_comes_next(outcome)
 
 
 def _effects(replayed: Replayed) -> Iterator[Row]:

@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from local.doubts import (
     KNOWN,
@@ -22,48 +21,14 @@ from local.doubts import (
 )
 from local.in_memory import ACCOUNT, REGION, Clock, graphql
 from local.in_memory.limits import broken_limit
+from proofs.matrix.resources import Kept, Refused, TrainingJob, moment, pairs, there
 from proofs.matrix.search import matches
 
 Fields = Mapping[str, Any]
-T = TypeVar("T")
 _STALE = " as it was "
 JOB_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
 MODE, SECRET = "/resilience/mode", "resilience/wandb-api-key"
 _MOST_TAGS, _TAGS_A_PAGE, _JOBS_A_PAGE = 50, 5, 3
-
-
-class Refused(Exception):  # noqa: N818 — a refusal is an answer
-    """The service says no: its code, its text and its HTTP status."""
-
-    def __init__(self, code: str, text: str, status: int = 400) -> None:
-        super().__init__(code)
-        self.code, self.text, self.status = code, text, status
-
-
-_MISSING = {
-    Missing.KNOWN: ("ValidationException", "Requested resource not found."),
-    Missing.OTHER_TEXT: ("ValidationException", "Could not find the training job."),
-    Missing.DENIED: ("AccessDeniedException", "The caller is not authorized."),
-}
-
-
-@dataclass(slots=True)
-class Kept(Generic[T]):
-    """A value, and what it was before its last change."""
-
-    now: T
-    before: T | None = None
-    since: int = 0
-
-    def become(self, value: T, at: int = 0) -> None:
-        self.before, self.now, self.since = self.now, value, at
-
-
-@dataclass(slots=True)
-class TrainingJob:
-    described: Kept[dict[str, Any] | None]
-    tags: Kept[dict[str, str] | None]
-    created: int
 
 
 @dataclass(slots=True)
@@ -156,13 +121,13 @@ class Account:
         self.versions.become(tuple(versions))
 
     def next_due(self) -> float | None:
-        moments = [_moment(one["ScheduleExpression"]) for one in self.schedules.values()]
+        moments = [moment(one["ScheduleExpression"]) for one in self.schedules.values()]
         return min(moments, default=None)
 
     def due(self) -> Iterator[str]:
         """Take out the schedules whose time has come; the bodies that they send."""
         for name, schedule in list(self.schedules.items()):
-            if _moment(schedule["ScheduleExpression"]) <= self.clock():
+            if moment(schedule["ScheduleExpression"]) <= self.clock():
                 del self.schedules[name]
                 yield schedule["Target"]["Input"]
 
@@ -175,7 +140,7 @@ class Account:
     def _describe_training_job(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         job = self.jobs.get(asked["TrainingJobName"])
         kept = (job.described.before if stale else job.described.now) if job else None
-        return echoed(_there(kept, self.doubts.describe_of_missing), self.doubts)
+        return echoed(there(kept, self.doubts.describe_of_missing), self.doubts)
 
     def _list_tags(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         """Give a page; where the first was stale, so are those that follow on it."""
@@ -183,13 +148,13 @@ class Account:
         stale = stale or bool(follows)
         job = self.jobs.get(asked["ResourceArn"].rpartition("/")[2])
         kept = (job.tags.before if stale else job.tags.now) if job else None
-        tags = _there(kept, self.doubts.list_tags_of_missing)
+        tags = there(kept, self.doubts.list_tags_of_missing)
         if self.doubts.tags_lag and job and self.clock() < job.created + TAGS_LAG_SECONDS:
             tags = {}
         end = int(start) + min(_TAGS_A_PAGE, asked["MaxResults"])
         token = f"{end}{_STALE}before" if stale else str(end)
         more = {"NextToken": token} if end < len(tags) else {}
-        return {"Tags": _pairs(dict(list(tags.items())[int(start) : end])), **more}
+        return {"Tags": pairs(dict(list(tags.items())[int(start) : end])), **more}
 
     def _search(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
         operators = {one["Operator"] for one in asked["SearchExpression"]["Filters"]}
@@ -202,7 +167,7 @@ class Account:
             if (tags := job.tags.before if stale else job.tags.now) is not None
         ]
         found = [
-            {"TrainingJob": described | {"Tags": _pairs(tags)}}
+            {"TrainingJob": described | {"Tags": pairs(tags)}}
             for described, tags in seen
             if matches(described, tags, asked["SearchExpression"])
         ]
@@ -235,7 +200,7 @@ class Account:
         return {"Tags": asked["Tags"]}
 
     def _job(self, name: str) -> TrainingJob:
-        return _there(self.jobs.get(name), Missing.KNOWN)
+        return there(self.jobs.get(name), Missing.KNOWN)
 
     # The others
 
@@ -264,7 +229,7 @@ class Account:
     def _create_schedule(self, asked: Fields) -> dict[str, Any]:
         if asked["Name"] in self.schedules:
             raise Refused("ConflictException", "the schedule is there already", status=409)
-        at = _moment(asked["ScheduleExpression"])
+        at = moment(asked["ScheduleExpression"])
         if self.doubts.past_schedules_refused and at < self.clock() + PAST_SECONDS:
             raise Refused("ValidationException", "the time must be in the future")
         self.schedules[asked["Name"]] = dict(asked)
@@ -295,20 +260,3 @@ class Account:
         known = (self.versions.before or ()) if stale else self.versions.now
         shown = None if self.hidden else graphql.project(asked, known[::-1])
         return {"data": {"project": shown}}
-
-
-def _there(found: T | None, how: Missing) -> T:
-    """Give what is there; how a call says that nothing is, is in doubt."""
-    if found is None:
-        raise Refused(*_MISSING[how])
-    return found
-
-
-def _moment(expression: str) -> float:
-    """When a one-shot schedule fires: `at(2026-01-31T03:00:00)`, in UTC here."""
-    text = expression.removeprefix("at(").removesuffix(")")
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-
-
-def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

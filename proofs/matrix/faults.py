@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from proofs.matrix.account import Refused
+from proofs.matrix.resources import Refused
 from proofs.matrix.steps import Step
 
 

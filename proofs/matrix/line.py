@@ -8,8 +8,9 @@ from threading import Lock, local
 from typing import Any
 
 from local.in_memory import Clock
-from proofs.matrix.account import Account, Refused
+from proofs.matrix.account import Account
 from proofs.matrix.faults import CLOCK_JUMPS, Crash, Fault, NoAnswer, refusal
+from proofs.matrix.resources import Refused
 from proofs.matrix.steps import OF_THE_SWEEP, SoFar, Step, step_of
 
 GARBAGE = "<html>no such page"

@@ -1,23 +1,24 @@
 """One world: an account, a queue, and the functions that run in it, message by message."""
 
 import secrets
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import on_training_ended
 from local.doubts import KNOWN, Doubts
 from local.in_memory import ACCOUNT, REGION, Clock
+from proofs.at_once import AtOnce
 from proofs.matrix import clients, deployment
-from proofs.matrix.account import MODE, SECRET, Account, Kept
+from proofs.matrix.account import MODE, SECRET, Account
 from proofs.matrix.faults import Crash
 from proofs.matrix.line import Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
+from proofs.matrix.resources import Kept
 from resilience import events
 from resilience.adapters.graphql import Bounds
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
@@ -30,25 +31,12 @@ from resilience.intake import Intake
 from resilience.ports import World
 from resilience.sweeping import Fleet, sweep
 
-P = ParamSpec("P")
-T = TypeVar("T")
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
+_SWEEP_SECONDS = 60.0  # of its function
 _WARM_SECONDS = 60  # after which the mode is read again at the latest
 _ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-training-ended"
 _AT_ONCE = Bounds(pause_seconds=0)
 _JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
-
-
-class AtOnce(Executor):
-    """Runs what is submitted at once, so that a run has one order; a death is everybody's."""
-
-    def submit(self, call: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
-        done: Future[T] = Future()
-        try:
-            done.set_result(call(*arguments, **named))
-        except Exception as error:  # noqa: BLE001 — a future holds whatever was raised
-            done.set_exception(error)
-        return done
 
 
 @dataclass(slots=True)
@@ -121,7 +109,12 @@ class Stage:
         """One run of the sweep; a sweep that fails has its next run to try again."""
         delivery = self._begin("sweep", None, None)
         try:
-            sweep(self._fleet(), deployment.of_sweep(self.breaker_failures), self._now())
+            sweep(
+                self._fleet(),
+                deployment.of_sweep(self.breaker_failures),
+                self._now(),
+                lambda: _SWEEP_SECONDS,
+            )
         except Crash:
             delivery.outcome = "crashed"
         except Exception:  # noqa: BLE001 — Lambda reports whatever a function raises

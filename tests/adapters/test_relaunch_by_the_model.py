@@ -118,7 +118,7 @@ def test_the_environment_is_carried_and_the_lineage_added() -> None:
         "RESILIENCE_ROOT": "night-1",
         "RESILIENCE_ATTEMPT": "2",
         "RESILIENCE_PARENT": "night-1",
-        "RESILIENCE_LEDGER": "no-progress=0 at-checkpoint=0",
+        "RESILIENCE_LEDGER": "new",
         "RESILIENCE_COLLECTION": "example-team/vision/model-night",
         "RESILIENCE_CHECKPOINT": "example-team/vision/model-night:v3",
         "RESILIENCE_CHECKPOINT_DIGEST": "d",

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import pytest
 
@@ -14,7 +15,7 @@ from resilience.controller import recover
 from resilience.decisions import CheckpointRequest, Decision, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse
 from resilience.events import Hint
-from resilience.fleet import Seen
+from resilience.fleet import Pages
 from tests.adapters.local_jobs import DOUBTED, JobsInMemory, LocalJobs, Service
 
 OPTED_IN = {
@@ -152,9 +153,8 @@ def test_the_sweep_finds_what_has_ended_and_opted_in_and_nothing_else(service: S
     assert names(service.jobs.opted_in(since=since + 1200)) & ours == set()
 
 
-def names(seen: Seen) -> set[str]:
-    assert seen.whole
-    return {job.name for job in seen.jobs}
+def names(pages: Pages) -> set[str]:
+    return {job.name for page in pages for job in page}
 
 
 def test_a_search_shows_what_the_sweep_decides_by(service: Service) -> None:
@@ -173,8 +173,17 @@ def test_the_sweep_finds_waits_with_their_due_times(service: Service) -> None:
     job = service.jobs.describe(name)
     assert job is not None
     service.jobs.add_tags(job.arn, {tags.VERDICT: "WAIT", tags.DUE: "2026-01-31T03:00:00Z"})
-    due = {job.name: job.tags[tags.DUE] for job in service.jobs.waiting().jobs}
+    waiting = chain.from_iterable(service.jobs.waiting())
+    due = {job.name: job.tags[tags.DUE] for job in waiting}
     assert due[name] == "2026-01-31T03:00:00Z"
+
+
+def test_the_sweep_finds_jobs_that_a_person_wants_decided_on_again(service: Service) -> None:
+    asked, other = service.failed(OPTED_IN), service.failed(OPTED_IN)
+    job = service.jobs.describe(asked)
+    assert job is not None
+    service.jobs.add_tags(job.arn, {tags.AGAIN: "please"})
+    assert names(service.jobs.again()) & {asked, other} == {asked}
 
 
 def test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others(service: Service) -> None:

@@ -76,3 +76,13 @@ def test_an_authority_that_is_not_there_keeps_the_function_from_starting(
 ) -> None:
     with pytest.raises(SettingsMissing, match="/wandb/ca"):
         started(monkeypatch, WandbCaParameter="/wandb/ca")
+
+
+def test_the_logs_of_jobs_are_read_unless_the_stack_says_no(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    intake, _ = started(monkeypatch)
+    assert intake.world.logs is not None
+    assert intake.world.logs.tails("a-job", 1) == ()
+    intake, _ = started(monkeypatch, ReadJobLogs="no")
+    assert intake.world.logs is None

@@ -132,6 +132,15 @@ def test_a_job_that_was_pending_for_too_long_is_stopped_in_one_word_or_another(
         assert driver.statuses(ended) == ["Starting", "Pending", secondary]
 
 
+def test_a_person_may_stop_a_job_that_is_pending(known: Driver) -> None:
+    known.aws.fault("pending", "unwanted")
+    known.until(known.start("unwanted"), secondary="Pending")
+    known.sagemaker.stop_training_job(TrainingJobName="unwanted")
+    ended = known.until("unwanted")
+    assert known.statuses(ended) == ["Starting", "Pending", "Stopping", "Stopped"]
+    assert "pending" not in ended["SecondaryStatusTransitions"][-1]["StatusMessage"]
+
+
 def test_a_doubt_that_is_none_ends_the_start(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("none")
     with (

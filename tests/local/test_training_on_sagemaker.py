@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from launching.opt_in import TOKEN
+from launching.opt_in import COMPLETION
 from launching.storage import Store, upload
 from local.aws import LocalAws
 from local.wandb_server import LocalWandb
@@ -118,7 +118,7 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
 
 def proof_of(described: dict[str, Any]) -> str:
     """What only the job, and who may describe it, can write at its true end."""
-    return hashlib.sha256(described["Environment"][TOKEN].encode()).hexdigest()
+    return hashlib.sha256(described["Environment"][COMPLETION].encode()).hexdigest()
 
 
 LISTENER = """
@@ -150,7 +150,10 @@ def test_what_a_dry_run_prints_is_what_is_sent(machine: Machine, trivial: str) -
     assert machine.launched("rehearsed", *options)[0] == 0
     request, sent = json.loads(printed), machine.describe("rehearsed")
     # The one thing that each launch draws anew: what was printed may be launched as it is, too.
-    printed_token, token = request["Environment"].pop(TOKEN), sent["Environment"].pop(TOKEN)
+    printed_token, token = (
+        request["Environment"].pop(COMPLETION),
+        sent["Environment"].pop(COMPLETION),
+    )
     assert len(bytes.fromhex(printed_token)) == len(bytes.fromhex(token)) == 16
     assert printed_token != token
     assert machine.tags("rehearsed") == {one["Key"]: one["Value"] for one in request.pop("Tags")}
@@ -203,7 +206,7 @@ attempts = {
     "write data": lambda: put(prefix.replace("/code/", "/data/") + "x"),
     "move its run": lambda: tag("WANDB_RUN_ID"),
     "move its project": lambda: tag("WANDB_PROJECT"),
-    "raise its budget": lambda: tag("resilience:max-attempts"),
+    "raise its budget": lambda: tag("resilience:max-jobs"),
     "read its token": lambda: sagemaker.describe_training_job(
         TrainingJobName=victim.rpartition("/")[2]
     ),

@@ -71,10 +71,10 @@ def test_a_line_that_somebody_changed_is_told_with_its_difference(told: str) -> 
 
 def test_changed_facts_give_another_decision(told: str) -> None:
     line = json.loads(told.splitlines()[-1])
-    line["facts"]["failure_class"] = "out_of_memory"
+    line["facts"]["started"] = False
     run = command("--log", json.dumps(line))
     assert run.returncode == 1
-    assert '+ "reason": "out_of_memory",' in run.stdout
+    assert '+ "reason": "not_started",' in run.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import botocore.session
 
@@ -17,6 +17,7 @@ FUNCTIONS = ROOT / "functions"
 FILLED = {"on_training_ended": (World, Intake), "sweep": (Fleet,)}
 CLIENTS = {
     "_client": "sagemaker",
+    "_logs": "logs",
     "_sqs": "sqs",
     "_scheduler": "scheduler",
     "_sns": "sns",
@@ -28,6 +29,8 @@ PROVIDED = {
     "stack_mode": "ssm:GetParameter",
     "wandb_trust": "ssm:GetParameter",
 }
+# What an entry takes from the adapters that asks AWS for nothing: W&B's connections, numbers.
+ASKS_NO_AWS = {"graphql", "LEAD_SECONDS", "LOG_CALLS"}
 
 
 def called_by(entry: str) -> set[str]:
@@ -35,7 +38,7 @@ def called_by(entry: str) -> set[str]:
     adapters = {name: node for path in _adapter_files() for name, node in _classes(path)}
     wanted = {method for record in FILLED[entry] for method in _port_methods(record)}
     calls: set[str] = set()
-    for name in _imported_adapters(entry):
+    for name in set(_imported_adapters(entry)) - ASKS_NO_AWS:
         if name in adapters:
             calls |= _calls(adapters[name], wanted)
         elif name in PROVIDED:
@@ -64,9 +67,10 @@ def _imported_adapters(entry: str) -> Iterator[str]:
 
 
 def _port_methods(record: type) -> Iterator[str]:
-    for port in get_type_hints(record).values():
-        if getattr(port, "_is_protocol", False):
-            yield from (name for name in vars(port) if not name.startswith("_"))
+    for hint in get_type_hints(record).values():
+        for port in (hint, *get_args(hint)):  # one that a stack may do without is a union
+            if getattr(port, "_is_protocol", False):
+                yield from (name for name in vars(port) if not name.startswith("_"))
 
 
 def _calls(adapter: ast.ClassDef, wanted: set[str]) -> set[str]:

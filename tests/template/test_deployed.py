@@ -147,7 +147,7 @@ def test_off_is_seen_at_once_and_no_deploy_turns_it_back(
 ) -> None:
     aws.client("ssm").put_parameter(Name=switch, Value="off", Type="String", Overwrite=True)
     assert mode_seen_by(relauncher)[0] is Mode.OFF
-    for change in ({"MaxAttempts": "9"}, {"Mode": "observe"}, {"Mode": "act"}):
+    for change in ({"MaxJobs": "9"}, {"Mode": "observe"}, {"Mode": "act"}):
         assert deployed(aws, code, **change).changed
         assert mode_seen_by(relauncher)[0] is Mode.OFF
 

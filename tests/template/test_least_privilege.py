@@ -67,6 +67,7 @@ WILD = {
     CAPACITIES: "the same",
     f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/*": "one per wait, in a group of ours",
     f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key-??????": "AWS adds them",
+    f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/TrainingJobs:log-stream:*": "any job may fail",
     f"arn:aws:logs:{PLACE}:log-group:OnTrainingEndedLogs:*": "the streams of its own group",
     f"arn:aws:logs:{PLACE}:log-group:SweepLogs:*": "the streams of its own group",
 }
@@ -78,7 +79,7 @@ PREFIXED = JOBS.replace("*", f"{EVERYTHING['TrainingJobPrefix']}*")
 # What may only be granted under a condition, and the condition: there is no other.
 VERDICT_ONLY = {
     "Null": {"aws:TagKeys": "false"},
-    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED)},
+    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED | {tags.ANSWERED})},
 }
 SNS_ALONE = {"StringLike": {"kms:ViaService": f"sns.{REGION}.*"}}
 GUARDED: dict[tuple[str, str], list[Any]] = {
@@ -345,7 +346,7 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
     [
         {"AllowedImages": "*"},
         {"AllowedEntityProjects": "*/*"},
-        {"Mode": "observe", "MaxAttempts": 100, "BreakerFailures": 10_000},
+        {"Mode": "observe", "MaxJobs": 1000, "BreakerFailures": 10_000},
         {"NotificationEmail": "oncall@example.com", "WandbBaseUrl": "https://my.wandb.io"},
         {"MaxAgeDays": 365, "SecurityGroupIds": "sg-1a"},
     ],

@@ -45,6 +45,7 @@ BY_LAMBDA_ITSELF = {
 BY_OTHER_SERVICES = {"iam:PassRole", "kms:GenerateDataKey", "kms:Decrypt"}
 CLIENTS = {
     "_client": "sagemaker",
+    "_logs": "logs",
     "_sqs": "sqs",
     "_scheduler": "scheduler",
     "_sns": "sns",
@@ -153,7 +154,7 @@ def test_no_other_role_goes_anywhere_and_these_go_nowhere_else() -> None:
 
 
 def test_a_successor_with_its_lineage_may_be_created() -> None:
-    assert may_create(STACK, OURS | {"team": "vision", tags.LEDGER: "no-progress=0"}, {})
+    assert may_create(STACK, OURS | {"team": "vision", tags.LEDGER: "new"}, {})
 
 
 @pytest.mark.parametrize("missing", sorted(OURS))
@@ -197,7 +198,7 @@ def test_a_judged_job_may_get_every_tag_of_a_verdict() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    sorted(FORWARD | {tags.MODE, tags.COMPLETED, tags.PROJECT, "team"}),
+    sorted(FORWARD | {tags.MODE, tags.AGAIN, tags.COMPLETED, tags.PROJECT, "team"}),
 )
 def test_a_judged_job_keeps_its_ledger_and_what_people_set(key: str) -> None:
     assert not add_tags([key])

@@ -1,7 +1,7 @@
 """Everything a decision can be taken from: each enum, each absence, each extreme."""
 
 import string
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from hypothesis import strategies as st
 
@@ -20,7 +20,8 @@ from resilience.decisions import (
     Verdict,
     Waiting,
 )
-from resilience.failures import FailureClass
+from resilience.failures import LOSS_DIVERGED, FailureClass
+from tests.unit.lineages import NOW, waits
 
 INSTANTS = st.integers(0, 4_000_000_000)
 COUNTS = st.integers(0, 12)
@@ -40,6 +41,7 @@ CHECKPOINTS = st.builds(
     run=st.sampled_from(["r1", "r1", "r2", None]),
     committed=st.sampled_from([True, True, True, False]),
     aliases=st.sampled_from([(), (), ("latest",), ("best",), ("suspect",), ("best", "suspect")]),
+    job=st.sampled_from([None, None, "root-r2", "another"]),
 )
 COLLECTIONS = st.lists(CHECKPOINTS, max_size=6, unique_by=lambda one: one.version).map(tuple)
 LEDGERS = st.builds(
@@ -105,7 +107,7 @@ def mostly(usual: object, others: st.SearchStrategy[object]) -> st.SearchStrateg
     return st.booleans().flatmap(lambda plain: st.just(usual) if plain else others)
 
 
-FACTS = st.builds(
+ANY_FACTS = st.builds(
     Facts,
     job=JOB_NAMES,
     status=STATUSES,
@@ -115,7 +117,7 @@ FACTS = st.builds(
     ended_at=st.none() | INSTANTS,
     started=st.booleans(),
     seconds=st.integers(0, 400_000),
-    signature=st.sampled_from(["5191a7e0", "0therrea"]),
+    signature=st.sampled_from(["5191a7e0", "0ddba115"]),
     mode=mostly(Mode.ACT, st.sampled_from(Mode)),
     request=st.none() | REQUESTS | REQUESTS | REQUESTS,
     tags_invalid=mostly(usual=False, others=st.booleans()),
@@ -124,8 +126,9 @@ FACTS = st.builds(
     owner=mostly(None, st.just("AWSBatch")),
     lineage=mostly(None, LINEAGES) | LINEAGES,
     judged=mostly(None, JUDGED),
+    again=mostly(None, st.just("0a1b2c3d")),
     failure_class=st.none() | CLASSES | CLASSES | CLASSES,
-    failure_rule=st.just("some_rule"),
+    failure_rule=st.sampled_from(["some_rule", LOSS_DIVERGED]),
     checkpoint_load_error=st.booleans(),
     run=st.sampled_from(["r1", "r1", "r2", None]),
     lookup=mostly(Lookup.FOUND, st.sampled_from(Lookup)),
@@ -134,9 +137,37 @@ FACTS = st.builds(
     elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),
     policy=POLICIES,
+    heartbeat_at=mostly(None, INSTANTS),
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
     refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
 )
+# A failed attempt that is ours to decide on: what is behind the gates of the policy.
+FAILED_FACTS = st.builds(
+    replace,
+    ANY_FACTS,
+    job=st.just("root-r2"),
+    status=st.just("Failed"),
+    secondary_status=st.just("Failed"),
+    observed_at=st.just(NOW),
+    ended_at=st.integers(NOW - 200, NOW),
+    mode=st.just(Mode.ACT),
+    request=REQUESTS,
+    tags_invalid=st.just(value=False),
+    contradictions=st.just(()),
+    project_allowed=st.just(value=True),
+    owner=st.none(),
+    lineage=LINEAGES,
+    judged=st.none() | st.builds(waits, st.sampled_from(Reason), st.just(NOW)),
+    failure_class=CLASSES.filter(lambda one: one is not FailureClass.STOPPED_BY_USER),
+    lookup=st.just(Lookup.FOUND),
+    elsewhere=st.just(()),
+    obstacles=st.just(()),
+    policy=st.just(Policy()),
+    heartbeat_at=mostly(None, st.integers(NOW - 400, NOW)),
+    succession=st.just(Succession.UNKNOWN),
+    refusal=st.none() | st.none() | st.tuples(CLASSES, st.just("some_rule")),
+)
+FACTS = ANY_FACTS | FAILED_FACTS | FAILED_FACTS
 
 # Tags that people set and SageMaker takes.
 TAG_TEXT = st.text(string.ascii_letters + string.digits + " _.:/=+-@äß", max_size=256)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
-from resilience import environment, events, identity, tags
-from resilience.decisions import Decision, Lineage, Reason, Verdict
+from resilience import events, tags
+from resilience.decisions import Decision, Reason, Verdict
 from resilience.events import NotForUs
 from resilience.intake import Intake, take
 from tests.unit.leaky_scene import Scene, deployed_scene, run
@@ -25,7 +25,9 @@ from tests.unit.recovery_world import (
     SUCCESSOR,
     TAGS,
     described_job,
+    dies,
     failed,
+    lineage_of,
     trained,
     untouched,
 )
@@ -89,13 +91,6 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Resilience")
 
 
-def lineage_of(world: InMemoryWorld, job: str) -> Lineage:
-    found = world.sagemaker.describe(job)
-    assert found is not None
-    own = world.sagemaker.tags(job) or {}
-    return identity.lineage(job, environment.read(found.described), own)
-
-
 def honest(world: InMemoryWorld, job: str = JOB) -> str:
     return events.check(job, source="resilience.sweep", account=world.account, region=world.region)
 
@@ -140,11 +135,11 @@ def test_whatever_a_tag_holds_a_message_is_one_line_of_the_log(text: str) -> Non
 
 
 @pytest.mark.parametrize("key", OWN_KEYS)
-@pytest.mark.parametrize("text", ["resilience:attempt=1", "no-progress=0", "yes", "v0", "99"])
+@pytest.mark.parametrize("text", ["resilience:attempt=1", "new", "yes", "v0", "99"])
 def test_no_tag_that_a_job_may_write_on_itself_gives_it_another_budget(key: str, text: str) -> None:
     world = failed()
     taken(world, honest(world))
-    world.sagemaker.end(SUCCESSOR, "Failed", "Failed", GPU)
+    dies(world, SUCCESSOR)
     world.sagemaker.add_tags(world.sagemaker.arn(SUCCESSOR), {key: text})
     before = lineage_of(world, SUCCESSOR)
     result = taken(world, honest(world, SUCCESSOR))
@@ -162,7 +157,7 @@ def test_no_tag_that_a_job_may_write_on_itself_gives_it_another_budget(key: str,
 def test_a_lineage_tag_that_is_emptied_launches_nothing_under_the_lineages_name(cut: str) -> None:
     world = failed()
     taken(world, honest(world))
-    world.sagemaker.end(SUCCESSOR, "Failed", "Failed", GPU)
+    dies(world, SUCCESSOR)
     world.sagemaker.add_tags(world.sagemaker.arn(SUCCESSOR), {cut: ""})
     taken(world, honest(world, SUCCESSOR))
     assert "night-1-r3" not in world.sagemaker.names()
@@ -176,7 +171,7 @@ def test_a_job_cannot_pass_for_another_lineages(root: str) -> None:
         tags.PARENT: root,
         tags.CHECKPOINT: "v0",
         tags.CHECKPOINT_STEP: "1",
-        tags.LEDGER: "no-progress=0",
+        tags.LEDGER: "new",
     }
     world = failed(tags=own)
     taken(world, honest(world))
@@ -190,7 +185,7 @@ def test_a_job_cannot_pass_for_another_lineages(root: str) -> None:
 
 CLAIMS: dict[str, object] = {
     "FailureReason": "AlgorithmError: ExecuteUserScriptError",
-    "Tags": TAGS | {tags.MODE: "act", "resilience:max-attempts": "99", tags.LEDGER: ""},
+    "Tags": TAGS | {tags.MODE: "act", "resilience:max-jobs": "99", tags.LEDGER: ""},
     "RoleArn": "arn:aws:iam::111122223333:role/admin",
     "AlgorithmSpecification": {"TrainingImage": "elsewhere/miner", "TrainingInputMode": "File"},
     "Environment": {"LD_PRELOAD": "/tmp/x.so"},  # noqa: S108 - a claim that is not believed
@@ -472,3 +467,17 @@ def test_a_strange_version_is_not_resumed_from_and_hides_no_good_one(
     assert isinstance(environment, dict)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night-1:v1"
     assert not [value for value in environment.values() if "LD_PRELOAD" in value]
+
+
+@pytest.mark.parametrize(
+    "key", ["ключ" * 10, "k" * 20 + "\n" + "k" * 20, '{"WANDB_API_KEY": "a b"}']
+)
+def test_a_key_that_was_stored_damaged_waits_and_notifies_instead_of_dead_lettering_all(
+    key: str, scene: Scene
+) -> None:
+    scene.wire.wandb_key = key
+    run(scene)
+    assert scene.reason == "wandb_refused"
+    assert scene.answer == {"batchItemFailures": []}
+    assert scene.wire.bodies("wandb") == []
+    assert len(scene.wire.bodies("Publish")) == 1

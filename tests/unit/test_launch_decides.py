@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.in_memory import InMemoryWorld
+from local.in_memory.weights_and_biases import InMemoryWandb
 from resilience import environment, tags
-from resilience.decisions import Reason, Verdict
+from resilience.decisions import Checkpoint, Reason, Verdict
 from resilience.failures import FailureClass
 from tests.unit.recovery_world import (
     CAPACITY,
@@ -24,8 +25,10 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     described_job,
+    dies,
     failed,
     hint,
+    never_started,
     trained,
 )
 
@@ -243,14 +246,6 @@ def test_a_successor_of_an_older_job_of_the_same_name_is_not_taken_for_ours() ->
 # --- what a container says of itself
 
 
-def trained_for_an_hour(reason: str) -> InMemoryWorld:
-    world = trained()
-    start = {"TrainingStartTime": datetime.fromtimestamp(world.clock() - 3600, UTC)}
-    world.sagemaker.put(JOB, described_job(world) | start, TAGS)
-    world.sagemaker.end(JOB, "Failed", "Failed", reason)
-    return world
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -261,27 +256,26 @@ def trained_for_an_hour(reason: str) -> InMemoryWorld:
     ],
 )
 def test_a_job_that_trained_does_not_pass_for_one_that_found_no_capacity(text: str) -> None:
-    decision = decide(trained_for_an_hour(text))
+    decision = decide(failed(text))
     assert decision.facts.failure_class not in {FailureClass.CAPACITY, FailureClass.QUOTA}
     assert decision.verdict is Verdict.RELAUNCH  # it has got further, so one retry confirms it
 
 
 def test_capacity_that_sagemaker_lost_after_the_start_is_infrastructure() -> None:
-    decision = decide(trained_for_an_hour(CAPACITY))
+    decision = decide(failed(CAPACITY))
     assert decision.facts.failure_class is FailureClass.INFRASTRUCTURE
 
 
 def test_a_job_that_writes_of_capacity_for_ever_is_counted_each_time() -> None:
-    world, job = trained_for_an_hour(f"AlgorithmError: {CAPACITY}"), JOB
-    while decide(world, hint(job)).verdict is Verdict.RELAUNCH:
-        job = world.sagemaker.names()[-1]
-        started = described_job(world)["TrainingStartTime"]
-        found = world.sagemaker.describe(job)
-        assert found is not None
-        own = world.sagemaker.tags(job)
-        world.sagemaker.put(job, dict(found.described) | {"TrainingStartTime": started}, own)
-        world.sagemaker.end(job, "Failed", "Failed", f"AlgorithmError: {CAPACITY}")
-    assert len(world.sagemaker.names()) <= 3
+    text, job = f"AlgorithmError: {CAPACITY}", JOB
+    world = failed(text)
+    while (decision := decide(world, hint(job))).verdict is not Verdict.STOP:
+        if decision.verdict is Verdict.RELAUNCH:
+            job = world.sagemaker.names()[-1]
+            dies(world, job, text)
+        world.clock.pass_by(3600)
+    assert decision.reason is Reason.FAILED_AGAIN_AT_SAME_STEP
+    assert len(world.sagemaker.names()) == 3
 
 
 # --- a message at any time
@@ -337,14 +331,14 @@ def test_whatever_the_tags_say_a_successor_goes_on_in_the_run_that_was_fixed(
 
 
 def test_a_job_that_failed_while_it_was_being_stopped_stays_stopped() -> None:
-    world = trained_for_an_hour(GPU)
+    world = failed(GPU)
     stopping = [{"Status": "Stopping", "StatusMessage": "Stopping the training job"}]
     world.sagemaker.put(JOB, described_job(world) | {"SecondaryStatusTransitions": stopping}, TAGS)
     assert decide(world).reason is Reason.STOPPED_BY_USER
 
 
 def test_a_job_that_failed_while_it_was_stopped_for_its_time_limit_timed_out() -> None:
-    world = trained_for_an_hour(GPU)
+    world = failed(GPU)
     more = {
         "SecondaryStatusTransitions": [{"Status": "Stopping", "StatusMessage": "x"}],
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
@@ -367,9 +361,11 @@ def test_a_job_that_failed_while_it_was_stopped_for_its_time_limit_timed_out() -
 def test_a_job_that_timed_out_while_it_waited_for_capacity_waits_for_capacity(
     secondary: str, message: str
 ) -> None:
-    world = trained()
+    world = never_started()
     messages = [{"Status": "Starting", "StatusMessage": message}]
-    world.sagemaker.put(JOB, described_job(world) | {"SecondaryStatusTransitions": messages}, TAGS)
+    job = described_job(world) | {"SecondaryStatusTransitions": messages}
+    del job["FailureReason"]
+    world.sagemaker.put(JOB, job, TAGS)
     world.sagemaker.end(JOB, "Stopped", secondary)
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.CAPACITY_UNAVAILABLE)
@@ -389,3 +385,33 @@ def test_a_job_that_timed_out_while_it_waited_for_capacity_waits_for_capacity(
 def test_a_job_that_another_service_has_tagged_as_its_own_is_left_to_it(mark: str) -> None:
     world = failed(tags=TAGS | {mark: "x"})
     assert decide(world).reason is Reason.OWNED_ELSEWHERE
+
+
+# --- what runs already, and what somebody has excluded
+
+
+def test_a_successor_that_runs_is_recorded_however_old_its_parent_has_become() -> None:
+    world = failed()
+    deliver(world)
+    world.sagemaker.put(JOB, described_job(world), TAGS)  # the verdict was never written
+    world.clock.pass_by(400 * 86_400)
+    assert decide(world).reason is Reason.ALREADY_RELAUNCHED
+
+
+def test_nothing_is_restarted_beside_versions_that_somebody_has_excluded() -> None:
+    world = trained()
+    world.wandb = InMemoryWandb()
+    suspects = [
+        Checkpoint(
+            version=f"v{number}",
+            step=number,
+            digest="d",
+            run="night-1",
+            committed=True,
+            aliases=(f"suspect-v{number}",),
+        )
+        for number in range(3)
+    ]
+    world.wandb.add(WANDB, *suspects)
+    world.sagemaker.end(JOB, "Failed", "Failed", "InternalServerError: We encountered")
+    assert decide(world).reason is Reason.NO_CHECKPOINT

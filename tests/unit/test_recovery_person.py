@@ -33,8 +33,8 @@ ADDED = st.fixed_dictionaries(
         tags.SUCCESSOR: st.just("night-1-r2"),
         tags.CHECKPOINT_TAG: st.sampled_from(["best", "v0"]),
         tags.RESHUFFLE: st.just("on-divergence"),
-        "resilience:max-attempts": st.just("100"),
-        "resilience:max-stopped-by-user": st.just("100"),
+        "resilience:max-jobs": st.just("100"),
+        "resilience:max-without-work": st.just("100"),
     },
 )
 

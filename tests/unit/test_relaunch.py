@@ -273,7 +273,7 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
         "RESILIENCE_ROOT": "root",
         "RESILIENCE_ATTEMPT": "3",
         "RESILIENCE_PARENT": "root-r2",
-        "RESILIENCE_LEDGER": "infrastructure=2 no-progress=0 at-checkpoint=0",
+        "RESILIENCE_LEDGER": "infrastructure=2",
         "RESILIENCE_COLLECTION": "team/digits/model-r1",
         "RESILIENCE_CHECKPOINT": "team/digits/model-r1:v4",
         "RESILIENCE_CHECKPOINT_DIGEST": "digest-v4",

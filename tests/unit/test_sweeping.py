@@ -1,6 +1,7 @@
 """What events missed is found, put on the one path that acts, and judged there."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,43 +9,39 @@ import pytest
 from local.in_memory import InMemoryWorld
 from resilience import tags
 from resilience.decisions import Mode, Reason, Verdict
-from resilience.fleet import Seen
-from resilience.settings import SweepSettings
+from resilience.fleet import Pages, SeenJob
 from resilience.sweeping import Swept, sweep
 from tests.unit.recovery_world import (
-    CAPACITY,
     JOB,
-    OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
+    SWEEP,
     TAGS,
     decide,
     deliver,
     failed,
     hint,
     hint_of,
+    never_started,
     trained,
     verdict_of,
 )
 
-GRACE, LOOKBACK, WINDOW = 180, 172_800, 900
+GRACE, LOOKBACK = SWEEP.grace_seconds, SWEEP.lookback_seconds
+WINDOW = SWEEP.breaker_window_seconds
 NOTHING = Swept((), ())
 
 
-def swept(world: InMemoryWorld, mode: Mode | None = None, breaker_failures: int = 25) -> Swept:
-    settings = SweepSettings(
-        mode=Mode.ACT,
-        mode_parameter="/resilience/mode",
-        allowed_projects=("example-team/*",),
-        queue_url="https://sqs.invalid/queue",
-        grace_seconds=GRACE,
-        lookback_seconds=LOOKBACK,
-        topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
-        breaker_failures=breaker_failures,
-        breaker_window_seconds=WINDOW,
-    )
+def swept(
+    world: InMemoryWorld,
+    mode: Mode | None = None,
+    breaker_failures: int = 25,
+    seconds_left: Callable[[], float] = lambda: 60.0,
+) -> Swept:
+    settings = replace(SWEEP, breaker_failures=breaker_failures)
     world.mode = mode or world.mode
-    return sweep(world.fleet(), settings, world.clock())
+    return sweep(world.fleet(), settings, world.clock(), seconds_left)
 
 
 def work_off(world: InMemoryWorld) -> None:
@@ -129,7 +126,7 @@ def test_a_job_whose_tags_became_invalid_stops_by_the_sweep_and_is_reported_once
 
 
 def test_a_judged_job_is_left_alone() -> None:
-    world = failed(OUT_OF_MEMORY)
+    world = never_started(ROLE_REFUSED)
     assert decide(world).verdict is Verdict.STOP
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
@@ -144,7 +141,7 @@ def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
 
 
 def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     due = decide(world).due
     assert due is not None
     world.schedules.due.clear()
@@ -157,7 +154,7 @@ def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None
 
 
 def test_a_wait_is_taken_up_however_long_ago_its_job_ended() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     deliver(world)
     world.schedules.due.clear()
     world.clock.pass_by(2 * LOOKBACK)
@@ -388,9 +385,78 @@ def test_a_failure_that_is_tagged_later_does_not_count_again_for_the_breaker() -
     assert not swept(world, breaker_failures=5).breaker_tripped
 
 
-@pytest.mark.parametrize("search", ["relaunched", "opted_in", "waiting"])
-def test_a_search_that_was_cut_is_named(search: str, monkeypatch: pytest.MonkeyPatch) -> None:
+# --- many jobs, little time
+
+
+def seen_job(name: str, ended_at: int) -> SeenJob:
+    return SeenJob(
+        name=name, status="Failed", tags=TAGS, environment={}, ended_at=ended_at, started=True
+    )
+
+
+def test_a_sweep_that_runs_out_of_time_has_sent_what_it_found_and_says_what_it_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = trained()
+    now = world.clock()
+
+    def pages(**_: object) -> Pages:
+        for page in range(50):
+            yield tuple(seen_job(f"job-{page}-{n}", now - GRACE) for n in range(100))
+
+    monkeypatch.setattr(world.sagemaker, "opted_in", pages)
+    left = iter([60.0, 60.0, *(60.0 - 10 * page for page in range(50))])
+    found = swept(world, seconds_left=lambda: next(left))
+    assert found.cut == ("opted_in",)
+    assert len(found.without_verdict) == len(world.queue.bodies) == 600
+
+
+def test_of_endless_failures_the_breaker_reads_so_many_pages_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = trained()
+
+    def endless(**_: object) -> Pages:
+        while True:
+            yield (seen_job("junk", world.clock()),)
+
+    monkeypatch.setattr(world.sagemaker, "relaunched", endless)
+    assert swept(world).cut == ("relaunched",)
+
+
+# --- a person's word
+
+
+def test_a_person_has_a_job_of_any_age_decided_on_again_and_once() -> None:
     world = failed()
-    cut = Seen(whole=False)
-    monkeypatch.setattr(world.sagemaker, search, lambda **_: cut, raising=False)
-    assert swept(world).cut == (search,)
+    world.clock.pass_by(400 * 86_400)
+    assert decide(world).reason is Reason.ENDED_TOO_LONG_AGO
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: "Jo, 2027-03-07"})
+    assert swept(world).without_verdict == (JOB,)
+    work_off(world)
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+    assert verdict_of(world) == "RELAUNCH"
+    assert swept(world) == NOTHING
+    successor = world.sagemaker.tags(SUCCESSOR) or {}
+    assert not {tags.AGAIN, tags.ANSWERED} & successor.keys()
+
+
+def test_another_word_asks_again_and_of_a_relaunched_job_it_is_answered_too() -> None:
+    world = failed()
+    deliver(world)
+    for word in ("once", "twice"):
+        world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: word})
+        assert swept(world).without_verdict == (JOB,)
+        work_off(world)
+        assert swept(world) == NOTHING
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+def test_no_word_brings_back_what_a_person_stopped() -> None:
+    world = trained()
+    world.sagemaker.end(JOB, "Stopped", "Stopped")
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: "please"})
+    swept(world)
+    work_off(world)
+    assert world.sagemaker.names() == (JOB,)
+    assert swept(world) == NOTHING

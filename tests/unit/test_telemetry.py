@@ -104,13 +104,14 @@ def test_a_clock_that_runs_behind_gives_no_negative_time(
 
 def test_what_is_no_relaunch_or_has_no_end_is_not_timed() -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(ended(FailureClass.OUT_OF_MEMORY)), HINT)
+        telemetry.judged(policy.decide(ended(FailureClass.USER_CODE, lineage=attempt(2))), HINT)
+        telemetry.judged(policy.decide(ended(FailureClass.CAPACITY, started=False)), HINT)
         telemetry.judged(policy.decide(replace(RELAUNCHED, ended_at=None)), HINT)
     assert not [line for line in lines if "SecondsToRelaunch" in line]
 
 
 def test_a_wait_is_told_with_its_due_time_and_an_unknown_step_is_called_so() -> None:
-    waits = policy.decide(ended(FailureClass.CAPACITY))
+    waits = policy.decide(ended(FailureClass.CAPACITY, started=False))
     assert waits.due is not None
     assert telemetry.record(waits)["due"] == tags.stamp(waits.due)
     unknown = policy.decide(ended(FailureClass.INFRASTRUCTURE, checkpoint("v1", None)))
@@ -133,6 +134,22 @@ def test_a_message_that_needs_nothing_and_one_that_nobody_can_read_are_told_of()
     assert (passed["verdict"], passed["reason"], passed["job"]) == ("IGNORE", "mode_off", "root-r2")
     assert "job" not in unknown
     assert (quarantined["level"], quarantined["detail"]) == ("ERROR", "not JSON")
+
+
+def test_a_schedule_that_could_not_be_made_is_a_warning_with_the_job_and_no_more() -> None:
+    with told() as lines:
+        telemetry.not_scheduled(policy.decide(ended(FailureClass.CAPACITY, started=False)))
+    (line,) = lines
+    assert (line["level"], line["job"]) == ("WARNING", "root")
+    assert line["message"] == "schedule not created; the sweep re-evaluates it"
+    assert "facts" not in line
+
+
+def test_the_line_says_what_the_attempt_was_measured_by() -> None:
+    facts = telemetry.record(policy.decide(RELAUNCHED))["facts"]
+    assert isinstance(facts, dict)
+    measured = {name: facts[name] for name in ("started", "seconds", "signature", "pending")}
+    assert measured == {"started": True, "seconds": 600, "signature": "5191a7e0", "pending": 0}
 
 
 @settings(max_examples=100)

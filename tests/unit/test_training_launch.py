@@ -102,6 +102,7 @@ def test_a_users_own_defaults_of_the_sdk_still_hold(
         ({"metrics": {"loss": "loss=.*"}}, "one group is the value"),
         ({"job_prefix": "vision-"}, "does not begin with --job-prefix"),
         ({"job_prefix": "*"}, "--job-prefix"),
+        ({"name": "Vision-1", "job_prefix": "Vision-"}, "--job-prefix"),
         ({"secret_name": "key-*"}, "--secret-name"),
         ({"home": "bucket/*"}, "without wildcards"),
         ({"home": "bucket/../other"}, "without wildcards"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from launching.account import LaunchError
-from launching.opt_in import TOKEN
+from launching.opt_in import COMPLETION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ def _asked_for(job: Mapping[str, Any]) -> list[Any]:
         algorithm.get("TrainingImage"),
         algorithm.get("ContainerArguments"),
         # Each launch draws a token of its own.
-        {name: value for name, value in environment.items() if name != TOKEN},
+        {name: value for name, value in environment.items() if name != COMPLETION},
         job.get("HyperParameters") or {},
         sorted(channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in channels),
     ]

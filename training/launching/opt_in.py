@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from launching.spec import TrainingSpec
 
 COLLECTION = "RESILIENCE_COLLECTION"
-TOKEN = "RESILIENCE_COMPLETION_TOKEN"  # noqa: S105 - the name of a variable
+COMPLETION = "RESILIENCE_COMPLETION_TOKEN"
 _OF_THE_CONTROLLER = "RESILIENCE_"
 # Tags of a lineage and of a decision. On a job that no controller launched they contradict it.
 _TAGS_OF_THE_CONTROLLER = frozenset(
@@ -35,7 +35,7 @@ def job_environment(spec: TrainingSpec) -> dict[str, str]:
 
 def _settled(spec: TrainingSpec) -> dict[str, str]:
     entity = {"WANDB_ENTITY": spec.entity} if spec.entity else {}
-    opt_in = {COLLECTION: _collection_of(spec), TOKEN: spec.completion_token}
+    opt_in = {COLLECTION: _collection_of(spec), COMPLETION: spec.completion_token}
     return {
         "WANDB_BASE_URL": spec.base_url,
         "WANDB_PROJECT": spec.project,
@@ -105,7 +105,7 @@ def _check_tags(spec: TrainingSpec) -> None:
 
 
 def _says(name: str, known: Mapping[str, str]) -> str:
-    if name == TOKEN:
+    if name == COMPLETION:
         return "the launch draws it"
     options = {"WANDB_ENTITY": "--entity", "WANDB_PROJECT": "--project"}
     option = options.get(name)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from launching.account import Account
 
 _DEFAULT = "resilient-training"
-# The controller's secret has another name: a launch must not change the key that it works with.
-_SECRET = "resilient-training/wandb-api-key"  # noqa: S105 - the name of a secret
 
 
 def parser_for(environment: Mapping[str, str], description: str = "") -> argparse.ArgumentParser:
@@ -152,11 +150,12 @@ def _account(group: argparse._ArgumentGroup) -> None:
         "--job-prefix",
         default="",
         metavar="TEXT",
-        help="the role may tag only jobs whose names begin so (default: all)",
+        help="the role may tag only jobs whose names begin so, in lower case (default: all)",
     )
     add(
         "--secret-name",
-        default=_SECRET,
+        # Not the controller's: a launch must not change the key that it works with.
+        default=f"{_DEFAULT}/wandb-api-key",
         metavar="NAME",
         help="the W&B key's place in Secrets Manager (default: %(default)s)",
     )

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_JOB_PREFIX = re.compile(r"([a-zA-Z0-9][a-zA-Z0-9-]{0,62})?")
+# SageMaker shows some ARNs in lower case, and a policy compares them letter by letter.
+_JOB_PREFIX = re.compile(r"([a-z0-9][a-z0-9-]{0,40})?")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 # Of what S3 takes, that which is no wildcard in a policy and no step up in a path.
 _HOME = re.compile(r"[a-z0-9.-]{3,63}(/[A-Za-z0-9!_.'()-]+)+")
@@ -138,7 +139,7 @@ def _check_places(spec: TrainingSpec) -> None:
     if not _SECRET_NAME.fullmatch(spec.secret_name):
         raise LaunchError(f"--secret-name {spec.secret_name!r}: letters, digits and /_+=.@-")
     if not _JOB_PREFIX.fullmatch(spec.job_prefix):
-        raise LaunchError(f"--job-prefix {spec.job_prefix!r}: letters, digits and inner hyphens")
+        raise LaunchError(f"--job-prefix {spec.job_prefix!r}: lower case letters, digits, hyphens")
     if not spec.name.startswith(spec.job_prefix):
         raise LaunchError(f"--name {spec.name} does not begin with --job-prefix {spec.job_prefix}")
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from resilience import events, policy
+from resilience import events, reporting
 from resilience.decisions import Decision
 from resilience.errors import Retry
 from resilience.tags import stamp, step_word
@@ -18,8 +18,8 @@ LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
-# A wait's own schedules are counted from 1. A reminder is of one verdict: one STOP that could not be
-# recorded must not keep silent about the RELAUNCH that came of it.
+# A wait's own schedules are counted from 1. A reminder is of one verdict: one STOP that could not
+# be recorded must not keep silent about the RELAUNCH that came of it.
 _REMINDER = "0"
 
 
@@ -172,7 +172,7 @@ def message(decision: Decision) -> str:
         f"failure class: {facts.failure_class} (rule {facts.failure_rule})",
         f"verdict: {decision.verdict}",
         f"reason: {decision.reason} {decision.detail}".rstrip(),
-        f"next: {policy.what_comes_next(decision)}",
+        f"next: {reporting.what_comes_next(decision)}",
     ]
     if successor is not None and successor.checkpoint is not None:
         checkpoint = successor.checkpoint

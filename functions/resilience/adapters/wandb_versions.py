@@ -7,7 +7,7 @@ from typing import Any
 
 from resilience import tags
 from resilience.checkpoints import is_barring
-from resilience.decisions import Checkpoint, CheckpointRequest
+from resilience.decisions import Checkpoint, CheckpointRequest, Upload
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
 _MOST_DIGITS = 18
@@ -36,7 +36,7 @@ class Seen:
         self._heads: set[int] = set()  # the same, as the collection itself lists them
         self._odd = 0
         self._elsewhere: dict[str, None] = {}
-        self._pending: set[int] = set()
+        self._pending: dict[int | None, Upload] = {}
         self.foreign = 0
 
     @property
@@ -48,8 +48,8 @@ class Seen:
         return tuple(self._elsewhere)
 
     @property
-    def pending(self) -> int:
-        return len(self._pending - self._numbers)
+    def pending(self) -> tuple[Upload, ...]:
+        return tuple(self._pending.values())
 
     def says_none_falsely(self) -> bool:
         """Whether there are versions of the runs, and not one that could be read is good."""
@@ -59,14 +59,15 @@ class Seen:
 
     def take_head(self, node: Node) -> None:
         """Note one version that the collection lists, whoever made it."""
+        state, number = node.get("state"), _number(node)
         if _maker(node) not in self._request.runs:
-            self.foreign += node.get("state") == _COMMITTED
-        elif (number := _number(node)) is None:
-            self._odd += node.get("state") == _COMMITTED
-        elif node.get("state") == _COMMITTED:
+            self.foreign += state == _COMMITTED
+        elif state == _PENDING:
+            self._pending.setdefault(number, Upload(number))
+        elif state == _COMMITTED and number is None:
+            self._odd += 1
+        elif state == _COMMITTED and number is not None:
             self._heads.add(number)
-        elif node.get("state") == _PENDING:
-            self._pending.add(number)
 
     def take(self, node: Node) -> Checkpoint | None:
         """Note one version that a run lists; returns it if it is one to choose from.
@@ -94,11 +95,11 @@ class Seen:
         if node["state"] not in {_COMMITTED, _PENDING}:
             return None
         number = _number(node)
+        if node["state"] == _PENDING:
+            self._pending[number] = Upload(number, _job(_metadata(node)))
+            return None
         if number is None:
             raise ValueError("a version without its number")
-        if node["state"] == _PENDING:
-            self._pending.add(number)
-            return None
         found = _checkpoint(node, number)
         self._numbers.add(number)
         if found is not None:

@@ -24,6 +24,8 @@ from local.aws.sagemaker.sessions import Credentials
 from local.aws.sagemaker.storage import Location, Storage, TransferError
 from local.aws.sagemaker.watch import Limits, Seen, Watch
 
+PENDING_SECONDS = 3.0  # that stand for MaxPendingTimeInSeconds, of which AWS takes 1800 and more
+
 
 def launch(control: ControlPlane, job: TrainingJob) -> None:
     threading.Thread(target=Lifecycle(control, job).run, name=job.name, daemon=True).start()
@@ -74,7 +76,8 @@ class Lifecycle:
             return ends.failed(doomed.reason or ends.CAPACITY)
         if self._control.faults.take("pending", self._job.name):
             self._enter("Pending")
-            return ends.PENDING_TOO_LONG[self._control.settings.doubts.pending_time_out]
+            early = self._told_within(PENDING_SECONDS)
+            return early or ends.PENDING_TOO_LONG[self._control.settings.doubts.pending_time_out]
         while True:
             outcome = self._attempt(credentials)
             if self._job.stop_asked and outcome not in (ends.COMPLETED, ends.TOO_LONG):

@@ -1,0 +1,68 @@
+"""What is left alone, and what is said of a job that may not be acted on. Pure."""
+
+from resilience.decisions import Facts, Judged, Mode, Reason, Verdict
+from resilience.failures import FailureClass
+
+_ENDED = frozenset({"Completed", "Failed", "Stopped"})
+# How an ended job's secondary status may read. SageMaker may add to it.
+_ENDED_HOW = frozenset(
+    {"Completed", "Failed", "Stopped", "Interrupted", "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
+)
+_GOES_ON = frozenset({"InProgress", "Stopping", "Deleting"})
+# A schedule and this clock may differ by the second that both are cut to.
+_DUE_SLACK_SECONDS = 1
+_DAY = 86_400
+
+
+def why_ignored(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line per reason reads best
+    """Why the job is not ours to decide on; None: it is."""
+    if facts.mode is Mode.OFF:
+        return Reason.MODE_OFF
+    if facts.status not in _ENDED:
+        return Reason.NOT_ENDED if facts.status in _GOES_ON else Reason.STATUS_UNKNOWN
+    if facts.request is None and not facts.tags_invalid:
+        return Reason.NOT_OPTED_IN
+    if facts.owner is not None:
+        return Reason.OWNED_ELSEWHERE
+    if not (facts.project_allowed or facts.tags_invalid):
+        return Reason.PROJECT_NOT_ALLOWED
+    # Before any verdict that a tag may claim: no tag brings back what a person stopped.
+    stopped = facts.failure_class is FailureClass.STOPPED_BY_USER
+    if facts.judged is not None:
+        return _still_judged(facts.judged, facts.observed_at, stopped=stopped)
+    return Reason.STOPPED_BY_USER if stopped else None
+
+
+def _still_judged(judged: Judged, now: int, *, stopped: bool) -> Reason | None:
+    if judged.verdict != Verdict.WAIT:
+        return Reason.ALREADY_JUDGED
+    if stopped:
+        return Reason.STOPPED_BY_USER
+    if judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
+        return Reason.NOT_DUE
+    return None
+
+
+def why_distrusted(facts: Facts) -> tuple[Reason, str] | None:
+    """Why what is said of the job may not be acted on, and what a person has to look at."""
+    if facts.contradictions:
+        return Reason.TAGS_CONTRADICT_LAUNCH, ", ".join(facts.contradictions)
+    if facts.failure_class is None:
+        return None
+    if facts.secondary_status not in _ENDED_HOW and facts.failure_class is FailureClass.UNKNOWN:
+        return Reason.TERMINATION_UNKNOWN, ""
+    if facts.tags_invalid:
+        return Reason.TAGS_INVALID, ""
+    if facts.lineage is None:
+        return Reason.LINEAGE_TAGS_MALFORMED, ""
+    return _too_old(facts)
+
+
+def _too_old(facts: Facts) -> tuple[Reason, str] | None:
+    """Nobody expects a job of long ago to come back by itself. A wait knows how long it lasts."""
+    if facts.ended_at is None or facts.judged is not None or facts.again is not None:
+        return None
+    age, most = facts.observed_at - facts.ended_at, facts.policy.max_age_days
+    if age <= most * _DAY:
+        return None
+    return Reason.ENDED_TOO_LONG_AGO, f"{age // _DAY} days ago, {most} allowed"

@@ -1,0 +1,109 @@
+"""What each rule is worth: a number changed, or the evidence that the rule rests on withheld.
+
+Nothing is patched. A rule that cannot see its evidence is a rule that is not there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from proofs.judge.contestant import SWEEP, Contestant
+from resilience.decisions import CheckpointRequest, Policy
+from resilience.ports import Answer, Checkpoints, Job, TrainingJobs, World
+from resilience.relaunch import Request, Shape
+
+Described = Mapping[str, object]
+_NEVER = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class _Jobs:
+    """Fulfils ports.TrainingJobs; Describe shows what it is made to show."""
+
+    real: TrainingJobs
+    shown: Callable[[Described], Described]
+
+    def describe(self, name: str) -> Job | None:
+        job = self.real.describe(name)
+        return None if job is None else Job(job.arn, self.shown(job.described))
+
+    def tags(self, name: str) -> dict[str, str] | None:
+        return self.real.tags(name)
+
+    def create(self, request: Request) -> None:
+        self.real.create(request)
+
+    def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        self.real.add_tags(arn, tags)
+
+    def request_shape(self) -> Shape:
+        return self.real.request_shape()
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoints:
+    """Fulfils ports.Checkpoints; W&B answers what it is made to answer."""
+
+    real: Checkpoints
+    shown: Callable[[Answer], Answer]
+
+    def newest(self, request: CheckpointRequest) -> Answer:
+        return self.shown(self.real.newest(request))
+
+
+def describing(shown: Callable[[Described], Described]) -> Callable[[World], World]:
+    return lambda world: replace(world, jobs=_Jobs(world.jobs, shown))
+
+
+def answering(shown: Callable[[Answer], Answer]) -> Callable[[World], World]:
+    return lambda world: replace(world, checkpoints=_Checkpoints(world.checkpoints, shown))
+
+
+def _as_if_started(described: Described) -> Described:
+    created = described.get("CreationTime", datetime.fromtimestamp(0, UTC))
+    return {"TrainingStartTime": created, **described}
+
+
+def _without_text(described: Described) -> Described:
+    return {key: value for key, value in described.items() if key != "FailureReason"}
+
+
+def _another_text_each_time(described: Described) -> Described:
+    """The same death never says the same twice; the words that are there stay."""
+    if "FailureReason" not in described:
+        return described
+    digest = sha256(str(described["TrainingJobName"]).encode()).hexdigest()
+    word = "".join(chr(ord("a") + int(digit, 16)) for digit in digest[:8])
+    return {**described, "FailureReason": f"{described['FailureReason']} {word}"}
+
+
+def _of_others(answer: Answer) -> Answer:
+    made = tuple(replace(one, job="some-other-job") for one in answer.checkpoints)
+    return replace(answer, checkpoints=made)
+
+
+def _only_the_newest(answer: Answer) -> Answer:
+    return replace(answer, checkpoints=answer.checkpoints[:1])
+
+
+def _nothing_pending(answer: Answer) -> Answer:
+    return replace(answer, pending=())
+
+
+ABLATIONS = (
+    Contestant(),
+    Contestant("2 never started: unseen", seen=describing(_as_if_started)),
+    Contestant("3 advanced: unseen", seen=answering(_of_others)),
+    Contestant("3 pays for itself: 10 jobs", policy=Policy(max_jobs=10)),
+    Contestant("4 same place: unseen", seen=describing(_another_text_each_time)),
+    Contestant("4 no confirming", policy=Policy(max_without_work=1)),
+    Contestant("4 no walking back", seen=answering(_only_the_newest)),
+    Contestant("5 late upload: unseen", seen=answering(_nothing_pending)),
+    Contestant("the text: unseen", seen=describing(_without_text)),
+    Contestant("no back-off", policy=Policy(backoff_base_seconds=1, backoff_max_seconds=1)),
+    Contestant("no ceiling on lost hours", policy=Policy(max_lost_seconds=_NEVER)),
+    Contestant("no sweep", sweeps=False),
+    Contestant("no breaker", sweep_settings=replace(SWEEP, breaker_failures=_NEVER)),
+    Contestant("sweep looks back 15 d", sweep_settings=replace(SWEEP, lookback_seconds=1_296_000)),
+)

@@ -1,0 +1,92 @@
+"""Deaths that come again: confirmed once, walked back once, and then for a person."""
+
+from dataclasses import replace
+
+import pytest
+
+from resilience import policy
+from resilience.decisions import Judged, Reason, Verdict
+from resilience.failures import FailureClass
+from tests.unit.lineages import (
+    LIMIT,
+    NOW,
+    PROGRAM,
+    V1,
+    V2,
+    at_place,
+    attempt,
+    ended,
+    outcome,
+    succeeded,
+    waits,
+)
+
+RELAUNCH, WAIT, STOP, IGNORE = Verdict
+
+
+@pytest.mark.parametrize("failure_class", LIMIT)
+def test_a_limit_without_work_is_confirmed_once_and_then_stops(
+    failure_class: FailureClass,
+) -> None:
+    first = ended(failure_class, V1, lineage=attempt(2))
+    assert outcome(policy.decide(first)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
+    assert succeeded(first).rejected == ()
+    lineage = replace(attempt(3), ledger=succeeded(first).ledger)
+    decision = policy.decide(replace(first, lineage=lineage))
+    assert (*outcome(decision), decision.rule) == (STOP, Reason.NO_PROGRESS, "some_rule")
+
+
+@pytest.mark.parametrize("failure_class", LIMIT)
+def test_a_limit_that_is_reached_at_work_never_ends_a_lineage(failure_class: FailureClass) -> None:
+    worked = ended(failure_class, V1, V2, lineage=attempt(2))
+    lineage = replace(
+        attempt(3, started_from="v2", started_step=20), ledger=succeeded(worked).ledger
+    )
+    assert policy.decide(ended(failure_class, V1, V2, lineage=lineage)).verdict is RELAUNCH
+
+
+@pytest.mark.parametrize("failure_class", PROGRAM)
+def test_a_death_of_the_program_is_confirmed_at_once_from_the_same_checkpoint(
+    failure_class: FailureClass,
+) -> None:
+    facts = replace(at_place(0), failure_class=failure_class)
+    assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
+    assert succeeded(facts).checkpoint == V2
+
+
+@pytest.mark.parametrize("failure_class", PROGRAM)
+def test_a_death_that_was_confirmed_waits_and_then_goes_back_to_one_older_checkpoint(
+    failure_class: FailureClass,
+) -> None:
+    facts = replace(at_place(1), failure_class=failure_class)
+    decision = policy.decide(facts)
+    assert (*outcome(decision), decision.rule) == (WAIT, Reason.FAILING_AGAIN, "some_rule")
+    assert decision.due is not None
+    assert NOW + 900 <= decision.due <= NOW + 1800
+    waited = replace(facts, judged=waits(Reason.FAILING_AGAIN))
+    after = policy.decide(waited)
+    assert outcome(after) == (RELAUNCH, Reason.WALKED_BACK)
+    assert after.passed_over == (("v2", "rejected"),)
+    assert (succeeded(waited).checkpoint, succeeded(waited).rejected) == (V1, ("v2",))
+
+
+@pytest.mark.parametrize("failure_class", PROGRAM)
+@pytest.mark.parametrize("judged", [None, waits(Reason.FAILING_AGAIN)], ids=["fresh", "waited"])
+def test_the_third_death_at_one_place_stops(
+    failure_class: FailureClass, judged: Judged | None
+) -> None:
+    facts = replace(at_place(2), failure_class=failure_class, judged=judged)
+    decision = policy.decide(facts)
+    assert (*outcome(decision), decision.rule) == (
+        STOP,
+        Reason.FAILED_AGAIN_AT_SAME_STEP,
+        "some_rule",
+    )
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_walked_back_from_without_a_wait() -> None:
+    facts = replace(at_place(0), failure_class=FailureClass.DATA, checkpoint_load_error=True)
+    decision = policy.decide(facts)
+    assert outcome(decision) == (RELAUNCH, Reason.WALKED_BACK)
+    assert decision.passed_over == (("v2", "rejected"),)
+    assert (succeeded(facts).checkpoint, succeeded(facts).rejected) == (V1, ("v2",))
