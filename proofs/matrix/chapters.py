@@ -4,18 +4,25 @@ from collections.abc import Iterable
 
 from proofs.matrix import story
 from proofs.matrix.faults import Fault
-from proofs.matrix.lasting import EVERY, HOUR, RARELY, Chapter, Script, live
+from proofs.matrix.lasting import EVERY, RARELY, Chapter, Script, live
 from proofs.matrix.line import Outage
-from proofs.matrix.mails import DAY
+from proofs.matrix.mails import DAY, HOUR
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import Step
 from proofs.matrix.story import JOB, SUCCESSOR, Story
 
 _SCHEDULER = (Step.GET_SCHEDULE, Step.REMIND, Step.CREATE_SCHEDULE)
 _PARAMETERS = (Step.READ_MODE, Step.READ_SWITCH)
-_SEARCH = (Step.COUNT_FAILURES, Step.FIND_PARENTS, Step.FIND_UNJUDGED, Step.FIND_WAITING)
+_SEARCH = (
+    Step.COUNT_FAILURES,
+    Step.FIND_PARENTS,
+    Step.FIND_WAITING,
+    Step.FIND_AGAIN,
+    Step.FIND_UNJUDGED,
+)
 _RELAUNCHED = {JOB: "RELAUNCH"}
 _ONE_MAIL = {f"RELAUNCH {JOB}": 1}
+_WITHIN_A_WAIT = {f"RELAUNCH {JOB}": 0, f"WAIT {JOB}": 0}
 _FLEET = tuple(f"night-{number}" for number in range(1, 13))
 
 
@@ -122,6 +129,19 @@ def suspect(stage: Stage) -> None:
         raise AssertionError(f"resumed from {own['resilience:checkpoint']}")
 
 
+def again(stage: Stage) -> None:
+    """A person puts right what stopped a job, and asks to have it decided on again, a month on."""
+    story.train(stage)
+    story.work(stage, JOB)
+    stage.account.tag(JOB, {"WANDB_PROJECT": "not/a/name"})
+    stage.account.end(JOB, "Failed", "Failed", "InternalServerError: retry")
+    stage.queue.send(story.event(stage))
+    live(stage, 60)
+    stage.pass_by(30 * DAY)
+    stage.account.tag(JOB, {"WANDB_PROJECT": "vision", "resilience:again": "1"})
+    live(stage, HOUR)
+
+
 def fleet(stage: Stage) -> None:
     """A dozen jobs fail in one minute, each with its event three times, some with none."""
     for job in _FLEET:
@@ -169,7 +189,7 @@ CHAPTERS = (
         "AddTags is down for an hour, no capacity",
         down([Step.ADD_TAGS], Fault.THROTTLED, HOUR, Story.WAIT),
         _RELAUNCHED,
-        _ONE_MAIL,
+        _WITHIN_A_WAIT,
         dead=20,
     ),
     Chapter(
@@ -183,7 +203,7 @@ CHAPTERS = (
         "Scheduler is down for a day, no capacity",
         meanwhile(_SCHEDULER, DAY),
         _RELAUNCHED,
-        _ONE_MAIL,
+        _WITHIN_A_WAIT,
     ),
     Chapter(
         "Scheduler is down for a day, a GPU fails",
@@ -221,7 +241,7 @@ CHAPTERS = (
         "Search is down for a day, no capacity",
         down(_SEARCH, Fault.THROTTLED, DAY, Story.WAIT),
         _RELAUNCHED,
-        _ONE_MAIL,
+        _WITHIN_A_WAIT,
     ),
     Chapter(
         "SNS is down for two hours: what nobody was notified of is not recorded",
@@ -232,9 +252,11 @@ CHAPTERS = (
     ),
     Chapter("observed for three days", switched("observe", 3 * DAY), _RELAUNCHED, _ONE_MAIL),
     Chapter("off for ten days", switched("off", 10 * DAY), _RELAUNCHED, _ONE_MAIL),
-    Chapter("off for a day, no capacity", switched("off", DAY, Story.WAIT), _RELAUNCHED, _ONE_MAIL),
+    Chapter(
+        "off for a day, no capacity", switched("off", DAY, Story.WAIT), _RELAUNCHED, _WITHIN_A_WAIT
+    ),
     Chapter("the job off for a day", switched("off", DAY, what=JOB), _RELAUNCHED, _ONE_MAIL),
-    Chapter("off while it waits", switched_while_it_waits, _RELAUNCHED, _ONE_MAIL),
+    Chapter("off while it waits", switched_while_it_waits, _RELAUNCHED, _WITHIN_A_WAIT),
     Chapter("the breaker trips, and is set back", breaker, _RELAUNCHED, _ONE_MAIL),
     Chapter(
         "the root's name is used again, its successor is there",
@@ -245,6 +267,7 @@ CHAPTERS = (
     Chapter("all names are used again", all_used_again, _RELAUNCHED, {f"RELAUNCH {JOB}": 2}),
     Chapter("the project is hidden for a day", hidden, _RELAUNCHED, _ONE_MAIL | {f"WAIT {JOB}": 2}),
     Chapter("the newest checkpoint is a suspect", suspect, _RELAUNCHED, _ONE_MAIL),
+    Chapter("a person asks again", again, _RELAUNCHED, _ONE_MAIL | {f"STOP {JOB}": 1}),
     Chapter(
         "a fleet of twelve fails at once",
         fleet,

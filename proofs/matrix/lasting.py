@@ -19,7 +19,6 @@ from proofs.matrix.mails import DAY
 from proofs.matrix.run import Run, come_to_rest
 from proofs.matrix.stage import Connections, Stage
 
-HOUR = 3600
 EVERY = 300
 RARELY = 59 * 60  # the longest that template.yaml takes
 # One for each sweep of a day, and some for events, waits and reminders.

@@ -7,7 +7,10 @@ from proofs.matrix.line import Call
 from proofs.matrix.record import Record, tags_of
 from proofs.matrix.steps import Step
 
-DAY = 86_400
+HOUR = 3600
+DAY = 24 * HOUR
+# A wait is reported at the last look before another day of it ends.
+_APART = DAY - 2 * HOUR
 # Of one verdict of one job in a day, whatever goes wrong and however often.
 MOST_A_DAY = 4
 
@@ -19,7 +22,7 @@ def told_in_measure(record: Record) -> Iterator[str]:
         by_subject.setdefault(call.asked["Subject"], []).append(call)
     for subject, mails in by_subject.items():
         for earlier, later in pairwise(mails):
-            if later.at - earlier.at < DAY and not _excused(record, earlier, later):
+            if later.at - earlier.at < _APART and not _excused(record, earlier, later):
                 yield f"{subject!r} was sent at {earlier.place} and at {later.place}"
         yield from _too_many(subject, mails)
 

@@ -135,12 +135,16 @@ def _held_too_early(record: Record, job: str) -> bool:
 
 
 def told_of(record: Record) -> Iterator[str]:
-    """I13: whatever changes is told first: a verdict to act on, and a breaker that trips."""
+    """I13: whatever changes is told first: a verdict to act on, and a breaker that trips.
+
+    But for one more try within a wait: it is the wait that is reported.
+    """
     for call in record.calls(Step.ADD_TAGS):
         job, verdict = _job_of(call), tags_of(call).get("resilience:verdict")
         earlier = (one for one in record.calls(Step.PUBLISH) if one.place < call.place)
         told = any(one.asked["Subject"] == f"{verdict} {job}"[:100] for one in earlier)
-        if verdict in {"RELAUNCH", "STOP"} and not told:
+        tries_again = verdict == "RELAUNCH" and _is_within_a_wait(record, call)
+        if verdict in {"RELAUNCH", "STOP"} and not (told or tries_again):
             yield f"{verdict} of {job} was told to nobody"
     tripped, told_of_it = (
         list(record.calls(Step.SWITCH_OFF)),
@@ -148,6 +152,17 @@ def told_of(record: Record) -> Iterator[str]:
     )
     if tripped and not told_of_it:
         yield "the breaker tripped, and nobody was told"
+
+
+def _is_within_a_wait(record: Record, verdict: Call) -> bool:
+    """Whether the job waited before, and its attempt did no work that would have ended the wait."""
+    seen = _tags_seen(record, verdict.delivery, verdict.place) or {}
+    launched = [tags_of(one) for one in record.calls(Step.CREATE) if one.place < verdict.place]
+    goes_on = any(
+        one["resilience:parent"] == _job_of(verdict) and "resilience:waiting" in one
+        for one in launched
+    )
+    return "resilience:waiting" in seen and goes_on
 
 
 def _job_of(call: Call) -> str:
