@@ -44,6 +44,7 @@ class Call:
     refused: str | None = None
     stale: bool = False
     late: bool = False
+    logical: str = ""  # the same for all that the SDK sends of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Line:
     def send(self, operation: str, asked: Mapping[str, Any], call: str) -> Mapping[str, Any] | str:
         """Answer one request; a text is an answer that nobody can read."""
         delivery = self.delivery
+        self._who.call = call
         so_far = self._so_far[delivery.number]
         step = step_of(operation, asked, delivery.job, so_far)
         so_far.note(step)
@@ -183,7 +185,9 @@ class Line:
         answer: Mapping[str, Any] | None,
         **more: Any,  # noqa: ANN401 — the flags of Call
     ) -> Call:
-        call = Call(len(self.history), self.clock(), delivery, step, asked, answer, **more)
+        logical: str = getattr(self._who, "call", "")
+        place, at = len(self.history), self.clock()
+        call = Call(place, at, delivery, step, asked, answer, logical=logical, **more)
         self.history.append(call)
         return call
 

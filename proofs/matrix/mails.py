@@ -43,13 +43,18 @@ def _excused(record: Record, earlier: Call, later: Call) -> bool:
     ):
         return True  # another job has the name
     if earlier.delivery is later.delivery:
-        return False
+        return earlier.logical == later.logical  # the SDK's own resending
     return not (_stands(record, earlier, later) and _saw(record, later))
 
 
 def _stands(record: Record, earlier: Call, later: Call) -> bool:
-    """Whether the verdict or a reminder of it stood before the later delivery began."""
-    before = range(earlier.place, later.delivery.began)
+    """Whether the verdict or a reminder of it stood before the later delivery could still look.
+
+    Who is refused a name because it is in use looks again.
+    """
+    creates = record.asked(later.delivery, Step.CREATE)
+    in_use = (one.place for one in creates if one.refused == "ResourceInUse")
+    before = range(earlier.place, max((later.delivery.began, *in_use)))
     tagged = (
         call
         for call in record.calls(Step.ADD_TAGS)
@@ -70,10 +75,19 @@ def _is_of(call: Call, subject: str) -> bool:
 
 def _saw(record: Record, later: Call) -> bool:
     """Whether the delivery was shown tags and reminders as they were."""
-    steps = (Step.LIST_TAGS, Step.LIST_MORE_TAGS, Step.GET_SCHEDULE)
-    shown = [call for step in steps for call in record.seen(later.delivery, step, later.place)]
-    asked = list(record.asked(later.delivery, *steps))
+    asked = list(
+        record.asked(
+            later.delivery,
+            Step.LIST_TAGS,
+            Step.LIST_MORE_TAGS,
+            Step.LOOK_AGAIN,
+            Step.GET_SCHEDULE,
+        )
+    )
     broken = any(one.refused not in (None, "ResourceNotFoundException") for one in asked)
-    lists = sum(call.step is not Step.GET_SCHEDULE for call in shown)
-    reminders = any(one.step is Step.GET_SCHEDULE for one in asked)
-    return bool(lists) and reminders and not broken and not any(one.stale for one in asked)
+    return not broken and not any(one.stale for one in asked) and not _is_unread(record, later)
+
+
+def _is_unread(record: Record, later: Call) -> bool:
+    """Whether nobody could read what Scheduler answered: a call that is made once, and not seen."""
+    return not any(record.asked(later.delivery, Step.GET_SCHEDULE))

@@ -108,7 +108,10 @@ def replays_alike(record: Record) -> Iterator[str]:
 
 
 def verdict_is_true(record: Record) -> Iterator[str]:
-    """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made."""
+    """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made.
+
+    Not even for a moment, where the successor was there before the delivery began.
+    """
     made = {_parent_of(call) for call in record.calls(Step.CREATE)}
     before = {act.job for act in record.acts("relaunched before")}
     for name, tags in record.rest.tags.items():
@@ -118,6 +121,23 @@ def verdict_is_true(record: Record) -> Iterator[str]:
             yield f"{name} is said to be relaunched, and was not"
         if verdict in {"STOP", "WAIT"} and relaunched and not _held_too_early(record, name):
             yield f"{name} is said to {verdict}, and was relaunched"
+    yield from _held_unlooked(record)
+
+
+def _held_unlooked(record: Record) -> Iterator[str]:
+    for call in record.calls(Step.ADD_TAGS):
+        verdict, job = tags_of(call).get("resilience:verdict"), _job_of(call)
+        if verdict not in {"STOP", "WAIT"} or record.forgiven & {"I1"}:
+            continue
+        there = any(
+            one.place < call.delivery.began
+            and tags_of(one)["resilience:parent"] == job
+            and not record.is_deleted(one.asked["TrainingJobName"], job, one.place, call.place)
+            for one in record.calls(Step.CREATE)
+        )
+        shown = not any(one.stale for one in record.asked(call.delivery, Step.ADJUDICATE))
+        if there and shown:
+            yield f"{job} was tagged {verdict} at {call.place}, and had been relaunched before"
 
 
 def _parent_of(create: Call) -> tuple[str, str]:
@@ -132,6 +152,14 @@ def _held_too_early(record: Record, job: str) -> bool:
     verdicts = (call.place for call in record.calls(Step.ADD_TAGS) if _job_of(call) == job)
     late = all(one.late for one in creates)
     return "I12" in record.forgiven and late and min(verdicts, default=inf) < creates[0].place
+
+
+def waits_are_tags(record: Record) -> Iterator[str]:
+    """I15: the tag is the wait, so that it comes before the schedule."""
+    for call in record.calls(Step.CREATE_SCHEDULE):
+        tags = [tags_of(one) for one in record.seen(call.delivery, Step.ADD_TAGS, call.place)]
+        if not call.late and not any(one.get("resilience:verdict") == "WAIT" for one in tags):
+            yield f"a look was scheduled at {call.place}, and no tag says WAIT"
 
 
 def told_of(record: Record) -> Iterator[str]:

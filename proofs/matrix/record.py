@@ -31,6 +31,11 @@ class Record:
     def acts(self, what: str) -> Iterator[Act]:
         return (one for one in self.history if isinstance(one, Act) and one.what == what)
 
+    def is_deleted(self, successor: str, job: str, after: int, before: int) -> bool:
+        """Whether a person deleted one of the two in between."""
+        gone = (act for act in self.acts("deleted") if after < act.place < before)
+        return any(act.job in {successor, job} for act in gone)
+
     def seen(self, delivery: Delivery, step: Step, before: int) -> Iterator[Call]:
         """What this delivery had been answered until then, the latest last."""
         for one in self._of_delivery[id(delivery)]:

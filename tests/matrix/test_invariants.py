@@ -127,7 +127,7 @@ def _tripped_in_silence(record: Record) -> Record:
 
 def _told_twice(record: Record) -> Record:
     publish = _only(record, Step.PUBLISH)
-    return _with(record, replace(publish, place=len(record.history)))
+    return _with(record, replace(publish, place=len(record.history), logical="another"))
 
 
 def _told_again_by_another(record: Record) -> Record:
@@ -167,6 +167,20 @@ def _written_while_off(record: Record) -> Record:
     return _act_first(record, "switched off", "the stack")
 
 
+def _held_though_relaunched(record: Record) -> Record:
+    """A later delivery tags STOP without a look at the successor."""
+    tag = _only(record, Step.ADD_TAGS)
+    place = len(record.history)
+    stop = {**tag.asked, "Tags": [{"Key": "resilience:verdict", "Value": "STOP"}]}
+    other = Delivery(99, "B", JOB, None, place)
+    return _with(record, replace(tag, place=place, asked=stop, delivery=other))
+
+
+def _scheduled_without_a_tag(record: Record) -> Record:
+    tag = _only(record, Step.ADD_TAGS)
+    return _with(record, replace(tag, place=len(record.history), step=Step.CREATE_SCHEDULE))
+
+
 VIOLATIONS: list[tuple[str, Callable[[Record], Record]]] = [
     ("I1", _created_twice),
     ("I2", _launched_while_it_trains),
@@ -198,6 +212,8 @@ VIOLATIONS: list[tuple[str, Callable[[Record], Record]]] = [
     ("I14", _told_twice),
     ("I14", _told_again_by_another),
     ("I14", _told_for_hours),
+    ("I12", _held_though_relaunched),
+    ("I15", _scheduled_without_a_tag),
 ]
 
 
