@@ -24,7 +24,7 @@ RARELY = 59 * 60  # the longest that template.yaml takes
 # One for each sweep of a day, and some for events, waits and reminders.
 MOST_MESSAGES_A_DAY = DAY // EVERY + 32
 
-Script = Callable[[Stage], None]
+Script = Callable[[Stage], str | None]  # what went wrong on the way, if anything did
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,17 @@ def live(stage: Stage, seconds: int, every: int = EVERY) -> None:
 def tell(chapter: Chapter, connections: Connections) -> Told:
     with captured() as printed, deployment.entry_wired_here():
         stage = Stage(connections)
-        chapter.script(stage)
+        missed = chapter.script(stage)
         dead = len(stage.queue.dead)
         run = come_to_rest(stage, printed, redrives=False)
     mails = Counter(str(one["Subject"]) for one in stage.account.told)
-    broken = (*violations(record_of(run)), *_otherwise(chapter, run, mails, dead), *_flood(run))
+    wrong = () if missed is None else (missed,)
+    broken = (
+        *wrong,
+        *violations(record_of(run)),
+        *_otherwise(chapter, run, mails, dead),
+        *_flood(run),
+    )
     return Told(chapter, broken, run, mails.total(), len(stage.queue.sent))
 
 
