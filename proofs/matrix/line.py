@@ -227,10 +227,10 @@ class Line:
         return GARBAGE if plan.fault is Fault.GARBLED_AFTER else answer
 
     def _have_it_late(self, operation: str, asked: Mapping[str, Any], step: Step) -> None:
-        delivery = self.delivery
+        delivery, call = self.delivery, self._who.call
 
         def land() -> None:
-            self.delivery = delivery
+            self.delivery, self._who.call = delivery, call
             try:
                 self._do(operation, asked, step, late=True)
             except Refused:

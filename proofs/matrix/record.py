@@ -28,6 +28,9 @@ class Record:
         """Give the requests that the service answered well."""
         yield from self._answered[step]
 
+    def all_calls(self) -> Iterator[Call]:
+        return (one for one in self.history if isinstance(one, Call))
+
     def acts(self, what: str) -> Iterator[Act]:
         return (one for one in self.history if isinstance(one, Act) and one.what == what)
 

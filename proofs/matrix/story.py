@@ -106,6 +106,7 @@ def fail(
         cause = _GPU
         work(stage, job, saved=saved)
     stage.account.end(job, "Failed", "Failed", f"{cause} {stage.canaries['reason']}")
+    stage.act("failed" if cause is _GPU else "failed before it trained", job)
 
 
 def work(stage: Stage, job: str, *, saved: bool = True) -> None:
