@@ -122,8 +122,9 @@ def _may_be_deleted(state: State, number: int, protocol: Protocol, extent: Exten
         return True
     parent = state.jobs[number - 1]
     settled = parent.tag in FINAL or parent.made != state.jobs[number].of
-    looked = {number - 1, number} if extent.reuse else {number - 1}
-    at_work = any(w.step not in _HARMLESS and w.job in looked for w in state.workers)
+    acting = any(w.step not in _HARMLESS and w.job == number - 1 for w in state.workers)
+    looked = any(w.step is not Step.IDLE and w.job == number for w in state.workers)
+    at_work = acting or (extent.reuse and looked)
     return settled and not at_work and not state.jobs[number].underway
 
 
