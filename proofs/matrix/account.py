@@ -44,6 +44,7 @@ class Account:
     set_aside: list[Fields] = field(default_factory=list)
     asked_to_check: list[str] = field(default_factory=list)
     versions: Kept[tuple[dict[str, Any], ...]] = field(default_factory=lambda: Kept(()))
+    hidden: bool = False  # the W&B project, from whoever has the controller's key
     doubts: Doubts = KNOWN
 
     def answer(self, operation: str, asked: Fields, *, stale: bool = False) -> dict[str, Any]:
@@ -111,6 +112,13 @@ class Account:
             "createdBy": {"name": run},
         }
         self.versions.become((*older, made))
+
+    def suspect(self, number: int) -> None:
+        """A person bars a version from being resumed from."""
+        barred = {"alias": "suspect"}
+        versions = [dict(one) for one in self.versions.now]
+        versions[number]["aliases"] = [*versions[number]["aliases"], barred]
+        self.versions.become(tuple(versions))
 
     def next_due(self) -> float | None:
         moments = [moment(one["ScheduleExpression"]) for one in self.schedules.values()]
@@ -250,4 +258,5 @@ class Account:
         if asked["key"] != self.key.now:
             raise Refused("Unauthorized", "no such key", status=401)
         known = (self.versions.before or ()) if stale else self.versions.now
-        return {"data": {"project": graphql.project(asked, known[::-1])}}
+        shown = None if self.hidden else graphql.project(asked, known[::-1])
+        return {"data": {"project": shown}}

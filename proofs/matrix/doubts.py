@@ -14,7 +14,15 @@ EVERY_ONE = replace(every_one(), metrics_injected=KNOWN.metrics_injected)
 _SUCCESSION = frozenset(
     {Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN, Step.PUBLISH, Step.LOOK_TWICE}
 )
-_SWEEP = frozenset({Step.COUNT_FAILURES, Step.FIND_PARENTS, Step.FIND_UNJUDGED, Step.FIND_WAITING})
+_SWEEP = frozenset(
+    {
+        Step.COUNT_FAILURES,
+        Step.FIND_PARENTS,
+        Step.FIND_WAITING,
+        Step.FIND_AGAIN,
+        Step.FIND_UNJUDGED,
+    }
+)
 _CREATE = frozenset({Step.CREATE})
 # The calls whose outcome a belief can change.
 _STEPS = {

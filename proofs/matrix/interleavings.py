@@ -53,6 +53,7 @@ MEETINGS = (
     Meeting(Story.RELAUNCH, Step.ASK_WANDB, Fault.SERVER_ERROR),
     Meeting(Story.RELAUNCH, Step.CREATE, Fault.BAD_REQUEST),
     Meeting(Story.RELAUNCH, Step.CREATE, Fault.THROTTLED),
+    Meeting(Story.RELAUNCHED, Step.ASK_WANDB, Fault.SERVER_ERROR),
 )
 
 

@@ -1,4 +1,4 @@
-"""What may never happen (I1 to I13), each as a check of a run that can fail.
+"""What may never happen (I1 to I15), each as a check of a run that can fail.
 
 A check yields one sentence for each violation. It judges by what the services saw and by what
 people did, never by what the controller says of itself.
@@ -14,6 +14,7 @@ from proofs.matrix.launches import (
     one_successor,
     people_are_obeyed,
 )
+from proofs.matrix.mails import told_in_measure
 from proofs.matrix.outcomes import (
     durable_before_acknowledged,
     no_secret_told,
@@ -22,6 +23,7 @@ from proofs.matrix.outcomes import (
     told_of,
     verdict_for_all,
     verdict_is_true,
+    waits_are_tags,
 )
 from proofs.matrix.record import Record
 
@@ -40,6 +42,8 @@ INVARIANTS: Mapping[str, Check] = {
     "I11": replays_alike,
     "I12": verdict_is_true,
     "I13": told_of,
+    "I14": told_in_measure,
+    "I15": waits_are_tags,
 }
 
 

@@ -12,18 +12,19 @@ from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import Step
 from resilience.failures import FailureClass
 
-_WARM_SECONDS = 60  # how long a mode that was read may be acted on
+# What a delivery does to the world.
+_EFFECTS = (Step.CREATE, Step.PUBLISH, Step.ADD_TAGS, Step.REMIND, Step.CREATE_SCHEDULE)
 _NOT_CARRIED = frozenset({"TrainingJobName", "Environment", "Tags"})
 _CLASSES = frozenset(map(str, FailureClass))
 
 
 def one_successor(record: Record) -> Iterator[str]:
-    """I1: no attempt has two accepted successors."""
-    made: dict[tuple[str, str], list[Call]] = defaultdict(list)
+    """I1: no attempt has two accepted successors. An attempt is a job: its name and its birth."""
+    made: dict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in record.calls(Step.CREATE):
-        own = tags_of(call)
-        made[own["resilience:root"], own["resilience:attempt"]].append(call)
-    for (root, attempt), calls in made.items():
+        own, born = tags_of(call), call.asked["Environment"]["RESILIENCE_PARENT_CREATED"]
+        made[own["resilience:root"], own["resilience:attempt"], born].append(call)
+    for (root, attempt, _), calls in made.items():
         for earlier, later in pairwise(calls):
             if not ("I1" in record.forgiven and _freed_untold(record, earlier, later)):
                 yield f"attempt {attempt} of {root} was created at {earlier.place}, {later.place}"
@@ -99,6 +100,7 @@ def newest_checkpoint(record: Record) -> Iterator[str]:
         steps = {
             f"v{node['versionIndex']}": json.loads(node["metadata"])["step"]
             for node in _nodes(answers[-1].answer or {})
+            if not any(one["alias"].startswith("suspect") for one in node["aliases"])
         }
         best = max((step for name, step in steps.items() if name not in rejected), default=0)
         if int(tags["resilience:checkpoint-step"]) < best:
@@ -106,7 +108,8 @@ def newest_checkpoint(record: Record) -> Iterator[str]:
 
 
 def _nodes(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    logged = (value for run, value in answer["data"]["project"].items() if run.startswith("run"))
+    project = answer["data"]["project"] or {}  # null: hidden, or not there
+    logged = (value for run, value in project.items() if run.startswith("run"))
     pages = (one["outputArtifacts"] for one in logged if one is not None)
     return (edge["node"] for page in pages for edge in page["edges"])
 
@@ -135,20 +138,25 @@ def _carried() -> frozenset[str]:
 
 
 def people_are_obeyed(record: Record) -> Iterator[str]:
-    """I8: nothing is launched from a job that a person stopped, or had switched off before."""
+    """I8: nothing comes back that a person stopped, and nothing is done to what is switched off."""
     stopped = {act.job: act.place for act in record.acts("stopped")}
     for call in record.calls(Step.CREATE):
         parent = tags_of(call)["resilience:parent"]
         if stopped.get(parent, call.place) < call.place:
             yield f"{parent} was stopped by a person, and came back at {call.place}"
-        for off in record.acts("switched off"):
-            if off.place < call.place and _knew(record, call, off, parent):
-                yield f"{off.job} was switched off at {off.place}, and {parent} came back"
+    offs = list(record.acts("switched off"))
+    for call in (one for step in _EFFECTS for one in record.calls(step)) if offs else ():
+        for off in offs:
+            if off.place < call.place and _knew(record, call, off):
+                yield f"{off.job} was switched off at {off.place}, and {call.step} at {call.place}"
 
 
-def _knew(record: Record, call: Call, off: Act, parent: str) -> bool:
-    """Whether the delivery began its look after the switch; a mode may be kept for a minute."""
-    if off.job == "the stack":
-        return call.delivery.began > off.place and call.at - off.at > _WARM_SECONDS
-    looks = list(record.seen(call.delivery, Step.LIST_TAGS, call.place))
-    return off.job == parent and bool(looks) and looks[0].place > off.place
+def _knew(record: Record, call: Call, off: Act) -> bool:
+    """Whether the delivery looked after the switch, and before it was switched on again."""
+    job = call.delivery.job
+    if not job or off.job not in ("the stack", job):
+        return False
+    step = Step.READ_MODE if off.job == "the stack" else Step.LIST_TAGS
+    looks = [one.place for one in record.seen(call.delivery, step, call.place)]
+    ons = [on.place for on in record.acts("switched on") if off.place < on.place]
+    return any(off.place < look < min(ons, default=look + 1) for look in looks)

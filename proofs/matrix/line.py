@@ -11,7 +11,7 @@ from local.in_memory import Clock
 from proofs.matrix.account import Account
 from proofs.matrix.faults import CLOCK_JUMPS, Crash, Fault, NoAnswer, refusal
 from proofs.matrix.resources import Refused
-from proofs.matrix.steps import SoFar, Step, step_of
+from proofs.matrix.steps import OF_THE_SWEEP, SoFar, Step, step_of
 
 GARBAGE = "<html>no such page"
 
@@ -23,7 +23,7 @@ class Delivery:
     number: int
     process: str
     job: str | None
-    body: str | None
+    message: int | None
     began: int  # place in the history
     outcome: str = "runs"  # then: acknowledged, returned or crashed
 
@@ -44,6 +44,7 @@ class Call:
     refused: str | None = None
     stale: bool = False
     late: bool = False
+    logical: str = ""  # the same for all that the SDK sends of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,10 @@ class Plan:
     attempts: int = 0
     spared: int = 0  # how many calls at the step go well first
 
+    @property
+    def is_of_the_sweep(self) -> bool:
+        return self.step in OF_THE_SWEEP
+
     def hits(self, delivery: Delivery, step: Step, call: str) -> bool:
         if self.step is not step or self.call not in (None, call):
             return False
@@ -101,6 +106,10 @@ class Outage:
     clock: Clock
     until: float = inf
     attempts: int = 0
+
+    @property
+    def is_of_the_sweep(self) -> bool:
+        return not self.steps.isdisjoint(OF_THE_SWEEP)
 
     def hits(self, delivery: Delivery, step: Step, call: str) -> bool:  # noqa: ARG002 — as Plan
         hit = step in self.steps and self.clock() < self.until
@@ -136,6 +145,7 @@ class Line:
     def send(self, operation: str, asked: Mapping[str, Any], call: str) -> Mapping[str, Any] | str:
         """Answer one request; a text is an answer that nobody can read."""
         delivery = self.delivery
+        self._who.call = call
         so_far = self._so_far[delivery.number]
         step = step_of(operation, asked, delivery.job, so_far)
         so_far.note(step)
@@ -175,7 +185,9 @@ class Line:
         answer: Mapping[str, Any] | None,
         **more: Any,  # noqa: ANN401 — the flags of Call
     ) -> Call:
-        call = Call(len(self.history), self.clock(), delivery, step, asked, answer, **more)
+        logical: str = getattr(self._who, "call", "")
+        place, at = len(self.history), self.clock()
+        call = Call(place, at, delivery, step, asked, answer, logical=logical, **more)
         self.history.append(call)
         return call
 
@@ -215,10 +227,10 @@ class Line:
         return GARBAGE if plan.fault is Fault.GARBLED_AFTER else answer
 
     def _have_it_late(self, operation: str, asked: Mapping[str, Any], step: Step) -> None:
-        delivery = self.delivery
+        delivery, call = self.delivery, self._who.call
 
         def land() -> None:
-            self.delivery = delivery
+            self.delivery, self._who.call = delivery, call
             try:
                 self._do(operation, asked, step, late=True)
             except Refused:

@@ -9,6 +9,7 @@ from local.replaying.log_line import redecide
 from proofs.matrix.line import Call, Delivery, Taken
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import WRITES, Step
+from resilience.tags import stamp
 
 
 def no_secret_told(record: Record) -> Iterator[str]:
@@ -44,7 +45,9 @@ def durable_before_acknowledged(record: Record) -> Iterator[str]:
 
 def _accounted_for(record: Record, taken: Taken) -> bool:
     """Whether a verdict stands, or the delivery was shown that there is nothing to judge."""
-    if "resilience:verdict" in taken.standing or taken.mode != "act":
+    modes = list(record.seen(taken.delivery, Step.READ_MODE, taken.place))
+    acts = bool(modes) and (modes[-1].answer or {})["Parameter"]["Value"] == "act"
+    if "resilience:verdict" in taken.standing or not acts:
         return True
     looks = list(record.seen(taken.delivery, Step.DESCRIBE, taken.place))
     tags = _tags_seen(record, taken.delivery, taken.place)
@@ -67,11 +70,12 @@ def _tags_seen(record: Record, delivery: Delivery, before: int) -> dict[str, str
 
 
 def verdict_for_all(record: Record) -> Iterator[str]:
-    """I9: after two sweeps each ended job of a lineage has a verdict, and no wait is overdue."""
-    if record.rest.mode != "act":
-        return
+    """I9: after two sweeps each ended job of a lineage has a verdict, and no wait is overdue.
+
+    What was switched off is on again by then.
+    """
     for name, tags in record.rest.tags.items():
-        opted_in = "WANDB_CHECKPOINT_NAME" in tags and "resilience:mode" not in tags
+        opted_in = "WANDB_CHECKPOINT_NAME" in tags
         if record.rest.statuses[name] not in ENDED or not opted_in:
             continue
         if "resilience:verdict" not in tags:
@@ -104,15 +108,42 @@ def replays_alike(record: Record) -> Iterator[str]:
 
 
 def verdict_is_true(record: Record) -> Iterator[str]:
-    """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made."""
-    made = {tags_of(call)["resilience:parent"] for call in record.calls(Step.CREATE)}
-    made |= {act.job for act in record.acts("relaunched before")}
+    """I12: RELAUNCH names a successor that was made; no other verdict hides one that was made.
+
+    Not even for a moment, where the successor was there before the delivery began.
+    """
+    made = {_parent_of(call) for call in record.calls(Step.CREATE)}
+    before = {act.job for act in record.acts("relaunched before")}
     for name, tags in record.rest.tags.items():
         verdict = tags.get("resilience:verdict")
-        if verdict == "RELAUNCH" and name not in made:
+        relaunched = name in before or (name, stamp(record.rest.born[name])) in made
+        if verdict == "RELAUNCH" and not relaunched:
             yield f"{name} is said to be relaunched, and was not"
-        if verdict in {"STOP", "WAIT"} and name in made and not _held_too_early(record, name):
+        if verdict in {"STOP", "WAIT"} and relaunched and not _held_too_early(record, name):
             yield f"{name} is said to {verdict}, and was relaunched"
+    yield from _held_unlooked(record)
+
+
+def _held_unlooked(record: Record) -> Iterator[str]:
+    for call in record.calls(Step.ADD_TAGS):
+        verdict, job = tags_of(call).get("resilience:verdict"), _job_of(call)
+        if verdict not in {"STOP", "WAIT"} or record.forgiven & {"I1"}:
+            continue
+        there = any(
+            one.place < call.delivery.began
+            and tags_of(one)["resilience:parent"] == job
+            and not record.is_deleted(one.asked["TrainingJobName"], job, one.place, call.place)
+            for one in record.calls(Step.CREATE)
+        )
+        shown = not any(one.stale for one in record.asked(call.delivery, Step.ADJUDICATE))
+        if there and shown:
+            yield f"{job} was tagged {verdict} at {call.place}, and had been relaunched before"
+
+
+def _parent_of(create: Call) -> tuple[str, str]:
+    """Name and birth: a name may be used again."""
+    told = create.asked["Environment"]
+    return told["RESILIENCE_PARENT"], told["RESILIENCE_PARENT_CREATED"]
 
 
 def _held_too_early(record: Record, job: str) -> bool:
@@ -123,17 +154,25 @@ def _held_too_early(record: Record, job: str) -> bool:
     return "I12" in record.forgiven and late and min(verdicts, default=inf) < creates[0].place
 
 
+def waits_are_tags(record: Record) -> Iterator[str]:
+    """I15: the tag is the wait, so that it comes before the schedule."""
+    for call in record.calls(Step.CREATE_SCHEDULE):
+        tags = [tags_of(one) for one in record.seen(call.delivery, Step.ADD_TAGS, call.place)]
+        if not call.late and not any(one.get("resilience:verdict") == "WAIT" for one in tags):
+            yield f"a look was scheduled at {call.place}, and no tag says WAIT"
+
+
 def told_of(record: Record) -> Iterator[str]:
     """I13: whatever changes is told first: a verdict to act on, and a breaker that trips.
 
-    A job that waits and is then relaunched is one more try: its wait is what is reported.
+    But for one more try within a wait: it is the wait that is reported.
     """
     for call in record.calls(Step.ADD_TAGS):
         job, verdict = _job_of(call), tags_of(call).get("resilience:verdict")
         earlier = (one for one in record.calls(Step.PUBLISH) if one.place < call.place)
         told = any(one.asked["Subject"] == f"{verdict} {job}"[:100] for one in earlier)
-        news = verdict == "STOP" or (verdict == "RELAUNCH" and not _waited(record, call))
-        if news and not told:
+        tries_again = verdict == "RELAUNCH" and _is_within_a_wait(record, call)
+        if verdict in {"RELAUNCH", "STOP"} and not (told or tries_again):
             yield f"{verdict} of {job} was told to nobody"
     tripped, told_of_it = (
         list(record.calls(Step.SWITCH_OFF)),
@@ -143,12 +182,15 @@ def told_of(record: Record) -> Iterator[str]:
         yield "the breaker tripped, and nobody was told"
 
 
-def _waited(record: Record, call: Call) -> bool:
-    """Whether the job bore a wait before this tag was written."""
-    before = (one for one in record.calls(Step.ADD_TAGS) if one.place < call.place)
-    return any(
-        _job_of(one) == _job_of(call) and "resilience:waiting" in tags_of(one) for one in before
+def _is_within_a_wait(record: Record, verdict: Call) -> bool:
+    """Whether the job waited before, and its attempt did no work that would have ended the wait."""
+    seen = _tags_seen(record, verdict.delivery, verdict.place) or {}
+    launched = [tags_of(one) for one in record.calls(Step.CREATE) if one.place < verdict.place]
+    goes_on = any(
+        one["resilience:parent"] == _job_of(verdict) and "resilience:waiting" in one
+        for one in launched
     )
+    return "resilience:waiting" in seen and goes_on
 
 
 def _job_of(call: Call) -> str:

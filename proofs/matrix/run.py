@@ -37,6 +37,7 @@ class Rest:
 
     statuses: Mapping[str, str]  # of each job
     tags: Mapping[str, Mapping[str, str]]  # of each job
+    born: Mapping[str, int]  # of each job, when it was created
     mode: str
 
 
@@ -81,8 +82,10 @@ def until_quiet(
         return come_to_rest(stage, printed)
 
 
-def come_to_rest(stage: Stage, printed: StringIO) -> Run:
-    settle(stage)
+def come_to_rest(stage: Stage, printed: StringIO, *, redrives: bool = True) -> Run:
+    settle(stage, redrives=redrives)
+    if stage.switch_on():
+        settle(stage, redrives=redrives)
     repeated_from = len(stage.line.history)
     _sweep(stage)
     rest = rest_of(stage)
@@ -90,12 +93,13 @@ def come_to_rest(stage: Stage, printed: StringIO) -> Run:
     return Run(stage, tuple(printed.getvalue().splitlines()), repeated_from, rest)
 
 
-def settle(stage: Stage) -> None:
+def settle(stage: Stage, *, redrives: bool) -> None:
     """No more faults: redeliver until quiet, let waits pass, redrive, and sweep."""
     stage.line.plans.clear()
     stage.line.skew = 0
     _wait(stage)
-    stage.queue.redrive()
+    if redrives:
+        stage.queue.redrive()
     work_off(stage)
     _sweep(stage)
     if stage.doubts.tags_lag:  # an attempt that fails before its tags are there costs a sweep
@@ -130,6 +134,7 @@ def rest_of(stage: Stage) -> Rest:
             for name, job in account.jobs.items()
         },
         tags={name: dict(account.standing(name)) for name in account.jobs},
+        born={name: int(job.created) for name, job in account.jobs.items()},
         mode=account.mode.now,
     )
 

@@ -163,8 +163,8 @@ def meet(stage: Stage, first: Worker, second: Worker, step: Step, order: Order) 
 
 def _have_people_act(stage: Stage, situation: Situation, step: Step) -> None:
     switches: dict[Situation, Callable[[], None]] = {
-        Situation.JOB_OFF: lambda: _switch_job_off(stage),
-        Situation.STACK_OFF: lambda: _switch_stack_off(stage),
+        Situation.JOB_OFF: lambda: stage.switch_off(JOB),
+        Situation.STACK_OFF: stage.switch_off,
     }
     if situation in switches:
         stage.line.on_request.append(_once_at(step, switches[situation]))
@@ -187,16 +187,6 @@ def _once_at(step: Step, act: Callable[[], None]) -> Callable[[Delivery, Step], 
             act()
 
     return at
-
-
-def _switch_job_off(stage: Stage) -> None:
-    stage.account.tag(JOB, {"resilience:mode": "off"})
-    stage.act("switched off", JOB)
-
-
-def _switch_stack_off(stage: Stage) -> None:
-    stage.account.mode.become("off", stage.clock())
-    stage.act("switched off", "the stack")
 
 
 def _made(call: Call) -> str | None:

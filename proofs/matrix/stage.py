@@ -83,7 +83,7 @@ class Stage:
 
     def take(self, message: Message, process: str = "A") -> Delivery:
         """Have a process take one message; what it leaves undone comes again."""
-        delivery = self._begin(process, self._about(message.body), message.body)
+        delivery = self._begin(process, self._about(message.body), message.number)
         intake = self._intake(process)
         event = {"Records": [_record(message)]}
         try:
@@ -133,11 +133,31 @@ class Stage:
     def acts(self) -> Iterator[Act]:
         return (one for one in self.line.history if isinstance(one, Act))
 
+    def switch_off(self, what: str = "the stack", mode: str = "off") -> None:
+        """A person turns the stack or one job off, or has it observed."""
+        if what == "the stack":
+            self.account.mode.become(mode, self.clock())
+        else:
+            self.account.tag(what, {"resilience:mode": mode})
+        self.act("switched off", what)
+
+    def switch_on(self) -> bool:
+        """A person has everything act again; whether anything did not."""
+        off = [job for job in self.account.jobs if "resilience:mode" in self.account.standing(job)]
+        for job in off:
+            self.account.tag(job, {"resilience:mode": "act"})
+            self.act("switched on", job)
+        stack = self.account.mode.now != "act"
+        if stack:
+            self.account.mode.become("act", self.clock())
+            self.act("switched on", "the stack")
+        return bool(off) or stack
+
     def waits(self) -> Iterator[float]:
         """When the waits that stand are over, of jobs that are not switched off."""
         for name in self.account.jobs:
             tags = self.account.standing(name)
-            on = "off" not in (self.account.mode.now, tags.get("resilience:mode"))
+            on = {self.account.mode.now, tags.get("resilience:mode", "act")} == {"act"}
             if on and tags.get("resilience:verdict") == "WAIT":
                 yield datetime.fromisoformat(tags["resilience:due"]).timestamp()
 
@@ -149,7 +169,7 @@ class Stage:
 
     def _fleet(self) -> Fleet:
         aws = self.connections.clients.aws
-        if not self.line.plans:  # HTTP is what takes most of the time
+        if not any(plan.is_of_the_sweep for plan in self.line.plans):  # HTTP takes its time
             aws = dict.fromkeys(aws, clients.Short(self.connections.switchboard))
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
@@ -167,9 +187,9 @@ class Stage:
     def _now(self) -> int:
         return self.clock() + self.line.skew
 
-    def _begin(self, process: str, job: str | None, body: str | None) -> Delivery:
+    def _begin(self, process: str, job: str | None, message: int | None) -> Delivery:
         self._deliveries += 1
-        delivery = Delivery(self._deliveries, process, job, body, len(self.line.history))
+        delivery = Delivery(self._deliveries, process, job, message, len(self.line.history))
         self.line.delivery = delivery
         return delivery
 

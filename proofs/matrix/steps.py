@@ -28,8 +28,9 @@ class Step(StrEnum):
     READ_SWITCH = "sweep: read the mode"
     COUNT_FAILURES = "sweep: count failures"
     FIND_PARENTS = "sweep: find their parents"
-    FIND_UNJUDGED = "sweep: find unjudged"
     FIND_WAITING = "sweep: find waiting"
+    FIND_AGAIN = "sweep: find asked again"
+    FIND_UNJUDGED = "sweep: find unjudged"
     ASK_TO_CHECK = "sweep: queue what it found"
     SWITCH_OFF = "sweep: trip the breaker"
     TELL_OF_BREAKER = "sweep: tell of the breaker"
@@ -40,8 +41,9 @@ OF_THE_SWEEP = frozenset(
         Step.READ_SWITCH,
         Step.COUNT_FAILURES,
         Step.FIND_PARENTS,
-        Step.FIND_UNJUDGED,
         Step.FIND_WAITING,
+        Step.FIND_AGAIN,
+        Step.FIND_UNJUDGED,
         Step.ASK_TO_CHECK,
         Step.SWITCH_OFF,
         Step.TELL_OF_BREAKER,
@@ -128,4 +130,6 @@ def _search(asked: Mapping[str, Any]) -> Step:
         return Step.FIND_PARENTS
     if "Tags.resilience:parent" in names:
         return Step.COUNT_FAILURES
+    if "Tags.resilience:again" in names:
+        return Step.FIND_AGAIN
     return Step.FIND_WAITING if "Tags.resilience:verdict" in names else Step.FIND_UNJUDGED

@@ -21,7 +21,7 @@ _BEFORE = "night-0"  # a person went on from its checkpoint, in its W&B run
 TAGS = {
     "WANDB_ENTITY": "example-team",
     "WANDB_PROJECT": "vision",
-    "WANDB_CHECKPOINT_NAME": "model-night-1",
+    "WANDB_CHECKPOINT_NAME": f"model-{RUN}",
     "WANDB_RUN_ID": RUN,
     "resilience:completed": "no",
     "team": "vision",
@@ -65,8 +65,14 @@ def process_of(step: Step) -> str:
     return "sweep" if step in OF_THE_SWEEP else "A"
 
 
-def train(stage: Stage) -> None:
-    """Have a training job that waits for its instances, and a contract's tags."""
+def train(stage: Stage, job: str = JOB) -> None:
+    """Have a training job that waits for its instances, with its tags and an earlier checkpoint."""
+    launch(stage, job)
+    stage.account.commit(100, job, _BEFORE)
+
+
+def launch(stage: Stage, job: str = JOB) -> None:
+    """Have a training job that waits for its instances, in the W&B run of its own name."""
     described: dict[str, Any] = {
         "CreationTime": stage.clock() - _TRAINED_FOR,
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
@@ -86,9 +92,9 @@ def train(stage: Stage) -> None:
         "SecondaryStatus": "Starting",
         **subject(stage.doubts),
     }
-    stage.account.put(JOB, described, tags_of_aws(stage.doubts))
-    stage.account.tag(JOB, TAGS)
-    stage.account.commit(100, RUN, _BEFORE)
+    told = {"WANDB_CHECKPOINT_NAME": f"model-{job}", "WANDB_RUN_ID": job}
+    stage.account.put(job, described, tags_of_aws(stage.doubts))
+    stage.account.tag(job, TAGS | told)
 
 
 def fail(
@@ -100,13 +106,15 @@ def fail(
         cause = _GPU
         work(stage, job, saved=saved)
     stage.account.end(job, "Failed", "Failed", f"{cause} {stage.canaries['reason']}")
+    stage.act("failed" if cause is _GPU else "failed before it trained", job)
 
 
 def work(stage: Stage, job: str, *, saved: bool = True) -> None:
     """Have a job train since it was made, and save a step that nobody had reached."""
     stage.account.begin(job)
     if saved:
-        stage.account.commit(100 * (len(stage.account.versions.now) + 1), RUN, job)
+        run = stage.account.standing(job)["WANDB_RUN_ID"]
+        stage.account.commit(100 * (len(stage.account.versions.now) + 1), run, job)
 
 
 def stop(stage: Stage, job: str) -> None:
@@ -186,4 +194,4 @@ def fleet(stage: Stage) -> None:
         lineage = {"root": root, "parent": root, "attempt": "2"}
         born_with = {f"resilience:{key}": value for key, value in lineage.items()}
         stage.account.put(successor, launch, born_with)
-        fail(stage, job=successor)
+        fail(stage, job=successor, saved=False)

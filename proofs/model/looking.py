@@ -28,7 +28,7 @@ def observe(state: State, place: int, protocol: Protocol) -> Iterator[Move]:
         yield Move(said + "finds the stack switched off", state.with_worker(place, done))
         return
     for status in _statuses_read(job.status, protocol):
-        for tag in _tags_read(job.tag, protocol):
+        for tag in tags_read(job.tag, protocol):
             stale = (status, tag) != (job.status, job.tag) and protocol.observes_afresh
             shown = f"looks: {status.name.lower()}, verdict {tag.name.lower()}"
             for what, decided, fault in _decided(state, place, status, tag, protocol):
@@ -60,7 +60,7 @@ def _statuses_read(status: Status, protocol: Protocol) -> tuple[Status, ...]:
     return (status, Status.RUNNING) if lags else (status,)
 
 
-def _tags_read(tag: Tag, protocol: Protocol) -> tuple[Tag, ...]:
+def tags_read(tag: Tag, protocol: Protocol) -> tuple[Tag, ...]:
     if not protocol.honours_verdicts:
         return (Tag.NONE,)
     return (tag,) if protocol.reads_are_fresh or tag is Tag.NONE else (tag, Tag.NONE)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from proofs.model.launching import create, label
-from proofs.model.looking import observe
+from proofs.model.looking import observe, tags_read
 from proofs.model.states import (
     ENDED,
     OURS,
@@ -78,9 +78,17 @@ def _look_at_successor(state: State, place: int, protocol: Protocol) -> Iterator
         elif asked:
             verdict = Tag.STOP
         decided = _to_record(worker._replace(verdict=verdict, asks=not asked), protocol)
-        yield Move(
-            said + ("ours" if status in OURS else "not ours"), state.with_worker(place, decided)
-        )
+        for after in _unless_recorded(state, decided, protocol) if asked else (decided,):
+            yield Move(
+                said + ("ours" if status in OURS else "not ours"), state.with_worker(place, after)
+            )
+
+
+def _unless_recorded(state: State, decided: Worker, protocol: Protocol) -> Iterator[Worker]:
+    """Whoever finds its successor there already may find that another has recorded it as well."""
+    for tag in tags_read(state.jobs[decided.job].tag, protocol):
+        done = tag is Tag.RELAUNCH and decided.verdict is Tag.RELAUNCH
+        yield decided._replace(step=Step.ACKNOWLEDGE) if done else decided
 
 
 def _to_record(worker: Worker, protocol: Protocol) -> Worker:

@@ -18,6 +18,7 @@ from proofs.model.states import (
 
 SWEEP = "the sweep asks for every job that is left over"
 _MOST_ACCEPTED = 2  # one more than allowed is enough to know
+_HARMLESS = frozenset({Step.IDLE, Step.ACKNOWLEDGE})  # nothing is done to a job after these
 _ENDS = (
     (Status.FAILED, "fails"),
     (Status.UNSTARTED, "fails before it trained"),
@@ -114,15 +115,16 @@ def _may_be_deleted(state: State, number: int, protocol: Protocol, extent: Exten
     """Assume that a name is freed only when nobody can still be about to use it (A1).
 
     That is: its parent bears a final verdict, no create call is under way, and no invocation is
-    still at work that looked at the parent before (Lambda ends them after a minute). Where names
-    are used again, none that looked at this very job either.
+    still to act that looked at the parent before (Lambda ends them after a minute). Where names are
+    used again, none that looked at this very job either.
     """
     if not protocol.names_stay_taken:
         return True
     parent = state.jobs[number - 1]
     settled = parent.tag in FINAL or parent.made != state.jobs[number].of
-    looked = {number - 1, number} if extent.reuse else {number - 1}
-    at_work = any(w.step is not Step.IDLE and w.job in looked for w in state.workers)
+    acting = any(w.step not in _HARMLESS and w.job == number - 1 for w in state.workers)
+    looked = any(w.step is not Step.IDLE and w.job == number for w in state.workers)
+    at_work = acting or (extent.reuse and looked)
     return settled and not at_work and not state.jobs[number].underway
 
 

@@ -11,6 +11,7 @@ from proofs.matrix import story
 from proofs.matrix.cells import record_of
 from proofs.matrix.invariants import INVARIANTS, violations
 from proofs.matrix.line import Act, Call, Delivery, Taken
+from proofs.matrix.mails import MOST_A_DAY
 from proofs.matrix.record import Record, tags_of
 from proofs.matrix.run import until_quiet
 from proofs.matrix.stage import Connections, Stage
@@ -93,7 +94,7 @@ def _acknowledged_without_a_verdict(record: Record) -> Record:
 
 
 def _unreadable_and_not_set_aside(record: Record) -> Record:
-    lost = Delivery(99, "A", "", "?", 0, "acknowledged")
+    lost = Delivery(99, "A", "", 0, 0, "acknowledged")
     return _with(record, Taken(len(record.history), 0, lost, {}, 0, "act"))
 
 
@@ -124,6 +125,62 @@ def _tripped_in_silence(record: Record) -> Record:
     return _with(record, tripped)
 
 
+def _told_twice(record: Record) -> Record:
+    publish = _only(record, Step.PUBLISH)
+    return _with(record, replace(publish, place=len(record.history), logical="another"))
+
+
+def _told_again_by_another(record: Record) -> Record:
+    """A second delivery, which was shown the verdict and asked for a reminder, notifies again."""
+    place = len(record.history)
+    other = Delivery(99, "B", JOB, None, place)
+    steps = (Step.LIST_TAGS, Step.GET_SCHEDULE, Step.PUBLISH)
+    calls = [
+        replace(_asked_for(record, step), place=place + at, delivery=other)
+        for at, step in enumerate(steps)
+    ]
+    return _with(record, *calls)
+
+
+def _asked_for(record: Record, step: Step) -> Call:
+    calls = (one for one in record.history if isinstance(one, Call) and one.step is step)
+    return next(calls)
+
+
+def _told_for_hours(record: Record) -> Record:
+    publish = _only(record, Step.PUBLISH)
+    place = len(record.history)
+    more = [
+        replace(
+            publish,
+            place=place + at,
+            at=publish.at + 3600 * at,
+            delivery=Delivery(90 + at, "A", JOB, None, place),
+        )
+        for at in range(1, MOST_A_DAY + 1)
+    ]
+    return _with(record, *more)
+
+
+def _written_while_off(record: Record) -> Record:
+    """The stack was off before the delivery looked at its mode."""
+    return _act_first(record, "switched off", "the stack")
+
+
+def _held_though_relaunched(record: Record) -> Record:
+    """A later delivery tags STOP without a look at the successor."""
+    tag = _only(record, Step.ADD_TAGS)
+    place = len(record.history)
+    stop = {**tag.asked, "Tags": [{"Key": "resilience:verdict", "Value": "STOP"}]}
+    other = Delivery(99, "B", JOB, None, place)
+    return _with(record, replace(tag, place=place, asked=stop, delivery=other))
+
+
+def _scheduled_without_a_tag(record: Record) -> Record:
+    tag = _only(record, Step.ADD_TAGS)
+    return _with(record, replace(tag, place=len(record.history), step=Step.CREATE_SCHEDULE))
+
+
 VIOLATIONS: list[tuple[str, Callable[[Record], Record]]] = [
     ("I1", _created_twice),
     ("I2", _launched_while_it_trains),
@@ -151,6 +208,12 @@ VIOLATIONS: list[tuple[str, Callable[[Record], Record]]] = [
     ("I12", lambda record: _without(record, Step.CREATE)),
     ("I13", lambda record: _without(record, Step.PUBLISH)),
     ("I13", _tripped_in_silence),
+    ("I8", _written_while_off),
+    ("I14", _told_twice),
+    ("I14", _told_again_by_another),
+    ("I14", _told_for_hours),
+    ("I12", _held_though_relaunched),
+    ("I15", _scheduled_without_a_tag),
 ]
 
 

@@ -184,8 +184,7 @@ class Lineage(RuleBasedStateMachine):
             return
         job = self._newest()
         self._have_tags_show()
-        self.stage.account.tag(job, {"resilience:mode": "off"})
-        self.stage.act("switched off", job)
+        self.stage.switch_off(job)
 
     def _deletable(self) -> bool:
         """What has ended, and whose parent says that it was relaunched (ADR 1)."""
