@@ -26,7 +26,7 @@ from resilience.adapters.messages import (
     OneShotSchedules,
     Topic,
 )
-from resilience.adapters.parameters import stack_mode, wandb_key, wandb_trust
+from resilience.adapters.parameters import stack_switches, wandb_key, wandb_trust
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.intake import Intake, take
@@ -91,7 +91,9 @@ def start() -> Intake:
                 lead_seconds=_lead_seconds(own),
             ),
             notifications=Topic(client("sns"), own.topic_arn),
-            mode=stack_mode(ssm, own.mode_parameter, own.mode),
+            switches=stack_switches(
+                ssm, mode=own.mode_parameter, breaker=own.breaker_parameter, ceiling=own.mode
+            ),
             now=now,
             logs=_job_logs(region) if own.reads_job_logs else None,
         ),

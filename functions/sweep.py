@@ -12,8 +12,9 @@ from botocore.config import Config
 
 from resilience import settings, sweeping
 from resilience.adapters.messages import CheckQueue, Topic
-from resilience.adapters.parameters import ModeSwitch
+from resilience.adapters.parameters import SsmSwitches
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
+from resilience.fleet import Fleet
 
 logger = Logger()
 _MOST_NAMES = 50  # in the line of the log: a sweep may find thousands
@@ -30,7 +31,7 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, object]
     found: dict[str, object] = {
         "without_verdict": len(swept.without_verdict),
         "overdue": len(swept.overdue),
-        "breaker_tripped": swept.breaker_tripped,
+        "breaker": str(swept.breaker),
     }
     if swept.cut:
         logger.warning(
@@ -46,15 +47,20 @@ def _seconds_left(context: LambdaContext) -> float:
 
 
 @cache
-def _start(function_arn: str) -> tuple[sweeping.Fleet, settings.SweepSettings]:
+def _start(function_arn: str) -> tuple[Fleet, settings.SweepSettings]:
     _, partition, _, region, account, *_ = function_arn.split(":")
     own = settings.of_sweep(os.environ)
     client = partial(boto3.client, region_name=region, config=_AWS_CALLS)
     arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
-    fleet = sweeping.Fleet(
+    fleet = Fleet(
         jobs=SageMakerTrainingJobs(client("sagemaker"), arns),
         queue=CheckQueue(client("sqs"), own.queue_url, account, region),
-        switch=ModeSwitch(client("ssm"), own.mode_parameter, own.mode),
+        switches=SsmSwitches(
+            client("ssm"),
+            mode=own.mode_parameter,
+            breaker=own.breaker_parameter,
+            ceiling=own.mode,
+        ),
         alert=Topic(client("sns"), own.topic_arn),
     )
     return fleet, own

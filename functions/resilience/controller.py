@@ -24,10 +24,10 @@ def recover(
     hint: Hint, world: World, settings: Settings, executor: Executor
 ) -> Decision | NotForUs:
     """Take up one job that somebody says has ended. Safe to repeat at any time, from any point."""
-    mode = world.mode()
-    if mode is Mode.OFF:
+    switches = world.switches()
+    if switches.mode is Mode.OFF:
         return NotForUs(Reason.MODE_OFF)
-    observed = observe(hint, world, settings, mode, executor)
+    observed = observe(hint, world, settings, switches, executor)
     if observed is None:
         return NotForUs(Reason.JOB_NOT_FOUND)
     decision = policy.decide(observed.facts)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from resilience.breaker import Breaker
 from resilience.failures import FailureClass
 
 
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     ACCESS_DENIED = "access_denied"
     FAILING_AGAIN = "failing_again"
     UPLOAD_PENDING = "upload_pending"
+    FLEET_BREAKER_OPEN = "fleet_breaker_open"
     RUN_IN_USE = "run_in_use"
     THROTTLED = "throttled"
     CREATE_DENIED = "create_denied"
@@ -256,6 +258,8 @@ class Facts:
     heartbeat_at: int | None = None  # of the lineage's runs, as ports.Answer has it
     succession: Succession = Succession.UNKNOWN
     refusal: tuple[FailureClass, str] | None = None  # CreateTrainingJob refused: class and rule
+    breaker: Breaker = field(default_factory=Breaker)  # the fleet's, as it was read with the mode
+    cause: str = ""  # what the fleet breaker counts this end as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,23 @@
-"""The fleet as SageMaker's Search shows it, and which failed jobs count for the breaker. Pure.
+"""The fleet as SageMaker's Search shows it, what a sweep may touch, and which deaths count. Pure.
 
-Whoever may create or tag training jobs can make one that bears `resilience:parent`. So a job counts
-only where its name, its tags and its Environment agree, and where its parent names it as successor.
+Whoever may tag training jobs can have one look like ours. So a death counts for the breaker only
+where the project was fixed at the launch, and is allowed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience import environment, identity, tags
-from resilience.decisions import CheckpointRequest, Verdict
+from resilience import environment, identity, tags, work
+from resilience.breaker import SOON_SECONDS, Breaker, Trial
+from resilience.decisions import CheckpointRequest, Mode, Reason, Verdict
+from resilience.ports import Queue
+from resilience.switches import Switches
 
-_LINEAGE = {
-    tags.ROOT: environment.ROOT,
-    tags.PARENT: environment.PARENT,
-    tags.ATTEMPT: environment.ATTEMPT,
-}
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
-_FIRST_SUCCESSOR = 2
+# A trial that has not begun by then has no answer: it waits for capacity, or for something else.
+_TRIAL_BEGINS_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,71 @@ class SeenJob:
     status: str
     tags: Mapping[str, str]
     environment: Mapping[str, str]
-    ended_at: int | None  # epoch seconds
-    started: bool  # whether it ever had its instances
+    started_at: int | None  # epoch seconds; None: it never had its instances
+    ended_at: int | None
+    described: Mapping[str, object]  # as DescribeTrainingJob would show it
+
+    @property
+    def started(self) -> bool:
+        return self.started_at is not None
+
+    def trained(self, now: int) -> int:
+        """For how many seconds it has trained, or did."""
+        if self.started_at is None:
+            return 0
+        ended = self.ended_at if self.status in _ENDED else None
+        return max(0, (now if ended is None else ended) - self.started_at)
 
 
 Pages = Iterator[tuple[SeenJob, ...]]  # of a search, each read when it is taken
+
+
+class EndedJobs(Protocol):
+    """What Search shows, eventually; newest first, page by page."""
+
+    def opted_in(self, *, since: int) -> Pages:
+        """Opted-in jobs that have ended and were changed since then (epoch seconds)."""
+        ...
+
+    def waiting(self) -> Pages:
+        """Opted-in jobs whose verdict is WAIT."""
+        ...
+
+    def again(self) -> Pages:
+        """Ended jobs of any age that bear `resilience:again`."""
+        ...
+
+    def failed(self, *, since: int) -> Pages:
+        """Opted-in jobs that have failed and were changed since then (epoch seconds)."""
+        ...
+
+    def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
+        """Those of the named jobs that exist, read as they are taken."""
+        ...
+
+
+class StackSwitches(Protocol):
+    """The stack's mode, which people set, and its breaker, which the sweep sets as well."""
+
+    def read(self) -> Switches: ...
+
+    def write(self, breaker: Breaker, *, instead_of: Breaker) -> bool:
+        """Set the breaker, unless somebody else has in the meantime."""
+        ...
+
+
+class Alert(Protocol):
+    def tell(self, subject: str, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All that a sweep may touch."""
+
+    jobs: EndedJobs
+    queue: Queue
+    switches: StackSwitches
+    alert: Alert
 
 
 class Allowlist(Protocol):
@@ -53,6 +113,11 @@ def is_allowed(job: SeenJob, allowlist: Allowlist) -> bool:
     return any(place is not None and allowlist.allows_project(place) for place in places)
 
 
+def acts(job: SeenJob) -> bool:
+    """Whether a decision on the job would be recorded."""
+    return tags.mode(job.tags, Mode.ACT) is Mode.ACT
+
+
 def _request(job: SeenJob) -> CheckpointRequest | None:
     try:
         return identity.checkpoint_request(job.name, job.environment, job.tags)
@@ -60,39 +125,80 @@ def _request(job: SeenJob) -> CheckpointRequest | None:
         return None
 
 
-def successors_by_their_launch(
-    jobs: Iterable[SeenJob], allowlist: Allowlist, after: int
-) -> dict[str, str]:
-    """Name each job that began, ended since `after` and was launched as a successor; its parent.
+def deaths(jobs: Iterable[SeenJob], allowlist: Allowlist, after: int) -> dict[str, dict[str, int]]:
+    """For each cause the lineages that died of it soon after a start, and how soon.
 
-    The end counts, not the last change: AddTags may be one (ADR 15).
+    An attempt that trained for an hour paid for its successor, whatever it died of. The end counts,
+    not the last change: AddTags may be one (ADR 15).
     """
-    return {
-        job.name: parent
-        for job in jobs
-        if job.started and job.ended_at is not None and job.ended_at >= after
-        if is_allowed(job, allowlist)
-        if (parent := _parent_of(job)) is not None
-    }
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for job in jobs:
+        if job.ended_at is None or job.ended_at < after or not _counts(job, allowlist):
+            continue
+        cause = work.cause(job.described)
+        if cause:
+            found[cause].setdefault(_root(job), job.trained(job.ended_at))
+    return dict(found)
 
 
-def confirmed(successors: Mapping[str, str], parents: Iterable[SeenJob]) -> Iterator[str]:
-    """Name the successors whose parent has ended and was relaunched as this very job."""
-    for job in parents:
-        successor = job.tags.get(tags.SUCCESSOR, "")
-        relaunched = job.status in _ENDED and job.tags.get(tags.VERDICT) == Verdict.RELAUNCH
-        if relaunched and successors.get(successor) == job.name:
-            yield successor
+def _counts(job: SeenJob, allowlist: Allowlist) -> bool:
+    """Whether it was launched in an allowed project, began to train, and died within the hour."""
+    pinned = identity.pinned_project(job.environment, None)
+    return (
+        identity.opted_in(job.environment, job.tags)
+        and pinned is not None
+        and allowlist.allows_project(pinned)
+        and job.started
+        and job.trained(job.ended_at or 0) < SOON_SECONDS
+    )
 
 
-def _parent_of(job: SeenJob) -> str | None:
-    """The parent's name, where name, tags and Environment tell of one; None where they do not."""
+def _root(job: SeenJob) -> str:
+    """The lineage; one that dies again and again is one lineage."""
+    successor = identity.is_successor(job.name, job.environment)
+    return job.environment[environment.ROOT] if successor else job.name
+
+
+def is_held_by_the_breaker(job: SeenJob, allowlist: Allowlist) -> bool:
+    return (
+        job.tags.get(tags.VERDICT) == Verdict.WAIT
+        and job.tags.get(tags.REASON) == Reason.FLEET_BREAKER_OPEN
+        and acts(job)
+        and is_allowed(job, allowlist)
+    )
+
+
+def successor_of(job: SeenJob) -> str:
+    """The name that the job's successor has or would have."""
     if not identity.is_successor(job.name, job.environment):
-        return None
-    launched = {tag: job.environment.get(name) for tag, name in _LINEAGE.items()}
-    if launched != {tag: job.tags.get(tag) for tag in _LINEAGE}:
-        return None
-    root, attempt = str(launched[tags.ROOT]), int(str(launched[tags.ATTEMPT]))
-    first = attempt == _FIRST_SUCCESSOR
-    parent = root if first else tags.successor_name(root, attempt - 1)
-    return parent if launched[tags.PARENT] == parent else None
+        return tags.successor_name(job.name, 2)
+    attempt = int(job.environment[environment.ATTEMPT])
+    return tags.successor_name(job.environment[environment.ROOT], attempt + 1)
+
+
+def trial(probe: SeenJob | None, successor: SeenJob | None, breaker: Breaker, now: int) -> Trial:
+    """What became of the one job that the breaker let through."""
+    goes_on = {Verdict.WAIT, Verdict.RELAUNCH}
+    if probe is None or probe.tags.get(tags.VERDICT, Verdict.WAIT) not in goes_on:
+        return Trial.NO_ANSWER
+    if successor is not None and successor.started:
+        return _of_an_attempt(successor, breaker, now)
+    ended = successor is not None and successor.status in _ENDED
+    late = now - breaker.since >= _TRIAL_BEGINS_SECONDS
+    return Trial.NO_ANSWER if ended or late else Trial.PENDING
+
+
+def _of_an_attempt(successor: SeenJob, breaker: Breaker, now: int) -> Trial:
+    """It works if it outlives the deaths, ends well, or committed work of its own."""
+    outlives = successor.trained(now) > breaker.trial_seconds
+    if outlives or _advanced(successor, breaker) or successor.status == "Completed":
+        return Trial.WORKS
+    if successor.status == "Stopped":
+        return Trial.NO_ANSWER  # by a person, or by its own limit
+    return Trial.DIED if successor.status == "Failed" else Trial.PENDING
+
+
+def _advanced(successor: SeenJob, breaker: Breaker) -> bool:
+    """Whether it came back although the breaker holds what dies so: only one that advanced does."""
+    relaunched = successor.tags.get(tags.VERDICT) == Verdict.RELAUNCH
+    return relaunched and breaker.holds(successor.name, work.cause(successor.described))

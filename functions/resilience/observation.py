@@ -8,9 +8,10 @@ from datetime import datetime
 from resilience import checkpoints, environment, identity, policy, relaunch, tags, work
 from resilience.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup, Mode
 from resilience.events import Hint
-from resilience.failures import Classification, End, classify, classify_log
+from resilience.failures import Classification, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
+from resilience.switches import Switches
 
 _NOT_ASKED = Answer(Lookup.NOT_ASKED)
 
@@ -25,7 +26,7 @@ class Observed:
 
 
 def observe(
-    hint: Hint, world: World, settings: Settings, mode: Mode, executor: Executor
+    hint: Hint, world: World, settings: Settings, switches: Switches, executor: Executor
 ) -> Observed | None:
     """Wave 1: describe, tags and the early question for checkpoints, side by side."""
     describing = executor.submit(world.jobs.describe, hint.job)
@@ -40,7 +41,8 @@ def observe(
     facts = replace(
         _establish(hint.job, job.described, own, settings),
         observed_at=world.now(),
-        mode=tags.mode(own, mode),
+        mode=tags.mode(own, switches.mode),
+        breaker=switches.breaker,
     )
     answer = _answer(facts, asked, asking, world)
     facts, answer = _reconciled(facts, answer, environment.read(job.described), world)
@@ -110,6 +112,7 @@ def _establish(
     env = environment.read(described)
     request = _request(name, env, own)
     classification = _classify(described, env, own)
+    signature = work.signature(described)
     return Facts(
         job=name,
         status=str(described.get("TrainingJobStatus")),
@@ -119,7 +122,7 @@ def _establish(
         ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
         started=work.started(described),
         seconds=work.seconds(described),
-        signature=work.signature(described),
+        signature=signature,
         mode=Mode.OFF,
         request=request,
         tags_invalid=request is None and identity.opted_in(env, own),
@@ -141,6 +144,7 @@ def _establish(
             described, own, settings.allowed_images, settings.training_roles
         ),
         policy=tags.policy(own, settings.policy),
+        cause=work.cause_of(classification.failure_class, signature),
     )
 
 
@@ -216,17 +220,7 @@ def _ever_trained(facts: Facts) -> bool:
 def _classify(
     described: Mapping[str, object], env: Mapping[str, str], own: Mapping[str, str]
 ) -> Classification:
-    reason = described.get("FailureReason")
-    by_text = classify(
-        End(
-            status=str(described.get("TrainingJobStatus")),
-            secondary_status=str(described.get("SecondaryStatus")),
-            failure_reason=None if reason is None else str(reason),
-            transition_messages=tuple(message for _, message in work.transitions(described)),
-            completed_mark=identity.completed_mark(env, own),
-        )
-    )
-    return work.corrected(by_text, described)
+    return work.classification(described, identity.completed_mark(env, own))
 
 
 def _instant(value: object) -> int | None:

@@ -20,6 +20,9 @@ _WALKED_BACK = 3
 _CONFIRM_SECONDS = 900
 # An upload that has not ended when the job has is given so long (W&B commits within seconds).
 _UPLOAD_SECONDS, _UPLOAD_LOOK_SECONDS = 90, 15
+# What the fleet breaker holds looks again after so long, or up to twice as long: when it closes,
+# the fleet does not come back in one second.
+_HOLD_SECONDS = 900
 
 
 def decide(facts: Facts) -> Decision:
@@ -187,7 +190,12 @@ def _went_on(case: Case) -> Decision:
     What stops is not held back first: the next look would find what this one has found.
     """
     choice = checkpoints.choose(case.facts, case.rejected)
-    decision = nothing_to_resume(case, choice) or _held_back(case) or launched(case, choice)
+    decision = (
+        nothing_to_resume(case, choice)
+        or _held_back(case)
+        or _held_by_the_fleet(case)
+        or launched(case, choice)
+    )
     return replace(decision, passed_over=choice.passed_over)
 
 
@@ -204,6 +212,17 @@ def _held_back(case: Case) -> Decision | None:
     if case.confirmed:
         return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
     return None
+
+
+def _held_by_the_fleet(case: Case) -> Decision | None:
+    """Many lineages died soon of one cause: one at a time finds out whether it is over.
+
+    An attempt that advanced is evidence that its lineage works, and goes on.
+    """
+    facts = case.facts
+    if case.advanced or not facts.breaker.holds(facts.job, facts.cause):
+        return None
+    return wait_a_while(case, Reason.FLEET_BREAKER_OPEN, "fleet_breaker", _HOLD_SECONDS)
 
 
 def _has_waited(facts: Facts) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Mode, Upload
+from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Upload
 from resilience.failures import Tail
 from resilience.relaunch import Request, Shape
+from resilience.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,6 @@ class World:
     checkpoints: Checkpoints
     waits: Waits
     notifications: Notifications
-    mode: Callable[[], Mode]
+    switches: Callable[[], Switches]  # both, read afresh in one call
     now: Callable[[], int]  # epoch seconds
     logs: JobLogs | None = None  # None: the stack does not read them

@@ -26,7 +26,9 @@ def notifies(decision: Decision) -> bool:
         case Verdict.RELAUNCH:
             return not _tries_again(decision)
         case Verdict.WAIT:
-            return _needs_a_person_now(decision) or _a_day_ends(decision)
+            # Of what the breaker holds the breaker notifies: once for the whole fleet.
+            of_the_fleet = decision.reason is Reason.FLEET_BREAKER_OPEN
+            return not of_the_fleet and (_needs_a_person_now(decision) or _a_day_ends(decision))
         case Verdict.IGNORE:
             return False
         case _:

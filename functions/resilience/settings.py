@@ -29,6 +29,7 @@ class Settings(_Allowlist):
     wandb_ca_parameter: str  # empty: the public authorities
     mode: Mode  # the ceiling: the parameter can only make it more careful
     mode_parameter: str
+    breaker_parameter: str
     allowed_images: tuple[str, ...]  # globs of image URIs
     training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
     queue_arn: str
@@ -46,6 +47,7 @@ class SweepSettings(_Allowlist):
 
     mode: Mode
     mode_parameter: str
+    breaker_parameter: str
     queue_url: str
     grace_seconds: int
     lookback_seconds: int
@@ -62,6 +64,7 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         wandb_ca_parameter=environment.get("WANDB_CA_PARAMETER", "").strip(),
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        breaker_parameter=_text(environment, "RESILIENCE_BREAKER_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         allowed_images=_images(environment),
         training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
@@ -80,6 +83,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
     return SweepSettings(
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        breaker_parameter=_text(environment, "RESILIENCE_BREAKER_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),

@@ -29,16 +29,22 @@ def why_ignored(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line pe
     # Before any verdict that a tag may claim: no tag brings back what a person stopped.
     stopped = facts.failure_class is FailureClass.STOPPED_BY_USER
     if facts.judged is not None:
-        return _still_judged(facts.judged, facts.observed_at, stopped=stopped)
+        tried = _is_tried_for_the_fleet(facts.judged, facts)
+        return _still_judged(facts.judged, facts.observed_at, stopped=stopped, tried=tried)
     return Reason.STOPPED_BY_USER if stopped else None
 
 
-def _still_judged(judged: Judged, now: int, *, stopped: bool) -> Reason | None:
+def _is_tried_for_the_fleet(judged: Judged, facts: Facts) -> bool:
+    """Whether the fleet breaker lets the job through before it is due."""
+    return judged.reason == Reason.FLEET_BREAKER_OPEN and facts.breaker.tries(facts.job)
+
+
+def _still_judged(judged: Judged, now: int, *, stopped: bool, tried: bool) -> Reason | None:
     if judged.verdict != Verdict.WAIT:
         return Reason.ALREADY_JUDGED
     if stopped:
         return Reason.STOPPED_BY_USER
-    if judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
+    if not tried and judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
         return Reason.NOT_DUE
     return None
 

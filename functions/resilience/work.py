@@ -7,8 +7,8 @@ which states it went through, SageMaker writes.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from resilience import failures
-from resilience.failures import Classification, FailureClass
+from resilience import breaker, failures
+from resilience.failures import Blame, Classification, End, FailureClass
 
 _NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})
 # SageMaker begins a reason so itself; what a container says comes after "AlgorithmError:".
@@ -54,6 +54,37 @@ def transitions(described: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, dict):
             yield str(one.get("Status", "")), str(one.get("StatusMessage", ""))
+
+
+def classification(described: Mapping[str, object], completed_mark: bool | None) -> Classification:  # noqa: FBT001 — None is the third answer
+    """The class of the end, by its texts and by what SageMaker saw."""
+    reason = described.get("FailureReason")
+    by_text = failures.classify(
+        End(
+            status=str(described.get("TrainingJobStatus")),
+            secondary_status=str(described.get("SecondaryStatus")),
+            failure_reason=None if reason is None else str(reason),
+            transition_messages=tuple(message for _, message in transitions(described)),
+            completed_mark=completed_mark,
+        )
+    )
+    return corrected(by_text, described)
+
+
+def cause(described: Mapping[str, object]) -> str:
+    """What the fleet breaker counts the end as, from what Search shows of it."""
+    return cause_of(classification(described, None).failure_class, signature(described))
+
+
+def cause_of(failure_class: FailureClass | None, signature: str) -> str:
+    """The same from parts; empty where it ended well or a person ended it.
+
+    By the FailureReason alone: the sweep reads no logs, and both must say the same.
+    """
+    if failure_class is None or failure_class is FailureClass.STOPPED_BY_USER:
+        return ""
+    outside = failures.row(failure_class).blame is Blame.OUTSIDE
+    return breaker.cause(str(failure_class), signature, outside=outside)
 
 
 def corrected(by_text: Classification, described: Mapping[str, object]) -> Classification:

@@ -40,7 +40,7 @@ class InMemorySchedules:
 
 @dataclass(slots=True)
 class InMemoryTopic:
-    """Fulfils ports.Notifications and sweeping.Alert."""
+    """Fulfils ports.Notifications and fleet.Alert."""
 
     published: list[Decision] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)

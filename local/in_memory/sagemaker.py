@@ -43,7 +43,7 @@ def create_shape() -> Any:  # noqa: ANN401 — botocore has no types
 
 
 class InMemorySageMaker:
-    """Fulfils ports.TrainingJobs and sweeping.EndedJobs."""
+    """Fulfils ports.TrainingJobs and fleet.EndedJobs."""
 
     def __init__(
         self,
@@ -125,9 +125,9 @@ class InMemorySageMaker:
         jobs = (self._seen(name) for name in self._modified(0))
         yield tuple(job for job in jobs if job.status in _ENDED and tag_names.AGAIN in job.tags)
 
-    def relaunched(self, *, since: int) -> Pages:
-        jobs = (self._seen(name) for name in self._modified(since))
-        yield tuple(job for job in jobs if job.status == "Failed" and tag_names.PARENT in job.tags)
+    def failed(self, *, since: int) -> Pages:
+        jobs = (self._seen(name) for name in self._opted_in_and_ended(since))
+        yield tuple(job for job in jobs if job.status == "Failed")
 
     def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
         return (self._seen(name) for name in names if name in self._jobs)
@@ -193,6 +193,7 @@ class InMemorySageMaker:
 
     def _seen(self, name: str) -> SeenJob:
         job = self._jobs[name]
+        started: datetime | None = job.get("TrainingStartTime")
         ended: datetime = job.get("TrainingEndTime", job["LastModifiedTime"])
         return SeenJob(
             name=name,
@@ -200,5 +201,6 @@ class InMemorySageMaker:
             tags=dict(self._tags[name]),
             environment=dict(job.get("Environment", {})),
             ended_at=int(ended.timestamp()),
-            started="TrainingStartTime" in job,
+            started_at=int(started.timestamp()) if started else None,
+            described=dict(job),
         )

@@ -19,6 +19,7 @@ def _assumed(account: str, region: str) -> dict[str, str]:
         "WANDB_SECRET_NAME": "resilience/wandb-api-key",
         "RESILIENCE_MODE": "act",
         "RESILIENCE_MODE_PARAMETER": "/resilience/resilience/mode",
+        "RESILIENCE_BREAKER_PARAMETER": "/resilience/resilience/breaker",
         "RESILIENCE_READ_JOB_LOGS": "yes",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
         "RESILIENCE_ALLOWED_IMAGES": f"{account}.dkr.ecr.*.amazonaws.com/*,"

@@ -114,6 +114,6 @@ def ports(world: InMemoryWorld, weather: Weather, chance: Chance) -> World:
         checkpoints=_Checkpoints(world.wandb, weather, world.clock),
         waits=_Waits(world.schedules, weather, world.clock),
         notifications=world.topic,
-        mode=lambda: world.mode,
+        switches=world.read,
         now=world.clock,
     )

@@ -10,6 +10,7 @@ from local.replaying import deployment
 from resilience import controller, sweeping
 from resilience.decisions import Decision, Mode, Policy
 from resilience.events import Hint, NotForUs
+from resilience.fleet import Fleet
 from resilience.ports import World
 from resilience.settings import Settings, SweepSettings
 
@@ -23,13 +24,14 @@ class Recover(Protocol):
 # As template.yaml gives them.
 
 
-def _sweep(fleet: sweeping.Fleet, settings: SweepSettings, now: int) -> sweeping.Swept:
+def _sweep(fleet: Fleet, settings: SweepSettings, now: int) -> sweeping.Swept:
     return sweeping.sweep(fleet, settings, now, lambda: 60.0)
 
 
 SWEEP = SweepSettings(
     mode=Mode.ACT,
     mode_parameter="/resilience/mode",
+    breaker_parameter="/resilience/breaker",
     allowed_projects=("example-team/*",),
     queue_url="https://sqs.invalid/training-ended",
     grace_seconds=180,
@@ -51,7 +53,7 @@ class Contestant:
     name: str = "as it is"
     policy: Policy = field(default_factory=Policy)
     recover: Recover = controller.recover
-    sweep: Callable[[sweeping.Fleet, SweepSettings, int], sweeping.Swept] = _sweep
+    sweep: Callable[[Fleet, SweepSettings, int], sweeping.Swept] = _sweep
     sweep_settings: SweepSettings = SWEEP
     sweeps: bool = True
     seen: Callable[[World], World] = _as_it_is

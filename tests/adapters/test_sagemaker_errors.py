@@ -203,7 +203,7 @@ CALLS: dict[str, Callable[[SageMakerTrainingJobs], object]] = {
     "opted_in": lambda jobs: list(jobs.opted_in(since=0)),
     "waiting": lambda jobs: list(jobs.waiting()),
     "again": lambda jobs: list(jobs.again()),
-    "relaunched": lambda jobs: list(jobs.relaunched(since=0)),
+    "failed": lambda jobs: list(jobs.failed(since=0)),
     "named": lambda jobs: list(jobs.named(["night-1"])),
 }
 
@@ -306,13 +306,13 @@ def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Servic
 
 def test_a_page_of_a_search_is_asked_for_when_it_is_taken(sagemaker: Service) -> None:
     sagemaker.server.reply(found("a", token="more"))
-    pages = sagemaker.jobs.relaunched(since=0)
+    pages = sagemaker.jobs.failed(since=0)
     assert [len(next(pages)) for _ in range(3)] == [1, 1, 1]
     assert len(sagemaker.server.asked) == 3
 
 
 def test_no_search_asks_for_a_tag_that_is_not_there(sagemaker: Service) -> None:
-    for call in ("opted_in", "waiting", "again", "relaunched", "named"):
+    for call in ("opted_in", "waiting", "again", "failed", "named"):
         sagemaker.server.reply(found())
         CALLS[call](sagemaker.jobs)
         assert sagemaker.server.asked

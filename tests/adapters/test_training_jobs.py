@@ -186,13 +186,13 @@ def test_the_sweep_finds_jobs_that_a_person_wants_decided_on_again(service: Serv
     assert names(service.jobs.again()) & {asked, other} == {asked}
 
 
-def test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others(service: Service) -> None:
-    first, successor = service.failed(OPTED_IN), service.failed(OPTED_IN | {tags.PARENT: "night"})
-    created(service, OPTED_IN | {tags.PARENT: "night"})
+def test_failed_jobs_that_are_opted_in_are_found_and_no_others(service: Service) -> None:
+    ours, other = service.failed(OPTED_IN), service.failed({})
+    running = created(service, OPTED_IN)
     now = int(time.time())
-    found = names(service.jobs.relaunched(since=now - 600))
-    assert found & {first, successor} == {successor}
-    assert successor not in names(service.jobs.relaunched(since=now + 60))
+    found = names(service.jobs.failed(since=now - 600))
+    assert found & {ours, other, running} == {ours}
+    assert ours not in names(service.jobs.failed(since=now + 60))
 
 
 def test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out(
@@ -266,7 +266,7 @@ def recovered(service: Service, world: InMemoryWorld, name: str) -> Decision:
         checkpoints=ports.checkpoints,
         waits=ports.waits,
         notifications=ports.notifications,
-        mode=ports.mode,
+        switches=ports.switches,
         now=ports.now,
     )
     anything = {"RESILIENCE_ALLOWED_IMAGES": "*", "RESILIENCE_TRAINING_ROLES": _role(service, name)}

@@ -8,10 +8,11 @@ import pytest
 
 import on_training_ended
 import sweep
+from resilience.breaker import Circuit
 from resilience.decisions import CheckpointRequest, Mode
 from resilience.errors import SettingsMissing
+from resilience.fleet import Fleet
 from resilience.intake import Intake
-from resilience.sweeping import Fleet
 from tests.adapters.authority import Authority, https_server
 from tests.template.stack import ACCOUNT, REGION, stack
 
@@ -52,7 +53,14 @@ def test_both_functions_go_by_the_more_careful_of_the_stacks_mode_and_the_switch
     if switch is not None:
         put(SWITCH, switch)
     intake, fleet = started(monkeypatch, Mode=ceiling)
-    assert (intake.world.mode(), fleet.switch.read()[0]) == (mode, mode)
+    assert (intake.world.switches().mode, fleet.switches.read().mode) == (mode, mode)
+
+
+def test_both_functions_read_the_same_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("/resilience/resilience/breaker", "open")
+    intake, fleet = started(monkeypatch)
+    found = [read().breaker.state for read in (intake.world.switches, fleet.switches.read)]
+    assert found == [Circuit.OPEN] * 2
 
 
 def test_a_private_wandb_is_asked_at_its_path_and_under_the_authority_that_the_stack_names(

@@ -177,3 +177,24 @@ def test_nobody_answers_in_a_functions_place(aws: ServedAws) -> None:
             garbage.sendall(b"\x00not HTTP\r\n\r\n")
         assert answered.result().payload == told
     assert invoke(aws, "slow").payload == told
+
+
+def test_each_of_several_parameters_has_to_be_allowed(aws: ServedAws) -> None:
+    for name in ("/first", "/second", "/third"):
+        aws.client("ssm").put_parameter(Name=name, Type="String", Value="here")
+    allowed = [
+        statement(
+            "ssm:GetParameters", resource=f"arn:aws:ssm:{aws.session.region_name}:*:parameter/{one}"
+        )
+        for one in ("first", "second")
+    ]
+    code = WITNESS.read_text() + READER.replace(
+        '"AmazonSSM.GetParameter", {"Name": event["name"]}',
+        '"AmazonSSM.GetParameters", {"Names": event["names"]}',
+    )
+    function(aws, "reads-several", code, allowed=allowed)
+    both = invoke(aws, "reads-several", {"names": ["/first", "/second"]}).payload
+    assert [one["Name"] for one in both["Parameters"]] == ["/first", "/second"]
+    for names in (["/first", "/third"], ["/third", "/first"], ["/third"]):
+        refused = invoke(aws, "reads-several", {"names": names}).payload
+        assert refused["__type"].endswith("AccessDeniedException")

@@ -7,9 +7,9 @@ from typing import get_args, get_type_hints
 
 import botocore.session
 
+from resilience.fleet import Fleet
 from resilience.intake import Intake
 from resilience.ports import World
-from resilience.sweeping import Fleet
 from tests.template.stack import ROOT
 
 FUNCTIONS = ROOT / "functions"
@@ -26,7 +26,7 @@ CLIENTS = {
 # Functions among the adapters, which no port describes.
 PROVIDED = {
     "wandb_key": "secretsmanager:GetSecretValue",
-    "stack_mode": "ssm:GetParameter",
+    "stack_switches": "ssm:GetParameters",
     "wandb_trust": "ssm:GetParameter",
 }
 # What an entry takes from the adapters that asks AWS for nothing: W&B's connections, numbers.

@@ -115,6 +115,7 @@ def test_the_mode_of_the_stack_is_a_ceiling_above_a_switch_that_the_stack_does_n
     read = READ_BY[function](Watched(deployed.properties(function)["Environment"]["Variables"]))
     assert isinstance(read, (settings.Settings, settings.SweepSettings))
     assert (read.mode, read.mode_parameter) == (Mode(mode), "/resilience/resilience/mode")
+    assert read.breaker_parameter == "/resilience/resilience/breaker"
     assert not deployed.of_type("AWS::SSM::Parameter"), "a deploy would set it back"
     assert source()["Outputs"]["ModeParameter"]["Value"] == {
         "Fn::Sub": "/resilience/${AWS::StackName}/mode"

@@ -25,6 +25,7 @@ PLACE = f"{REGION}:{ACCOUNT}"
 JOB = f"arn:aws:sagemaker:{PLACE}:training-job/a-job"
 SECRET = f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key"
 SWITCH = f"arn:aws:ssm:{PLACE}:parameter/resilience/resilience/mode"
+BREAKER = f"arn:aws:ssm:{PLACE}:parameter/resilience/resilience/breaker"
 FORWARD = {tags.ROOT, tags.PARENT, tags.ATTEMPT, tags.LEDGER, tags.REJECTED} | {
     tags.CHECKPOINT,
     tags.CHECKPOINT_STEP,
@@ -215,7 +216,8 @@ def test_a_request_to_tag_that_names_no_tag_is_not_let_in_by_for_all() -> None:
         ("sagemaker:DescribeTrainingJob", JOB),
         ("sagemaker:ListTags", JOB),
         ("secretsmanager:GetSecretValue", f"{SECRET}-AbCdEf"),
-        ("ssm:GetParameter", SWITCH),
+        ("ssm:GetParameters", SWITCH),
+        ("ssm:GetParameters", BREAKER),
         ("scheduler:CreateSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("scheduler:GetSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("sqs:ReceiveMessage", STACK.arn("TrainingEndedQueue")),
@@ -236,8 +238,9 @@ def test_the_function_that_relaunches_may_do_its_work(action: str, resource: str
         ("sagemaker:ListTags", f"arn:aws:sagemaker:{PLACE}:endpoint/an-endpoint"),
         ("secretsmanager:GetSecretValue", f"{SECRET}-other-AbCdEf"),
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{PLACE}:secret:other-AbCdEf"),
-        ("ssm:GetParameter", f"arn:aws:ssm:{PLACE}:parameter/resilience/other"),
+        ("ssm:GetParameters", f"arn:aws:ssm:{PLACE}:parameter/resilience/other"),
         ("ssm:PutParameter", SWITCH),
+        ("ssm:PutParameter", BREAKER),
         ("scheduler:CreateSchedule", f"arn:aws:scheduler:{PLACE}:schedule/default/a"),
         ("scheduler:DeleteSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("sqs:SendMessage", STACK.arn("TrainingEndedQueue")),

@@ -59,6 +59,7 @@ ROLE_REFUSED = (
 SWEEP = SweepSettings(
     mode=Mode.ACT,
     mode_parameter="/resilience/mode",
+    breaker_parameter="/resilience/breaker",
     allowed_projects=("example-team/*",),
     queue_url="https://sqs.invalid/queue",
     grace_seconds=180,

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 from hypothesis import strategies as st
 
+from resilience.breaker import Breaker, Circuit
 from resilience.decisions import (
     Checkpoint,
     CheckpointRequest,
@@ -94,6 +95,17 @@ OBSTACLES = st.lists(
     ),
     max_size=2,
 ).map(tuple)
+CAUSES = st.sampled_from(["", "infrastructure", "user_code/0123abcd"])
+BREAKERS = st.builds(
+    Breaker,
+    state=st.sampled_from(Circuit),
+    since=INSTANTS,
+    cause=st.sampled_from(["infrastructure", "user_code/0123abcd", "several", "unreadable"])
+    | CAUSES,
+    probe=st.just("") | JOB_NAMES,
+    died_within=st.integers(0, 3599),
+    mailed=INSTANTS,
+)
 STATUSES = st.sampled_from(
     ["Failed", "Failed", "Failed", "Stopped", "Completed", "InProgress", "Deleting", "New", "None"]
 )
@@ -140,6 +152,8 @@ ANY_FACTS = st.builds(
     heartbeat_at=mostly(None, INSTANTS),
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
     refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
+    breaker=mostly(Breaker(), BREAKERS),
+    cause=CAUSES,
 )
 # A failed attempt that is ours to decide on: what is behind the gates of the policy.
 FAILED_FACTS = st.builds(

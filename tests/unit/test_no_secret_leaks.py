@@ -304,7 +304,7 @@ FAULTS = {
     "CreateTrainingJob": "InternalFailure",
     "AddTags": "ValidationException",
     "Publish": "AuthorizationError",
-    "GetParameter": "AccessDeniedException",
+    "GetParameters": "AccessDeniedException",
     "GetSecretValue": "InternalServiceError",
 }
 

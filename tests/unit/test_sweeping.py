@@ -1,7 +1,6 @@
 """What events missed is found, put on the one path that acts, and judged there."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +9,8 @@ from local.in_memory import InMemoryWorld
 from resilience import tags
 from resilience.decisions import Mode, Reason, Verdict
 from resilience.fleet import Pages, SeenJob
-from resilience.sweeping import Swept, sweep
+from resilience.sweeping import Swept
+from tests.unit.fleet_story import swept
 from tests.unit.recovery_world import (
     JOB,
     PROOF,
@@ -21,7 +21,6 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     failed,
-    hint,
     hint_of,
     never_started,
     trained,
@@ -29,19 +28,7 @@ from tests.unit.recovery_world import (
 )
 
 GRACE, LOOKBACK = SWEEP.grace_seconds, SWEEP.lookback_seconds
-WINDOW = SWEEP.breaker_window_seconds
 NOTHING = Swept((), ())
-
-
-def swept(
-    world: InMemoryWorld,
-    mode: Mode | None = None,
-    breaker_failures: int = 25,
-    seconds_left: Callable[[], float] = lambda: 60.0,
-) -> Swept:
-    settings = replace(SWEEP, breaker_failures=breaker_failures)
-    world.mode = mode or world.mode
-    return sweep(world.fleet(), settings, world.clock(), seconds_left)
 
 
 def work_off(world: InMemoryWorld) -> None:
@@ -136,7 +123,8 @@ def test_a_judged_job_is_left_alone() -> None:
 def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
     world = failed()
     world.clock.pass_by(GRACE)
-    assert swept(world, mode) == NOTHING
+    world.mode = mode
+    assert swept(world) == NOTHING
     assert world.queue.bodies == []
 
 
@@ -181,176 +169,12 @@ def test_the_sweep_and_a_late_event_at_once_make_one_successor() -> None:
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
 
 
-def relaunched(world: InMemoryWorld, root: str) -> str:
-    """A job that was relaunched, and its successor, which has failed now."""
-    name = tags.successor_name(root, 2)
-    ended = {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
-    verdict = {tags.VERDICT: "RELAUNCH", tags.SUCCESSOR: name}
-    world.sagemaker.put(root, ended, TAGS | verdict)
-    lineage = {tags.ROOT: root, tags.PARENT: root, tags.ATTEMPT: "2"}
-    launched = {
-        "TrainingStartTime": datetime.fromtimestamp(world.clock(), UTC),
-        "Environment": _launched(root, "2"),
-    }
-    world.sagemaker.put(name, ended | launched, TAGS | lineage)
-    world.sagemaker.end(name, "Failed", "Failed")
-    return name
-
-
-def _launched(root: str, attempt: str) -> dict[str, str]:
-    return {
-        "RESILIENCE_ROOT": root,
-        "RESILIENCE_PARENT": root,
-        "RESILIENCE_ATTEMPT": attempt,
-    }
-
-
-def failing(world: InMemoryWorld, count: int) -> None:
-    """Have so many relaunched jobs fail now."""
-    for number in range(count):
-        relaunched(world, f"bad-{number}")
-
-
 def change(world: InMemoryWorld, name: str, own: Mapping[str, str], **more: object) -> None:
     """Have a job that is as it was, but for these tags and members."""
     job, had = world.sagemaker.describe(name), world.sagemaker.tags(name)
     assert job is not None
     described = {key: value for key, value in {**job.described, **more}.items() if value}
     world.sagemaker.put(name, described, {**(had or {}), **own})
-
-
-def test_many_relaunched_jobs_that_fail_at_once_trip_the_breaker() -> None:
-    world = failed()
-    world.clock.pass_by(GRACE)
-    failing(world, 4)
-    assert not swept(world, breaker_failures=5).breaker_tripped
-    world.queue.bodies.clear()
-    failing(world, 5)
-    assert swept(world, breaker_failures=5) == Swept((), (), breaker_tripped=True)
-    assert (world.mode, world.queue.bodies) == (Mode.OBSERVE, [])
-    [(subject, text)] = world.topic.told
-    assert subject == "fleet breaker tripped: the controller only observes"
-    assert text.splitlines() == [
-        f"5 or more relaunched training jobs failed since {tags.stamp(world.clock() - WINDOW)}.",
-        "That is one cause, not many.",
-        "Nothing is relaunched until somebody has looked: docs/runbook.md#fleet_breaker_tripped",
-        "reset: aws ssm put-parameter --overwrite --name /resilience/mode --value act",
-    ]
-
-
-def test_a_tripped_breaker_tells_once_and_relaunches_nothing() -> None:
-    world = failed()
-    failing(world, 5)
-    swept(world, breaker_failures=5)
-    world.clock.pass_by(GRACE)
-    assert swept(world, breaker_failures=5) == NOTHING
-    assert len(world.topic.told) == 1
-    deliver(world, hint(JOB))
-    assert SUCCESSOR not in world.sagemaker.names()
-
-
-def test_a_person_who_sets_the_mode_back_has_seen_the_failures_before() -> None:
-    world = failed()
-    failing(world, 5)
-    swept(world, breaker_failures=5)
-    world.clock.pass_by(GRACE)
-    world.set_mode(Mode.ACT)
-    found = swept(world, breaker_failures=5)
-    assert (JOB in found.without_verdict, found.breaker_tripped) == (True, False)
-
-
-def test_failures_older_than_the_window_do_not_count() -> None:
-    world = failed()
-    failing(world, 5)
-    world.clock.pass_by(WINDOW + 1)
-    assert not swept(world, breaker_failures=5).breaker_tripped
-
-
-JUNK: dict[str, Callable[[InMemoryWorld, str], None]] = {
-    "no attempt of its root by its name": lambda world, name: change(
-        world, name, {tags.ROOT: "other", tags.PARENT: "other"}, Environment=_launched("other", "2")
-    ),
-    "launched as no successor": lambda world, name: change(world, name, {}, Environment={}),
-    "tags that its launch contradicts": lambda world, name: change(
-        world, name, {tags.ATTEMPT: "3"}
-    ),
-    "another parent by its tag": lambda world, name: change(world, name, {tags.PARENT: "other"}),
-    "another parent than its attempt's": lambda world, name: change(
-        world,
-        name,
-        {tags.PARENT: "other"},
-        Environment=_launched(name[:-3], "2") | {"RESILIENCE_PARENT": "other"},
-    ),
-    "a number that nobody can read": lambda world, name: change(
-        world,
-        name,
-        {tags.ATTEMPT: "²"},
-        Environment=_launched(name[:-3], "²"),
-    ),
-    "a project that is not allowed": lambda world, name: change(
-        world, name, {"WANDB_ENTITY": "stranger"}
-    ),
-    "a place that W&B could not have": lambda world, name: change(
-        world, name, {"WANDB_PROJECT": "../admin"}
-    ),
-    "never started": lambda world, name: change(world, name, {}, TrainingStartTime=None),
-    "a parent that is not there": lambda world, name: world.sagemaker.delete(name[:-3]),
-    "a parent that still trains": lambda world, name: change(
-        world, name[:-3], {}, TrainingJobStatus="InProgress"
-    ),
-    "a parent that was not relaunched": lambda world, name: change(
-        world, name[:-3], {tags.VERDICT: "STOP"}
-    ),
-    "a parent that was relaunched as another": lambda world, name: change(
-        world, name[:-3], {tags.SUCCESSOR: "other-r2"}
-    ),
-}
-
-
-@pytest.mark.parametrize("spoil", JUNK.values(), ids=JUNK)
-def test_junk_that_bears_a_parent_tag_neither_trips_the_breaker_nor_hides_what_does(
-    spoil: Callable[[InMemoryWorld, str], None],
-) -> None:
-    world = failed()
-    failing(world, 8)
-    for number in range(4):
-        spoil(world, f"bad-{number}-r2")
-    assert not swept(world, breaker_failures=5).breaker_tripped
-    assert swept(world, breaker_failures=4).breaker_tripped
-
-
-def test_a_place_that_the_launch_fixed_counts_and_not_what_a_tag_says_of_it() -> None:
-    world = failed()
-    failing(world, 2)
-    launched = _launched("bad-0", "2")
-    launched["RESILIENCE_COLLECTION"] = "example-team/vision/model-night-1"
-    change(world, "bad-0-r2", {"WANDB_ENTITY": "stranger"}, Environment=launched)
-    assert swept(world, breaker_failures=2).breaker_tripped
-
-
-def test_no_parent_is_read_for_fewer_failures_than_would_trip_the_breaker() -> None:
-    world = failed()
-    failing(world, 4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(type(world.sagemaker), "named")
-        assert not swept(world, breaker_failures=5).breaker_tripped
-
-
-def test_later_attempts_count_under_the_name_of_their_own_parent() -> None:
-    world = failed()
-    second = relaunched(world, "bad")
-    third, now = tags.successor_name("bad", 3), datetime.fromtimestamp(world.clock(), UTC)
-    lineage = {tags.ROOT: "bad", tags.PARENT: second, tags.ATTEMPT: "3"}
-    environment = {
-        "RESILIENCE_ROOT": "bad",
-        "RESILIENCE_PARENT": second,
-        "RESILIENCE_ATTEMPT": "3",
-    }
-    change(world, second, {tags.VERDICT: "RELAUNCH", tags.SUCCESSOR: third})
-    ended = {"TrainingJobStatus": "Failed", "TrainingStartTime": now, "Environment": environment}
-    world.sagemaker.put(third, ended, TAGS | lineage)
-    assert not swept(world, breaker_failures=3).breaker_tripped
-    assert swept(world, breaker_failures=2).breaker_tripped
 
 
 # --- whether AddTags moves LastModifiedTime is not documented
@@ -376,21 +200,18 @@ def test_a_tag_does_not_bring_back_what_ended_before_the_lookback() -> None:
     assert swept(world) == NOTHING
 
 
-def test_a_failure_that_is_tagged_later_does_not_count_again_for_the_breaker() -> None:
-    world = failed()
-    failing(world, 5)
-    world.clock.pass_by(WINDOW + 1)
-    for number in range(5):
-        touched(world, f"bad-{number}-r2")
-    assert not swept(world, breaker_failures=5).breaker_tripped
-
-
 # --- many jobs, little time
 
 
 def seen_job(name: str, ended_at: int) -> SeenJob:
     return SeenJob(
-        name=name, status="Failed", tags=TAGS, environment={}, ended_at=ended_at, started=True
+        name=name,
+        status="Failed",
+        tags=TAGS,
+        environment={},
+        started_at=ended_at - 60,
+        ended_at=ended_at,
+        described={"TrainingJobStatus": "Failed"},
     )
 
 
@@ -420,8 +241,8 @@ def test_of_endless_failures_the_breaker_reads_so_many_pages_and_says_so(
         while True:
             yield (seen_job("junk", world.clock()),)
 
-    monkeypatch.setattr(world.sagemaker, "relaunched", endless)
-    assert swept(world).cut == ("relaunched",)
+    monkeypatch.setattr(world.sagemaker, "failed", endless)
+    assert swept(world).cut == ("failed",)
 
 
 # --- a person's word

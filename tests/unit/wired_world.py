@@ -105,7 +105,7 @@ class Wire:
             "CreateTrainingJob": self._create,
             "AddTags": self._add_tags,
             "Search": self._search,
-            "GetParameter": self._parameter,
+            "GetParameters": self._parameters,
             "GetSecretValue": lambda _: {"SecretString": self.wandb_key},
             "SendMessage": lambda _: {"MessageId": "a-message"},
             "SendMessageBatch": lambda _: {"Successful": [], "Failed": []},
@@ -161,9 +161,10 @@ class Wire:
         events = [{"timestamp": line.at, "message": line.text} for line in lines]
         return {"events": events, "nextBackwardToken": "b/0", "nextForwardToken": "f/0"}
 
-    def _parameter(self, asked: dict[str, Any]) -> dict[str, Any]:
-        told = {"Name": asked["Name"], "Type": "String", "Value": self.mode}
-        return {"Parameter": told | {"LastModifiedDate": 0}}
+    def _parameters(self, asked: dict[str, Any]) -> dict[str, Any]:
+        mode, breaker = asked["Names"]
+        told = {"Name": mode, "Type": "String", "Value": self.mode, "LastModifiedDate": 0}
+        return {"Parameters": [told], "InvalidParameters": [breaker]}
 
     def wandb(self, body: bytes) -> tuple[int, str]:
         """What W&B answers, with the whisper wherever a person's words may stand."""

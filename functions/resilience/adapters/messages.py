@@ -141,7 +141,7 @@ class OneShotSchedules:
 
 
 class Topic:
-    """Fulfils ports.Notifications and sweeping.Alert over SNS.
+    """Fulfils ports.Notifications and fleet.Alert over SNS.
 
     Nothing that a job wrote itself is in the text.
     """

@@ -118,10 +118,10 @@ class SageMakerTrainingJobs:
     def again(self) -> Pages:
         return self._of_each_end([_exists(tag_names.AGAIN)])
 
-    def relaunched(self, *, since: int) -> Pages:
+    def failed(self, *, since: int) -> Pages:
         filters = [
             _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since)),
-            _exists(tag_names.PARENT),
+            _exists(tag_names.CHECKPOINT_NAME),
             _condition("TrainingJobStatus", "Equals", "Failed"),
         ]
         return self._pages(filters)
@@ -188,7 +188,8 @@ def _seen(job: Mapping[str, Any]) -> SeenJob:
         tags=read(job.get("Tags")) or {},
         environment=read(job.get("Environment")) or {},
         ended_at=_instant(job.get("TrainingEndTime") or job.get("LastModifiedTime")),
-        started=job.get("TrainingStartTime") is not None,
+        started_at=_instant(job.get("TrainingStartTime")),
+        described=job,
     )
 
 
