@@ -104,7 +104,8 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
         machine.aws.fault("repair", "digits")
         output, _ = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 0, output + machine.log("digits")
-    assert "resuming from v1 at step 14" in machine.log("digits")
+    # The container lives on until the repair comes: by then, v2 of step 21 may be there as well.
+    assert re.search(r"resuming from v[1-9]\d* at step [1-9]\d+", machine.log("digits"))
     assert "tags could not be" not in machine.log("digits")
     assert machine.tags("digits") == {
         "WANDB_ENTITY": "local",
