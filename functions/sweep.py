@@ -10,11 +10,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from resilience import settings, sweeping
+from resilience import settings
 from resilience.adapters.messages import CheckQueue, Topic
 from resilience.adapters.parameters import SsmSwitches
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
-from resilience.fleet import Fleet
+from resilience.fleet.jobs import Fleet, sweeping
 
 logger = Logger()
 _MOST_NAMES = 50  # in the line of the log: a sweep may find thousands

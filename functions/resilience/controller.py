@@ -4,14 +4,16 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import assert_never
 
-from resilience import environment, identity, policy, relaunch, reporting, tags, telemetry
-from resilience.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
+from resilience import relaunch, telemetry
+from resilience.decide import policy, reporting
+from resilience.decide.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
-from resilience.events import Hint, NotForUs
 from resilience.failures import End, FailureClass, classify
 from resilience.observation import Observed, observe
 from resilience.ports import World
 from resilience.settings import Settings
+from resilience.wire import environment, identity, tags
+from resilience.wire.events import Hint, NotForUs
 
 # IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
 _RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER, Reason.OWNED_ELSEWHERE})

@@ -3,12 +3,13 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from resilience import events, telemetry
+from resilience import telemetry
 from resilience.controller import recover
-from resilience.decisions import Decision, Reason
-from resilience.events import Malformed, NotForUs
+from resilience.decide.decisions import Decision, Reason
 from resilience.ports import DeadLetters, World
 from resilience.settings import Settings
+from resilience.wire import events
+from resilience.wire.events import Malformed, NotForUs
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from resilience import checkpoints, environment, identity, policy, relaunch, tags, work
-from resilience.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup, Mode
-from resilience.events import Hint
+from resilience import relaunch
+from resilience.decide import checkpoints, policy, work
+from resilience.decide.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup, Mode
 from resilience.failures import Classification, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
-from resilience.switches import Switches
+from resilience.wire import environment, identity, tags
+from resilience.wire.events import Hint
+from resilience.wire.switches import Switches
 
 _NOT_ASKED = Answer(Lookup.NOT_ASKED)
 

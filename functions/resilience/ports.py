@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Upload
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Upload
 from resilience.failures import Tail
 from resilience.relaunch import Request, Shape
-from resilience.switches import Switches
+from resilience.wire.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)

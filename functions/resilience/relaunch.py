@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from resilience import environment, tags
-from resilience.decisions import CheckpointRequest, Reason, Successor
+from resilience.decide.decisions import CheckpointRequest, Reason, Successor
+from resilience.wire import environment, tags
 
 # Members that are not carried, each with its reason.
 DROPPED = {

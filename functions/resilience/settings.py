@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from resilience.decisions import CheckpointRequest, Mode, Policy
+from resilience.decide.decisions import CheckpointRequest, Mode, Policy
 from resilience.errors import SettingsMissing
 from resilience.registries import with_accounts
 

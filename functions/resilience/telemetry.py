@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from resilience import reporting, tags
-from resilience.checkpoints import is_barring
-from resilience.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
-from resilience.events import Hint, Malformed
+from resilience.decide import reporting
+from resilience.decide.checkpoints import is_barring
+from resilience.decide.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
+from resilience.wire import tags
+from resilience.wire.events import Hint, Malformed
 
 logger = Logger()
 

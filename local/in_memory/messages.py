@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from local.in_memory.clock import ACCOUNT, REGION
-from resilience import events
 from resilience.adapters.messages import LEAD_SECONDS
-from resilience.decisions import Decision
+from resilience.decide.decisions import Decision
+from resilience.wire import events
 
 
 @dataclass(slots=True)

@@ -14,11 +14,11 @@ from botocore.validate import ParamValidator
 from local.doubts import KNOWN, TAGS_LAG_SECONDS, Doubts, echoed, refusal
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
-from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
-from resilience.fleet import Pages, SeenJob
+from resilience.fleet.jobs import Pages, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape, without_injected
+from resilience.wire import tags as tag_names
 
 _ENDED = ("Failed", "Stopped", "Completed")
 _MOST_TAGS = 50

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
 from resilience.ports import Answer
 
 

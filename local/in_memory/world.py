@@ -13,11 +13,11 @@ from local.in_memory.messages import (
 )
 from local.in_memory.sagemaker import InMemorySageMaker
 from local.in_memory.weights_and_biases import InMemoryWandb
-from resilience.breaker import Breaker
-from resilience.decisions import Mode
-from resilience.fleet import Fleet
+from resilience.decide.breaker import Breaker
+from resilience.decide.decisions import Mode
+from resilience.fleet.jobs import Fleet
 from resilience.ports import World
-from resilience.switches import Switches
+from resilience.wire.switches import Switches
 
 
 @dataclass(slots=True)

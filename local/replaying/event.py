@@ -13,12 +13,13 @@ from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described, launched_with
 from local.replaying.surroundings import ASSUMED_NOW, Message, Surroundings, Version
-from resilience import events, telemetry
-from resilience.decisions import Checkpoint, Decision, Lookup
+from resilience import telemetry
+from resilience.decide.decisions import Checkpoint, Decision, Lookup
 from resilience.errors import CreateRefused
-from resilience.events import Hint, NotForUs
 from resilience.intake import Intake, take
-from resilience.tags import UnreadableTagError, checkpoint_request, opted_in
+from resilience.wire import events
+from resilience.wire.events import Hint, NotForUs
+from resilience.wire.tags import UnreadableTagError, checkpoint_request, opted_in
 
 _SECONDS_TO_NOTICE = 5
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from local.replaying.event import Replayed
 from local.replaying.surroundings import Message
-from resilience import reporting, tags, telemetry
-from resilience.decisions import Decision, Verdict
-from resilience.events import NotForUs
+from resilience import telemetry
+from resilience.decide import reporting
+from resilience.decide.decisions import Decision, Verdict
+from resilience.wire import tags
+from resilience.wire.events import NotForUs
 
 _WIDTH = 14
 _LONGEST = 200

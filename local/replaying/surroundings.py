@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from resilience.decisions import Mode
-from resilience.tags import read
+from resilience.decide.decisions import Mode
+from resilience.wire.tags import read
 
 # 2026-01-31T03:00:00Z: at night, as in the story.
 ASSUMED_NOW = 1_769_828_400

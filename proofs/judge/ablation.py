@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from proofs.judge.contestant import SWEEP, Contestant
-from resilience.decisions import CheckpointRequest, Policy
+from resilience.decide.decisions import CheckpointRequest, Policy
 from resilience.ports import Answer, Checkpoints, Job, TrainingJobs, World
 from resilience.relaunch import Request, Shape
 

@@ -13,7 +13,7 @@ from local.in_memory import (
 from proofs.judge import rates
 from proofs.judge.chance import Chance
 from proofs.judge.week import Window, inside
-from resilience.decisions import CheckpointRequest, Lookup
+from resilience.decide.decisions import CheckpointRequest, Lookup
 from resilience.errors import Retry
 from resilience.ports import Answer, Job, World
 from resilience.relaunch import Request, Shape

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
-from resilience import controller, sweeping
-from resilience.decisions import Decision, Mode, Policy
-from resilience.events import Hint, NotForUs
-from resilience.fleet import Fleet
+from resilience import controller
+from resilience.decide.decisions import Decision, Mode, Policy
+from resilience.fleet.jobs import Fleet, sweeping
 from resilience.ports import World
 from resilience.settings import Settings, SweepSettings
+from resilience.wire.events import Hint, NotForUs
 
 
 class Recover(Protocol):

@@ -17,10 +17,10 @@ from proofs.judge.record import Record
 from proofs.judge.truth import Case
 from proofs.judge.week import DAY, FOR_EVER
 from proofs.judge.wording import Wording
-from resilience import events, tags
-from resilience.decisions import Decision, Mode, Verdict
+from resilience.decide.decisions import Decision, Mode, Verdict
 from resilience.errors import Retry
-from resilience.events import Hint
+from resilience.wire import events, tags
+from resilience.wire.events import Hint
 
 _SWEEP_EVERY = 300
 _VISIBILITY, _MOST_RECEIVES = 360, 5  # of the queue, as template.yaml sets them

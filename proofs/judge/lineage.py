@@ -9,9 +9,9 @@ from proofs.judge.record import Line, Record
 from proofs.judge.truth import Case
 from proofs.judge.week import FOR_EVER, Window, overlap
 from proofs.judge.wording import Wording
-from resilience import environment, tags
-from resilience.decisions import Checkpoint
+from resilience.decide.decisions import Checkpoint
 from resilience.relaunch import Request
+from resilience.wire import environment, tags
 
 _ENDED = {
     "finished": ("Completed", "Completed"),

@@ -6,7 +6,7 @@ from functools import partial
 from local.in_memory import InMemoryWorld
 from proofs.judge.lineage import Lineage
 from proofs.judge.week import next_look
-from resilience.decisions import Mode
+from resilience.decide.decisions import Mode
 
 Plan = Callable[[int, Callable[[], None]], None]  # when, what
 

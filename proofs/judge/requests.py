@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from local.in_memory import ACCOUNT, REGION
 from proofs.judge.attempt import Life
 from proofs.judge.truth import Training
-from resilience import environment, tags
-from resilience.decisions import CheckpointRequest
+from resilience.decide.decisions import CheckpointRequest
 from resilience.relaunch import Request
+from resilience.wire import environment, tags
 
 ENTITY, PROJECT = "example-team", "judged"
 _IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/training:1"

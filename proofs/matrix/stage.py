@@ -14,22 +14,23 @@ from local.doubts import KNOWN, Doubts
 from local.in_memory import ACCOUNT, REGION, Clock
 from proofs.at_once import AtOnce
 from proofs.matrix import clients, deployment
-from proofs.matrix.account import MODE, SECRET, Account
+from proofs.matrix.account import BREAKER, MODE, SECRET, Account
 from proofs.matrix.faults import Crash
 from proofs.matrix.line import Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
 from proofs.matrix.resources import Kept
-from resilience import events
 from resilience.adapters.graphql import Bounds
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
-from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key
+from resilience.adapters.parameters import SsmSwitches, stack_switches, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import Mode
-from resilience.events import Hint
+from resilience.decide.decisions import Mode
+from resilience.fleet.jobs import Fleet
+from resilience.fleet.sweeping import sweep
 from resilience.intake import Intake
 from resilience.ports import World
-from resilience.sweeping import Fleet, sweep
+from resilience.wire import events
+from resilience.wire.events import Hint
 
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 _SWEEP_SECONDS = 60.0  # of its function
@@ -174,7 +175,7 @@ class Stage:
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
             queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
-            switch=ModeSwitch(aws["ssm"], MODE, Mode.ACT),
+            switches=SsmSwitches(aws["ssm"], mode=MODE, breaker=BREAKER, ceiling=Mode.ACT),
             alert=Topic(aws["sns"], deployment.TOPIC_ARN),
         )
 
@@ -234,7 +235,9 @@ class Stage:
                     now=self._now,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
-                mode=stack_mode(aws["ssm"], MODE, own.mode),
+                switches=stack_switches(
+                    aws["ssm"], mode=MODE, breaker=BREAKER, ceiling=own.mode
+                ),
                 now=self._now,
             ),
             dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),

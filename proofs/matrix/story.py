@@ -14,7 +14,7 @@ from proofs.matrix.queue import VISIBILITY
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
 from proofs.matrix.subject import subject, tags_of_aws
-from resilience import events
+from resilience.wire import events
 
 JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
 _BEFORE = "night-0"  # a person went on from its checkpoint, in its W&B run

@@ -11,7 +11,7 @@ from local.aws import LocalAws
 from local.doubts import NAMES
 from local.in_memory import InMemorySageMaker
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
-from resilience.fleet import EndedJobs
+from resilience.fleet.jobs import EndedJobs
 from resilience.ports import TrainingJobs
 from resilience.relaunch import Request
 

@@ -15,7 +15,7 @@ from local.in_memory import InMemoryWandb
 from local.wandb_server import LocalWandb
 from resilience.adapters import graphql, weights_and_biases
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
 from resilience.ports import Answer, Checkpoints
 from tests.adapters.sdk_scripts import (
     BEGIN,

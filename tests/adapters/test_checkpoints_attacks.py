@@ -11,7 +11,7 @@ import pytest
 
 from resilience.adapters.graphql import Bounds, pool
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import Lookup
+from resilience.decide.decisions import Lookup
 from resilience.ports import Answer
 from tests.adapters.answering import Reply, answering
 from tests.adapters.wandb_versions import REQUEST, Asked, knowing, serving, version

@@ -9,7 +9,7 @@ import pytest
 
 from resilience.adapters.graphql import Bounds, pool
 from resilience.adapters.weights_and_biases import WandbCheckpoints, question
-from resilience.decisions import Lookup
+from resilience.decide.decisions import Lookup
 from resilience.ports import Answer
 from tests.adapters.answering import Reply, reply_json
 from tests.adapters.wandb_versions import KEY, REQUEST, Asked, knowing, serving, version

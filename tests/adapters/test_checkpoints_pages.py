@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from resilience.adapters.graphql import Bounds
-from resilience.decisions import Lookup, Upload
+from resilience.decide.decisions import Lookup, Upload
 from resilience.ports import Answer
 from tests.adapters.answering import Reply, reply_json
 from tests.adapters.wandb_versions import (

@@ -17,12 +17,12 @@ from local.in_memory import (
 )
 from local.replaying.event import replay
 from local.replaying.surroundings import Message, Surroundings
-from resilience import events
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
-from resilience.decisions import Decision
-from resilience.events import Hint
+from resilience.decide.decisions import Decision
 from resilience.ports import Waits
-from resilience.tags import stamp
+from resilience.wire import events
+from resilience.wire.events import Hint
+from resilience.wire.tags import stamp
 
 NOW = 1_769_826_600  # 2026-01-31T02:30:00Z
 DUE = NOW + 1800

@@ -15,8 +15,8 @@ from botocore.config import Config
 from botocore.stub import Stubber
 
 from resilience.adapters.parameters import SsmSwitches, stack_switches, wandb_key, wandb_trust
-from resilience.breaker import Breaker, Circuit
-from resilience.decisions import Mode
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import Mode
 from resilience.errors import KeyUnusable, ResilienceError, Retry, SettingsMissing
 from tests.adapters.answering import Reply, answering
 from tests.adapters.authority import Authority, https_server

@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 
 from local.in_memory import create_shape
 from resilience import relaunch
-from resilience.decisions import Checkpoint, CheckpointRequest, Ledger, Successor
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Ledger, Successor
 from resilience.relaunch import DROPPED, NEVER_CARRIED, REFUSED, Source, compose, obstacles
 
 WANDB = CheckpointRequest(entity="example-team", project="vision", collection="model-night")

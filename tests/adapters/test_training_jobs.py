@@ -10,12 +10,12 @@ import pytest
 from local.doubts import ALGORITHM_REGISTRY, KNOWN, flipped
 from local.in_memory import Clock, InMemorySageMaker, InMemoryWorld
 from local.replaying import deployment
-from resilience import tags
 from resilience.controller import recover
-from resilience.decisions import CheckpointRequest, Decision, Reason, Verdict
+from resilience.decide.decisions import CheckpointRequest, Decision, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse
-from resilience.events import Hint
-from resilience.fleet import Pages
+from resilience.fleet.jobs import Pages
+from resilience.wire import tags
+from resilience.wire.events import Hint
 from tests.adapters.local_jobs import DOUBTED, JobsInMemory, LocalJobs, Service
 
 OPTED_IN = {

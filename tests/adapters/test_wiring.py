@@ -8,10 +8,10 @@ import pytest
 
 import on_training_ended
 import sweep
-from resilience.breaker import Circuit
-from resilience.decisions import CheckpointRequest, Mode
+from resilience.decide.breaker import Circuit
+from resilience.decide.decisions import CheckpointRequest, Mode
 from resilience.errors import SettingsMissing
-from resilience.fleet import Fleet
+from resilience.fleet.jobs import Fleet
 from resilience.intake import Intake
 from tests.adapters.authority import Authority, https_server
 from tests.template.stack import ACCOUNT, REGION, stack

@@ -4,9 +4,10 @@ from itertools import count
 
 import pytest
 
-import resilience.sweeping
-from resilience import controller, tags
-from resilience.decisions import Succession
+import resilience.fleet.sweeping
+from resilience import controller
+from resilience.decide.decisions import Succession
+from resilience.wire import tags
 
 
 def names_that_count(patch: pytest.MonkeyPatch) -> None:
@@ -19,7 +20,7 @@ def no_adjudication(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_sweep(patch: pytest.MonkeyPatch) -> None:
-    nothing = resilience.sweeping.Swept((), ())
+    nothing = resilience.fleet.sweeping.Swept((), ())
     patch.setattr("proofs.matrix.stage.sweep", lambda *_: nothing)
 
 

@@ -9,7 +9,7 @@ from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
 from proofs.matrix.steps import Step
 from resilience import controller
-from resilience.decisions import Succession
+from resilience.decide.decisions import Succession
 from tests.matrix import elements
 
 

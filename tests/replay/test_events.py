@@ -9,8 +9,8 @@ import pytest
 from local.replaying.event import Replayed, replay
 from local.replaying.log_line import redecide_all
 from local.replaying.surroundings import load
-from resilience.attempts import measure
-from resilience.decisions import Decision, Mode, Reason, Verdict
+from resilience.decide.attempts import measure
+from resilience.decide.decisions import Decision, Mode, Reason, Verdict
 
 EVENTS = Path(__file__).parent.parent.parent / "events"
 _ROW = re.compile(r"^\| `(?P<file>[^`]+\.json)` \| (?P<verdict>[A-Z]+) \| (?P<reason>[a-z_]+) \|")

@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 
 import botocore.session
 
-from resilience.fleet import Fleet
+from resilience.fleet.jobs import Fleet
 from resilience.intake import Intake
 from resilience.ports import World
 from tests.template.stack import ROOT

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from local.deploy import Access, Deployed, deploy
 from resilience.adapters.parameters import SsmSwitches
-from resilience.breaker import Breaker, Circuit
-from resilience.decisions import Mode
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import Mode
 from tests.local.served_aws import ACCOUNT, ServedAws, served_aws
 from tests.template.stack import EVERYTHING, ROOT
 

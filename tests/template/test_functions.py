@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from resilience import settings
-from resilience.decisions import Mode, Policy
+from resilience.decide.decisions import Mode, Policy
 from resilience.registries import DEEP_LEARNING_CONTAINERS
 from tests.template.stack import source, stack, with_everything
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from resilience import tags
+from resilience.wire import tags
 from tests.template.granted import called_by
 from tests.template.policies import actions, allowed, as_list, documents
 from tests.template.stack import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resilience import tags
+from resilience.wire import tags
 from tests.template.policies import A_JOB, actions, allowed
 from tests.template.stack import ACCOUNT, REGION, Stack, source, stack, with_everything
 

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from resilience.decide.starts import refusal_of_the_start, why_not_started
 from resilience.failures import FailureClass, row
 from resilience.failures.rules import RULES
-from resilience.starts import refusal_of_the_start, why_not_started
 
 TEXTS = Path(__file__).with_name("failure_reasons.jsonl")
 PAGE = Path(__file__).parents[2] / "docs" / "failure-classes.md"

@@ -7,11 +7,11 @@ from local.in_memory import Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described
 from proofs.at_once import AtOnce
-from resilience import tags
 from resilience.controller import recover
-from resilience.decisions import CheckpointRequest, Decision
-from resilience.events import Hint
-from resilience.sweeping import Swept, sweep
+from resilience.decide.decisions import CheckpointRequest, Decision
+from resilience.fleet.sweeping import Swept, sweep
+from resilience.wire import tags
+from resilience.wire.events import Hint
 from tests.unit.recovery_world import SWEEP, TAGS, hint_of
 
 FRIDAY_NIGHT = 1_769_803_200  # 2026-01-30T20:00:00Z

@@ -24,7 +24,8 @@ import on_training_ended
 import sweep
 from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
-from resilience import events, tags, telemetry
+from resilience import telemetry
+from resilience.wire import events, tags
 from tests.template.stack import stack
 from tests.unit.recovery_world import ENVIRONMENT, GPU, JOB, TAGS, described_job, trained
 from tests.unit.wired_world import Wire

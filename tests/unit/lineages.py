@@ -2,8 +2,8 @@
 
 from dataclasses import fields, replace
 
-from resilience import policy
-from resilience.decisions import (
+from resilience.decide import policy
+from resilience.decide.decisions import (
     Checkpoint,
     CheckpointRequest,
     Decision,

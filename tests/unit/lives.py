@@ -6,9 +6,10 @@ from itertools import islice
 
 from hypothesis import strategies as st
 
-from resilience import policy, tags
-from resilience.decisions import Checkpoint, Decision, Facts, Lookup, Policy, Verdict
+from resilience.decide import policy
+from resilience.decide.decisions import Checkpoint, Decision, Facts, Lookup, Policy, Verdict
 from resilience.failures import FailureClass
+from resilience.wire import tags
 from tests.unit.lineages import NOW, TRAINED, checkpoint, ended
 
 OWN_TAGS = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits", "WANDB_CHECKPOINT_NAME": "model-r1"}

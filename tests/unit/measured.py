@@ -1,8 +1,8 @@
 """An attempt measured, in a lineage that has spent something of everything."""
 
-from resilience import attempts
-from resilience.attempts import Case
-from resilience.decisions import Checkpoint, Lineage
+from resilience.decide import attempts
+from resilience.decide.attempts import Case
+from resilience.decide.decisions import Checkpoint, Lineage
 from resilience.failures import FailureClass
 from tests.unit.lineages import attempt, ended
 

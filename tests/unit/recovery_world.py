@@ -12,16 +12,16 @@ from typing import Any
 from local.in_memory import Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described
-from resilience import environment as environments
-from resilience import events, identity
-from resilience import tags as tag_names
 from resilience.controller import recover
-from resilience.decisions import CheckpointRequest, Decision, Lineage, Mode
+from resilience.decide.decisions import CheckpointRequest, Decision, Lineage, Mode
 from resilience.errors import Retry
-from resilience.events import Hint, NotForUs
+from resilience.fleet.sweeping import sweep
 from resilience.ports import World
 from resilience.settings import SweepSettings
-from resilience.sweeping import sweep
+from resilience.wire import environment as environments
+from resilience.wire import events, identity
+from resilience.wire import tags as tag_names
+from resilience.wire.events import Hint, NotForUs
 
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 JOB, SUCCESSOR = "night-1", "night-1-r2"

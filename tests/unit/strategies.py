@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 
 from hypothesis import strategies as st
 
-from resilience.breaker import Breaker, Circuit
-from resilience.decisions import (
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import (
     Checkpoint,
     CheckpointRequest,
     Facts,

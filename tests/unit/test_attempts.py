@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from resilience import attempts
-from resilience.attempts import Case
-from resilience.decisions import (
+from resilience.decide import attempts
+from resilience.decide.attempts import Case
+from resilience.decide.decisions import (
     Facts,
     Ledger,
     Lookup,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import policy
-from resilience.attempts import Case, measure
-from resilience.backoff import wait_a_while, wait_for
-from resilience.decisions import (
+from resilience.decide import policy
+from resilience.decide.attempts import Case, measure
+from resilience.decide.backoff import wait_a_while, wait_for
+from resilience.decide.decisions import (
     Checkpoint,
     Decision,
     Facts,

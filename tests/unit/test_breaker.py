@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import breaker as circuit
-from resilience.breaker import (
+from resilience.decide import breaker as circuit
+from resilience.decide.breaker import (
     OPEN_SECONDS,
     SEVERAL,
     Breaker,

@@ -10,10 +10,10 @@ import urllib3
 from hypothesis import given
 
 from local.in_memory import graphql
-from resilience import checkpoints
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.checkpoints import Choice
-from resilience.decisions import Checkpoint, Facts, Lookup, Progress
+from resilience.decide import checkpoints
+from resilience.decide.checkpoints import Choice
+from resilience.decide.decisions import Checkpoint, Facts, Lookup, Progress
 from resilience.failures import FailureClass
 from resilience.ports import Answer
 from tests.unit.lineages import REQUEST, V1, V2, V3, attempt, checkpoint, ended

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from resilience import policy, reporting
-from resilience.decisions import Facts, Lookup, Mode, Progress, Reason, Succession, Verdict
+from resilience.decide import policy, reporting
+from resilience.decide.decisions import Facts, Lookup, Mode, Progress, Reason, Succession, Verdict
 from resilience.failures import Blame, FailureClass, row
 from tests.unit.lineages import NOW, outcome
 from tests.unit.strategies import FACTS, FAILED_FACTS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience import policy
-from resilience.decisions import (
+from resilience.decide import policy
+from resilience.decide.decisions import (
     Checkpoint,
     Policy,
     Reason,

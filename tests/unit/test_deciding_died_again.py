@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from resilience import policy
-from resilience.decisions import Judged, Reason, Verdict
+from resilience.decide import policy
+from resilience.decide.decisions import Judged, Reason, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     LIMIT,

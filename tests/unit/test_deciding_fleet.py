@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from resilience import policy
-from resilience.breaker import Breaker, Circuit
-from resilience.decisions import Decision, Facts, Judged, Reason, Verdict, Waiting
+from resilience.decide import policy
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import Decision, Facts, Judged, Reason, Verdict, Waiting
+from resilience.decide.reporting import notifies
 from resilience.failures import FailureClass
-from resilience.reporting import notifies
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
 from tests.unit.strategies import FACTS
 

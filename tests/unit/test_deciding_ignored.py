@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from resilience import policy
-from resilience.decisions import Facts, Judged, Lookup, Mode, Policy, Reason, Verdict
+from resilience.decide import policy
+from resilience.decide.decisions import Facts, Judged, Lookup, Mode, Policy, Reason, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, V1, changed, decided, ended, outcome, waits
 from tests.unit.strategies import FACTS

@@ -5,8 +5,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from resilience import policy
-from resilience.decisions import Facts, Lineage, Lookup, Policy, Progress, Reason, Verdict, Waiting
+from resilience.decide import policy
+from resilience.decide.decisions import (
+    Facts,
+    Lineage,
+    Lookup,
+    Policy,
+    Progress,
+    Reason,
+    Verdict,
+    Waiting,
+)
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     FIRST,

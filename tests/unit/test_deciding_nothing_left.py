@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from resilience import policy
-from resilience.decisions import Checkpoint, Lineage, Reason, Verdict, Waiting
+from resilience.decide import policy
+from resilience.decide.decisions import Checkpoint, Lineage, Reason, Verdict, Waiting
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     FIRST,

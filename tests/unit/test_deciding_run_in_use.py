@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience import policy, reporting
-from resilience.decisions import Facts, Judged, Reason, Succession, Verdict
+from resilience.decide import policy, reporting
+from resilience.decide.decisions import Facts, Judged, Reason, Succession, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
 

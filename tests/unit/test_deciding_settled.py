@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience import policy
-from resilience.decisions import Checkpoint, Lookup, Policy, Reason, Succession, Verdict
+from resilience.decide import policy
+from resilience.decide.decisions import Checkpoint, Lookup, Policy, Reason, Succession, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, TRAINED, V1, V2, attempt, changed, decided, ended, outcome
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import policy
-from resilience.decisions import (
+from resilience.decide import policy
+from resilience.decide.decisions import (
     Lineage,
     Lookup,
     Reason,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from resilience import policy
-from resilience.decisions import (
+from resilience.decide import policy
+from resilience.decide.decisions import (
     Lineage,
     Policy,
     Reason,

@@ -5,10 +5,12 @@ from dataclasses import replace
 import botocore.session
 import pytest
 
-from resilience import policy, relaunch, tags
-from resilience.decisions import Checkpoint, Facts, Lineage, Reason, Verdict
+from resilience import relaunch
+from resilience.decide import policy
+from resilience.decide.decisions import Checkpoint, Facts, Lineage, Reason, Verdict
 from resilience.failures import LOSS_DIVERGED, FailureClass, classify_text
 from resilience.relaunch import Source
+from resilience.wire import tags
 from tests.unit.lineages import (
     FIRST,
     REQUEST,

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.in_memory import Clock, InMemoryWorld
-from resilience import tags
-from resilience.breaker import OPEN_SECONDS, Breaker, Circuit
-from resilience.decisions import Mode
-from resilience.fleet_breaker import FleetBreaker
+from resilience.decide.breaker import OPEN_SECONDS, Breaker, Circuit
+from resilience.decide.decisions import Mode
+from resilience.fleet.breaker import FleetBreaker
+from resilience.wire import tags
 from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, swept
 from tests.unit.recovery_world import SWEEP, TAGS
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from resilience.breaker import Circuit
-from resilience.decisions import Mode, Reason, Verdict
+from resilience.decide.breaker import Circuit
+from resilience.decide.decisions import Mode, Reason, Verdict
 from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, MINUTE, Story
 
 INCIDENT = (

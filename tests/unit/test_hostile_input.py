@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
-from resilience import events, tags
-from resilience.decisions import Decision, Reason, Verdict
-from resilience.events import NotForUs
+from resilience.decide.decisions import Decision, Reason, Verdict
 from resilience.intake import Intake, take
+from resilience.wire import events, tags
+from resilience.wire.events import NotForUs
 from tests.unit.leaky_scene import Scene, deployed_scene, run
 from tests.unit.recovery_world import (
     ENVIRONMENT,

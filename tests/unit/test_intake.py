@@ -13,11 +13,11 @@ import on_training_ended
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
-from resilience import events, tags
-from resilience.decisions import Decision, Mode, Reason, Verdict
+from resilience.decide.decisions import Decision, Mode, Reason, Verdict
 from resilience.errors import Retry
-from resilience.events import NotForUs
 from resilience.intake import Intake, take
+from resilience.wire import events, tags
+from resilience.wire.events import NotForUs
 from tests.unit.recovery_world import (
     GPU,
     JOB,

@@ -14,12 +14,12 @@ from proofs.judge.course import Course
 from proofs.judge.record import Record
 from proofs.judge.week import DAY, HOUR, MONDAY, Window, next_look, overlap
 from proofs.judge.wording import SAID, Wording
-from resilience import tags
 from resilience.controller import recover
-from resilience.decisions import Decision, Policy
-from resilience.events import Hint, NotForUs
+from resilience.decide.decisions import Decision, Policy
 from resilience.ports import Answer, World
 from resilience.settings import Settings
+from resilience.wire import tags
+from resilience.wire.events import Hint, NotForUs
 
 SEED = 7
 PLAIN, MIXED = Wording(0.0), Wording(0.3)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from local.in_memory import InMemoryWorld
 from local.in_memory.weights_and_biases import InMemoryWandb
-from resilience import environment, tags
-from resilience.decisions import Checkpoint, Reason, Verdict
+from resilience.decide.decisions import Checkpoint, Reason, Verdict
 from resilience.failures import FailureClass
+from resilience.wire import environment, tags
 from tests.unit.recovery_world import (
     CAPACITY,
     ENVIRONMENT,

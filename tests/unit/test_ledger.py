@@ -2,9 +2,9 @@
 
 import pytest
 
-from resilience import tags
-from resilience.decisions import Ledger, Policy
+from resilience.decide.decisions import Ledger, Policy
 from resilience.failures import FailureClass
+from resilience.wire import tags
 
 SECOND = {
     "resilience:root": "root",

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import tags
-from resilience.decisions import (
+from resilience.decide.decisions import (
     Ledger,
     Lineage,
     Successor,
     Waiting,
 )
-from resilience.tags import UnreadableTagError
+from resilience.wire import tags
+from resilience.wire.tags import UnreadableTagError
 from tests.unit.lineages import NOW, checkpoint
 from tests.unit.strategies import CHECKPOINTS, JOB_NAMES, LEDGERS, OWN_TAGS, REJECTED, WAITS
 

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.replaying.log_line import redecide
-from resilience import tags, telemetry
-from resilience.decisions import Ledger, Lookup, Policy, Reason, Verdict
+from resilience import telemetry
+from resilience.decide.decisions import Ledger, Lookup, Policy, Reason, Verdict
 from resilience.failures import FailureClass
+from resilience.wire import tags
 from tests.unit.lineages import AT_ONCE, LIMIT, OUTSIDE, PROGRAM, TRAINED
 from tests.unit.lives import ENDS, OVERRIDES, POLICIES, End, Life, launches, trained
 

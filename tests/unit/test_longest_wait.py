@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.attempts import measure
-from resilience.backoff import wait_a_while, wait_for
-from resilience.decisions import Facts, Lineage, Reason
+from resilience.decide.attempts import measure
+from resilience.decide.backoff import wait_a_while, wait_for
+from resilience.decide.decisions import Facts, Lineage, Reason
 from resilience.failures import FailureClass
 from tests.unit.strategies import CLASSES, FACTS, LINEAGES
 

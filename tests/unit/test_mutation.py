@@ -14,8 +14,8 @@ MUTANTS = [
     OPEN,
     Mutant("tags", "killed"),
 ]
-DIFF = """--- resilience/tags.py
-+++ resilience/tags.py
+DIFF = """--- resilience/wire/tags.py
++++ resilience/wire/tags.py
 @@ -1,4 +1,4 @@
  def stamp(instant):
 -    return text(

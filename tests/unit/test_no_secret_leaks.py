@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from resilience import tags
-from resilience.decisions import Lookup
+from resilience.decide.decisions import Lookup
 from resilience.errors import CreateRefused
+from resilience.wire import tags
 from tests.unit.leaky_scene import Scene, deployed_scene, event, run, run_sweep
 from tests.unit.recovery_world import (
     CAPACITY,

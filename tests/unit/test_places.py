@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from resilience.decisions import (
+from resilience.decide.decisions import (
     Lineage,
     Lookup,
     Progress,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from resilience import checkpoints
-from resilience.decisions import Checkpoint, Facts, Lookup, Progress
+from resilience.decide import checkpoints
+from resilience.decide.decisions import Checkpoint, Facts, Lookup, Progress
 from resilience.failures import FailureClass
 from tests.unit.lineages import FIRST, V1, V2, V3, attempt, checkpoint, ended
 from tests.unit.strategies import FAILED_FACTS

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
 from resilience.adapters.messages import message
-from resilience.decisions import Lookup, Reason, Verdict
+from resilience.decide.decisions import Lookup, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.ports import Job
 from resilience.relaunch import Request
 from resilience.telemetry import record
+from resilience.wire import tags
 from tests.unit.recovery_world import (
     BUG,
     GPU,

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
-from resilience.decisions import Mode, Reason, Verdict
-from resilience.events import NotForUs
+from resilience.decide.decisions import Mode, Reason, Verdict
+from resilience.wire import tags
+from resilience.wire.events import NotForUs
 from tests.unit.recovery_world import (
     JOB,
     PROOF,

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
 from resilience.adapters.messages import LEAD_SECONDS
-from resilience.decisions import Decision, Lookup, Verdict
+from resilience.decide.decisions import Decision, Lookup, Verdict
 from resilience.errors import CreateRefused
+from resilience.wire import tags
 from tests.unit.recovery_world import (
     GPU,
     JOB,

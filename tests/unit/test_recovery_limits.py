@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience import tags as tag_names
-from resilience.decisions import Reason, Verdict
+from resilience.decide.decisions import Reason, Verdict
+from resilience.wire import tags as tag_names
 from tests.unit.recovery_world import (
     CAPACITY,
     GPU,

@@ -7,8 +7,8 @@ import pytest
 
 from local.in_memory import InMemoryWorld
 from local.replaying.log_line import redecide
-from resilience import policy
-from resilience.decisions import Decision, LogRead, Lookup, Mode, Reason, Verdict
+from resilience.decide import policy
+from resilience.decide.decisions import Decision, LogRead, Lookup, Mode, Reason, Verdict
 from resilience.failures import FailureClass
 from resilience.telemetry import record
 from tests.unit.recovery_world import (

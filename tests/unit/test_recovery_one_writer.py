@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience import environment
-from resilience import tags as tag_names
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup, Reason, Verdict
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Reason, Verdict
+from resilience.wire import environment
+from resilience.wire import tags as tag_names
 from tests.unit.recovery_world import (
     ENVIRONMENT,
     GPU,

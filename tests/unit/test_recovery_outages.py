@@ -6,7 +6,7 @@ import pytest
 
 from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
-from resilience.decisions import Lookup, Reason, Verdict
+from resilience.decide.decisions import Lookup, Reason, Verdict
 from resilience.errors import CreateRefused, Retry
 from tests.unit.away import without
 from tests.unit.recovery_world import (

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import tags
-from resilience.decisions import Reason, Verdict
+from resilience.decide.decisions import Reason, Verdict
 from resilience.failures import End, FailureClass, classify
+from resilience.wire import tags
 from tests.unit.recovery_world import GPU, JOB, TAGS, decide, deliver, event, failed, verdict_of
 
 STOPPED = "AlgorithmError: StoppedByUser: in W&B, at step 120, exit code: 66"

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
-from resilience.decisions import Decision, Lookup, Reason, Verdict
+from resilience.decide.decisions import Decision, Lookup, Reason, Verdict
 from resilience.errors import CreateRefused
+from resilience.wire import tags
 from tests.unit.away import Away
 from tests.unit.recovery_world import (
     JOB,

@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from resilience import tags
-from resilience.decisions import Lookup, Reason, Verdict
+from resilience.decide.decisions import Lookup, Reason, Verdict
+from resilience.wire import tags
 from tests.unit.recovery_world import (
     CAPACITY,
     JOB,

@@ -10,9 +10,10 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience import relaunch, tags
-from resilience.decisions import Ledger, Reason, Successor
+from resilience import relaunch
+from resilience.decide.decisions import Ledger, Reason, Successor
 from resilience.relaunch import Source
+from resilience.wire import tags
 from tests.unit.lineages import REQUEST, checkpoint
 from tests.unit.strategies import JOB_NAMES, LEDGERS, OWN_TAGS, REJECTED, WAITS
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from resilience import policy, reporting
-from resilience.decisions import (
+from resilience.decide import policy, reporting
+from resilience.decide.decisions import (
     Decision,
     Facts,
     Judged,

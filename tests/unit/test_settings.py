@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from resilience import settings
-from resilience.decisions import CheckpointRequest, Mode, Policy
+from resilience.decide.decisions import CheckpointRequest, Mode, Policy
 from resilience.errors import SettingsMissing
 
 GIVEN = {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from resilience.decisions import Reason
+from resilience.decide.decisions import Reason
+from resilience.decide.starts import refusal_of_the_start, why_not_started
 from resilience.failures import Blame, FailureClass, row
-from resilience.starts import refusal_of_the_start, why_not_started
 
 OUTSIDE, PERSON, LIMIT, PROGRAM = Blame
 # Of an attempt that trained; of one that never did: why it waits, and why it stops for good.

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
-from resilience.decisions import Mode, Reason, Verdict
-from resilience.fleet import Pages, SeenJob
-from resilience.sweeping import Swept
+from resilience.decide.decisions import Mode, Reason, Verdict
+from resilience.fleet.jobs import Pages, SeenJob
+from resilience.fleet.sweeping import Swept
+from resilience.wire import tags
 from tests.unit.fleet_story import swept
 from tests.unit.recovery_world import (
     JOB,

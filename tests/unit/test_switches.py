@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.breaker import OPEN_SECONDS, UNREADABLE, Breaker, Circuit, is_due
-from resilience.switches import breaker_of, text_of
+from resilience.decide.breaker import OPEN_SECONDS, UNREADABLE, Breaker, Circuit, is_due
+from resilience.wire.switches import breaker_of, text_of
 from tests.unit.strategies import BREAKERS
 
 WRITTEN = 4_000_000_000

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import policy, tags
-from resilience.decisions import (
+from resilience.decide import policy
+from resilience.decide.decisions import (
     CheckpointRequest,
     Judged,
     Mode,
@@ -18,7 +18,8 @@ from resilience.decisions import (
     Verdict,
 )
 from resilience.failures import FailureClass
-from resilience.tags import UnreadableTagError
+from resilience.wire import tags
+from resilience.wire.tags import UnreadableTagError
 from tests.unit.lineages import NOW, checkpoint, ended
 
 STOPPED = policy.decide(ended(FailureClass.PERMISSION, started=False))

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 
 from local.replaying.log_line import redecide
-from resilience import policy, tags, telemetry
-from resilience.decisions import Facts, Mode, Reason, Verdict
-from resilience.events import Hint, Malformed
+from resilience import telemetry
+from resilience.decide import policy
+from resilience.decide.decisions import Facts, Mode, Reason, Verdict
 from resilience.failures import FailureClass
+from resilience.wire import tags
+from resilience.wire.events import Hint, Malformed
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
 from tests.unit.strategies import FACTS
 

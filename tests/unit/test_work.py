@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from resilience import work
+from resilience.decide import work
 from resilience.failures import Classification, FailureClass
 
 START = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)

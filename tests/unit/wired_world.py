@@ -19,9 +19,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from local.in_memory import InMemoryWorld, graphql
-from resilience import tags as tag_names
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.errors import CreateRefused, NameInUse
+from resilience.wire import tags as tag_names
 
 _ONE_TRY = Config(retries={"total_max_attempts": 1})
 _STATUS = {Lookup.FOUND: 200, Lookup.REFUSED: 401, Lookup.UNAVAILABLE: 400}

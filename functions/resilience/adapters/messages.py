@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from resilience import events, reporting
-from resilience.decisions import Decision
+from resilience.decide import reporting
+from resilience.decide.decisions import Decision
 from resilience.errors import Retry
-from resilience.tags import stamp, step_word
+from resilience.wire import events
+from resilience.wire.tags import stamp, step_word
 
 LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10

@@ -11,11 +11,11 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from resilience.breaker import Breaker
-from resilience.decisions import Mode
+from resilience.decide.breaker import Breaker
+from resilience.decide.decisions import Mode
+from resilience.decide.modes import more_careful
 from resilience.errors import KeyUnusable, Retry, SettingsMissing
-from resilience.modes import more_careful
-from resilience.switches import Switches, breaker_of, text_of
+from resilience.wire.switches import Switches, breaker_of, text_of
 
 _KEY_SECONDS = 300
 _KEY_FIELD = "WANDB_API_KEY"

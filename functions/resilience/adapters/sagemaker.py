@@ -9,12 +9,12 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, Retry
-from resilience.fleet import Pages, SeenJob
+from resilience.fleet.jobs import Pages, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape, without_injected
-from resilience.tags import read
+from resilience.wire import tags as tag_names
+from resilience.wire.tags import read
 
 # A missing job is a ValidationException with a text ("Requested resource not found." from Describe,
 # "Could not find …" elsewhere), where the service model names ResourceNotFound.

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from resilience import tags
-from resilience.checkpoints import is_barring
-from resilience.decisions import Checkpoint, CheckpointRequest, Upload
+from resilience.decide.checkpoints import is_barring
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Upload
+from resilience.wire import tags
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
 _MOST_DIGITS = 18

@@ -11,7 +11,7 @@ import urllib3
 
 from resilience.adapters.graphql import Bounds, Exchange, NoAnswer, Refused, TooLarge
 from resilience.adapters.wandb_versions import Seen, is_good
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.errors import KeyUnusable
 from resilience.ports import Answer
 

@@ -7,8 +7,8 @@ the lineage stops and a person is notified.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from resilience import environment, tags
-from resilience.decisions import CheckpointRequest, Lineage
+from resilience.decide.decisions import CheckpointRequest, Lineage
+from resilience.wire import environment, tags
 
 _MODEL = "model-"
 # Tags by which these services mark the jobs that they run and look after themselves.

@@ -9,8 +9,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from resilience import tags
-from resilience.decisions import CheckpointRequest, Successor
+from resilience.decide.decisions import CheckpointRequest, Successor
+from resilience.wire import tags
 
 PREFIX = "RESILIENCE_"
 ROOT, PARENT, ATTEMPT = "RESILIENCE_ROOT", "RESILIENCE_PARENT", "RESILIENCE_ATTEMPT"

@@ -1,6 +1,6 @@
 """What is left alone, and what is said of a job that may not be acted on. Pure."""
 
-from resilience.decisions import Facts, Judged, Mode, Reason, Verdict
+from resilience.decide.decisions import Facts, Judged, Mode, Reason, Verdict
 from resilience.failures import FailureClass
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})

@@ -1,6 +1,6 @@
 """Whether somebody else writes to the lineage's W&B run: two writers would mix their histories."""
 
-from resilience.decisions import Facts
+from resilience.decide.decisions import Facts
 
 # SageMaker notes a failure when it detects it: the other hosts may go on until they are stopped,
 # and a client posts what it has buffered. Two clocks differ on top of it.

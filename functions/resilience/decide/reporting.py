@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from resilience import tags
-from resilience.decisions import Decision, Progress, Reason, Verdict
+from resilience.decide.decisions import Decision, Progress, Reason, Verdict
+from resilience.wire import tags
 
 _DAY = 86_400
 # Waits that only a person can end are reported when they begin.

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import replace
 
-from resilience.attempts import Case
-from resilience.decisions import Decision, Facts, Reason, Verdict, Waiting
+from resilience.decide.attempts import Case
+from resilience.decide.decisions import Decision, Facts, Reason, Verdict, Waiting
 
 _MOST_DOUBLINGS = 30  # beyond any sensible longest wait
 

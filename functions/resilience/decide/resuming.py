@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from resilience import checkpoints, tags
-from resilience.attempts import NO_EVIDENCE, Case
-from resilience.decisions import (
+from resilience.decide import checkpoints
+from resilience.decide.attempts import NO_EVIDENCE, Case
+from resilience.decide.decisions import (
     Checkpoint,
     Decision,
     Facts,
@@ -15,6 +15,7 @@ from resilience.decisions import (
     Waiting,
 )
 from resilience.failures import LOSS_DIVERGED
+from resilience.wire import tags
 
 
 def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:

@@ -7,7 +7,8 @@ which states it went through, SageMaker writes.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from resilience import breaker, failures
+from resilience import failures
+from resilience.decide import breaker
 from resilience.failures import Blame, Classification, End, FailureClass
 
 _NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})

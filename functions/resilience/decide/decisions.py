@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from resilience.breaker import Breaker
+from resilience.decide.breaker import Breaker
 from resilience.failures import FailureClass
 
 

@@ -1,6 +1,6 @@
 """The switches in their order: of two, the more careful one wins."""
 
-from resilience.decisions import Mode
+from resilience.decide.decisions import Mode
 
 _MORE_AND_MORE_CAREFUL = (Mode.ACT, Mode.OBSERVE, Mode.OFF)
 

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from resilience import checkpoints
-from resilience.decisions import (
+from resilience.decide import checkpoints
+from resilience.decide.decisions import (
     Decision,
     Facts,
     Ledger,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resilience.decisions import Checkpoint, Facts, Lookup, Progress, Upload
+from resilience.decide.decisions import Checkpoint, Facts, Lookup, Progress, Upload
 
 _NEWEST = "latest"
 # By this alias a person bars a version. An alias is on one version at a time, so a training whose

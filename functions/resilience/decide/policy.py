@@ -3,15 +3,24 @@
 from dataclasses import replace
 from typing import assert_never
 
-from resilience import checkpoints, tags
-from resilience.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
-from resilience.backoff import wait_a_while, wait_for
-from resilience.decisions import Decision, Facts, Lookup, Progress, Reason, Succession, Verdict
+from resilience.decide import checkpoints
+from resilience.decide.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
+from resilience.decide.backoff import wait_a_while, wait_for
+from resilience.decide.decisions import (
+    Decision,
+    Facts,
+    Lookup,
+    Progress,
+    Reason,
+    Succession,
+    Verdict,
+)
+from resilience.decide.resuming import launched, nothing_to_resume, successor
+from resilience.decide.starts import refusal_of_the_start, why_not_started
+from resilience.decide.trust import why_distrusted, why_ignored
+from resilience.decide.writers import somebody_else_writes
 from resilience.failures import Blame, FailureClass, says_nothing
-from resilience.resuming import launched, nothing_to_resume, successor
-from resilience.starts import refusal_of_the_start, why_not_started
-from resilience.trust import why_distrusted, why_ignored
-from resilience.writers import somebody_else_writes
+from resilience.wire import tags
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = 3

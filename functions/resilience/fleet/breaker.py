@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from resilience import breaker as circuit
-from resilience import tags
-from resilience.breaker import Breaker, Circuit, Trial
-from resilience.fleet import (
+from resilience.decide import breaker as circuit
+from resilience.decide.breaker import Breaker, Circuit, Trial
+from resilience.fleet.jobs import (
     Fleet,
     Pages,
     SeenJob,
@@ -17,6 +16,7 @@ from resilience.fleet import (
     trial,
 )
 from resilience.settings import SweepSettings
+from resilience.wire import tags
 
 FAILED, HELD = "failed", "held"
 _MOST_PAGES = 20

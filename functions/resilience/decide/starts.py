@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from resilience.decisions import Reason
+from resilience.decide.decisions import Reason
 from resilience.failures import FailureClass
 
 

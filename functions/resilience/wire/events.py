@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from resilience import tags
-from resilience.decisions import Reason
+from resilience.decide.decisions import Reason
+from resilience.wire import tags
 
 DETAIL_TYPE = "SageMaker Training Job State Change"
 CHECK_DETAIL_TYPE = (

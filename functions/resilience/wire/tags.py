@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from resilience.decisions import (
+from resilience.decide.decisions import (
     CheckpointRequest,
     Decision,
     Judged,
@@ -20,8 +20,8 @@ from resilience.decisions import (
     Verdict,
     Waiting,
 )
+from resilience.decide.modes import more_careful
 from resilience.failures import FailureClass
-from resilience.modes import more_careful
 
 PREFIX = "resilience:"
 ROOT, PARENT, ATTEMPT = "resilience:root", "resilience:parent", "resilience:attempt"

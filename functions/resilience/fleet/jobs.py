@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience import environment, identity, tags, work
-from resilience.breaker import SOON_SECONDS, Breaker, Trial
-from resilience.decisions import CheckpointRequest, Mode, Reason, Verdict
+from resilience.decide import work
+from resilience.decide.breaker import SOON_SECONDS, Breaker, Trial
+from resilience.decide.decisions import CheckpointRequest, Mode, Reason, Verdict
 from resilience.ports import Queue
-from resilience.switches import Switches
+from resilience.wire import environment, identity, tags
+from resilience.wire.switches import Switches
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 # A trial that has not begun by then has no answer: it waits for capacity, or for something else.

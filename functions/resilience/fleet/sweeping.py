@@ -7,13 +7,13 @@ die soon have one cause, and relaunching each of them is not its cure.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from resilience import tags
-from resilience.breaker import Circuit
-from resilience.decisions import Mode
-from resilience.fleet import Fleet, SeenJob, acts, is_allowed, is_invalid
-from resilience.fleet_breaker import FleetBreaker
+from resilience.decide.breaker import Circuit
+from resilience.decide.decisions import Mode
+from resilience.fleet.breaker import FleetBreaker
+from resilience.fleet.jobs import Fleet, SeenJob, acts, is_allowed, is_invalid
 from resilience.ports import Queue
 from resilience.settings import SweepSettings
+from resilience.wire import tags
 
 _OPTED_IN, _WAITING, _AGAIN = "opted_in", "waiting", "again"
 # What one page and its messages may take; the sweep ends before its function is ended.

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from resilience import tags
-from resilience.breaker import UNREADABLE, Breaker, Circuit
-from resilience.decisions import Mode
+from resilience.decide.breaker import UNREADABLE, Breaker, Circuit
+from resilience.decide.decisions import Mode
+from resilience.wire import tags
 
 _CAUSE = re.compile(r"([a-z_]{1,40}(/[0-9a-f]{8})?)?")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
