@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import assert_never
 
 from resilience import relaunch, telemetry
-from resilience.decide import policy, reporting
+from resilience.decide import naming, policy, reporting
 from resilience.decide.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.failures import End, FailureClass, classify
 from resilience.observation import Observed, observe
 from resilience.ports import World
 from resilience.settings import Settings
-from resilience.wire import environment, identity, tags
+from resilience.wire import environment, identity, verdict_tags
 from resilience.wire.events import Hint, NotForUs
 
 # IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
@@ -98,7 +98,7 @@ def _named_already(facts: Facts, world: World) -> Facts | None:
     if succession is Succession.FOREIGN:
         return replace(facts, succession=succession)
     # SageMaker sends each event more than once, and a concurrent worker may have notified already.
-    judged = tags.judged(world.jobs.tags(facts.job) or {})
+    judged = verdict_tags.judged(world.jobs.tags(facts.job) or {})
     recorded = judged is not None and judged.verdict == Verdict.RELAUNCH and facts.again is None
     return replace(facts, judged=judged) if recorded else None
 
@@ -136,7 +136,7 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 
     What cannot be recorded now is reported once a day, however often its message comes.
     """
-    verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
+    verdict = verdict_tags.with_room(observed.tags, verdict_tags.of_verdict(decision))
     if reporting.notifies(decision) and not _is_reported(decision, world):
         world.notifications.publish(decision)
     if not verdict:  # a job with 50 tags of its own has no room for one
@@ -171,7 +171,9 @@ def _succession(facts: Facts, world: World) -> Succession:
     """Verify the owner of the job that bears the successor's name."""
     if facts.lineage is None:
         return Succession.UNKNOWN
-    found = world.jobs.describe(tags.successor_name(facts.lineage.root, facts.lineage.attempt + 1))
+    found = world.jobs.describe(
+        naming.successor_name(facts.lineage.root, facts.lineage.attempt + 1)
+    )
     if found is None:
         return Succession.UNKNOWN
     env = environment.read(found.described)

@@ -11,7 +11,7 @@ from resilience.decide.decisions import CheckpointRequest, Facts, Lineage, LogRe
 from resilience.failures import Classification, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
-from resilience.wire import environment, identity, tags
+from resilience.wire import environment, identity, tags, verdict_tags, words
 from resilience.wire.events import Hint
 from resilience.wire.switches import Switches
 
@@ -96,14 +96,14 @@ def _request(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Check
         return None
     try:
         return identity.checkpoint_request(name, env, own)
-    except tags.UnreadableTagError:
+    except words.UnreadableTagError:
         return None
 
 
 def _lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Lineage | None:
     try:
         return identity.lineage(name, env, own)
-    except tags.UnreadableTagError:
+    except words.UnreadableTagError:
         return None
 
 
@@ -132,7 +132,7 @@ def _establish(
         project_allowed=any(map(settings.allows_project, _places(env, request))),
         owner=identity.owner(name, described, own),
         lineage=_lineage(name, env, own),
-        judged=None if tags.again(own) else tags.judged(own),
+        judged=None if tags.again(own) else verdict_tags.judged(own),
         again=tags.again(own),
         failure_class=classification.failure_class,
         failure_rule=classification.rule,

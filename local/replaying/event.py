@@ -19,7 +19,8 @@ from resilience.errors import CreateRefused
 from resilience.intake import Intake, take
 from resilience.wire import events
 from resilience.wire.events import Hint, NotForUs
-from resilience.wire.tags import UnreadableTagError, checkpoint_request, opted_in
+from resilience.wire.tags import checkpoint_request, opted_in
+from resilience.wire.words import UnreadableTagError
 
 _SECONDS_TO_NOTICE = 5
 

@@ -8,7 +8,7 @@ from local.replaying.surroundings import Message
 from resilience import telemetry
 from resilience.decide import reporting
 from resilience.decide.decisions import Decision, Verdict
-from resilience.wire import tags
+from resilience.wire import tags, words
 from resilience.wire.events import NotForUs
 
 _WIDTH = 14
@@ -77,7 +77,7 @@ def _outcome(outcome: Decision | NotForUs) -> Iterator[Row]:
         yield "passed over", f"{version}: {why}"
     checkpoint = outcome.successor.checkpoint if outcome.successor else None
     if checkpoint is not None:
-        yield "checkpoint", f"{checkpoint.version} at step {tags.step_word(checkpoint.step)}"
+        yield "checkpoint", f"{checkpoint.version} at step {words.step_word(checkpoint.step)}"
     yield "next", reporting.what_comes_next(outcome)
 
 
@@ -91,7 +91,7 @@ def _effects(replayed: Replayed) -> Iterator[Row]:
     for decision in world.topic.published:
         yield "notified", f"{decision.verdict} {decision.facts.job}"
     for (job, _), due in world.schedules.due.items():
-        yield "scheduled", f"{job} at {tags.stamp(due)}"
+        yield "scheduled", f"{job} at {words.stamp(due)}"
     for _, why in world.dead_letters.quarantined:
         yield "quarantined", why
 

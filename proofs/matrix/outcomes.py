@@ -9,7 +9,7 @@ from local.replaying.log_line import redecide
 from proofs.matrix.line import Call, Delivery, Taken
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import WRITES, Step
-from resilience.wire.tags import stamp
+from resilience.wire.words import stamp
 
 
 def no_secret_told(record: Record) -> Iterator[str]:

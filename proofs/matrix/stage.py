@@ -235,9 +235,7 @@ class Stage:
                     now=self._now,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
-                switches=stack_switches(
-                    aws["ssm"], mode=MODE, breaker=BREAKER, ceiling=own.mode
-                ),
+                switches=stack_switches(aws["ssm"], mode=MODE, breaker=BREAKER, ceiling=own.mode),
                 now=self._now,
             ),
             dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),

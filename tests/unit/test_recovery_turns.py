@@ -5,7 +5,7 @@ from dataclasses import replace
 from local.in_memory import InMemoryWorld
 from resilience.decide.decisions import Decision, Lookup, Reason, Verdict
 from resilience.errors import CreateRefused
-from resilience.wire import tags
+from resilience.wire import tags, words
 from tests.unit.away import Away
 from tests.unit.recovery_world import (
     JOB,
@@ -122,7 +122,7 @@ def test_a_wait_that_stands_on_the_job_is_no_record_of_its_successor() -> None:
     world = failed()
     deliver(world)
     forgotten(world)
-    wait = {tags.VERDICT: "WAIT", tags.REASON: "throttled", tags.DUE: tags.stamp(world.clock())}
+    wait = {tags.VERDICT: "WAIT", tags.REASON: "throttled", tags.DUE: words.stamp(world.clock())}
     world.sagemaker.add_tags(world.sagemaker.arn(JOB), wait)
     assert decide(world).verdict is Verdict.RELAUNCH
     assert verdict_of(world) == "RELAUNCH"

@@ -13,7 +13,7 @@ from resilience.decide import reporting
 from resilience.decide.decisions import Decision
 from resilience.errors import Retry
 from resilience.wire import events
-from resilience.wire.tags import stamp, step_word
+from resilience.wire.words import stamp, step_word
 
 LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from resilience.decide import checkpoints
+from resilience.decide import checkpoints, naming
 from resilience.decide.attempts import NO_EVIDENCE, Case
 from resilience.decide.decisions import (
     Checkpoint,
@@ -15,7 +15,6 @@ from resilience.decide.decisions import (
     Waiting,
 )
 from resilience.failures import LOSS_DIVERGED
-from resilience.wire import tags
 
 
 def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
@@ -80,7 +79,7 @@ def successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Succ
     goes_on = not case.advanced and (not case.facts.started or case.blame in NO_EVIDENCE)
     waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
-        name=tags.successor_name(case.lineage.root, attempt),
+        name=naming.successor_name(case.lineage.root, attempt),
         root=case.lineage.root,
         parent=case.facts.job,
         parent_created=case.facts.created_at,

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decide import work
+from resilience.decide import naming, work
 from resilience.decide.breaker import SOON_SECONDS, Breaker, Trial
 from resilience.decide.decisions import CheckpointRequest, Mode, Reason, Verdict
 from resilience.ports import Queue
-from resilience.wire import environment, identity, tags
+from resilience.wire import environment, identity, tags, words
 from resilience.wire.switches import Switches
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
@@ -122,7 +122,7 @@ def acts(job: SeenJob) -> bool:
 def _request(job: SeenJob) -> CheckpointRequest | None:
     try:
         return identity.checkpoint_request(job.name, job.environment, job.tags)
-    except tags.UnreadableTagError:
+    except words.UnreadableTagError:
         return None
 
 
@@ -172,9 +172,9 @@ def is_held_by_the_breaker(job: SeenJob, allowlist: Allowlist) -> bool:
 def successor_of(job: SeenJob) -> str:
     """The name that the job's successor has or would have."""
     if not identity.is_successor(job.name, job.environment):
-        return tags.successor_name(job.name, 2)
+        return naming.successor_name(job.name, 2)
     attempt = int(job.environment[environment.ATTEMPT])
-    return tags.successor_name(job.environment[environment.ROOT], attempt + 1)
+    return naming.successor_name(job.environment[environment.ROOT], attempt + 1)
 
 
 def trial(probe: SeenJob | None, successor: SeenJob | None, breaker: Breaker, now: int) -> Trial:

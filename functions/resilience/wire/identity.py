@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from resilience.decide.decisions import CheckpointRequest, Lineage
-from resilience.wire import environment, tags
+from resilience.wire import environment, lineage_tags, tags, words
 
 _MODEL = "model-"
 # Tags by which these services mark the jobs that they run and look after themselves.
@@ -28,22 +28,22 @@ def lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Lineag
     A job whose Environment names another job, as a clone's does, begins a lineage of its own.
 
     Raises:
-        tags.UnreadableTagError: an entry holds what the controller never writes.
+        words.UnreadableTagError: an entry holds what the controller never writes.
     """
-    born = environment.lineage_tags(env) or {}
+    born = environment.born_with(env) or {}
     waiting = {tags.WAITING: own[tags.WAITING]} if tags.WAITING in own else {}
     verdict = {tags.VERDICT: own[tags.VERDICT]} if tags.VERDICT in own else {}
-    return tags.lineage(name, born | waiting | verdict)
+    return lineage_tags.read(name, born | waiting | verdict)
 
 
 def is_successor(name: str, env: Mapping[str, str]) -> bool:
     """Whether the job was launched as a successor, by its Environment and its name."""
-    return tags.is_attempt(name, environment.lineage_tags(env) or {})
+    return lineage_tags.is_attempt(name, environment.born_with(env) or {})
 
 
 def continues(env: Mapping[str, str], parent: str, parent_created: int | None) -> bool:
     """Whether a job's Environment says that it continues this very job, name and creation time."""
-    created = tags.stamp(parent_created) if parent_created is not None else None
+    created = words.stamp(parent_created) if parent_created is not None else None
     return env.get(environment.PARENT) == parent and env.get(environment.PARENT_CREATED) == created
 
 
@@ -75,7 +75,7 @@ def checkpoint_request(
     """Where the job's checkpoints are, and whose count.
 
     Raises:
-        tags.UnreadableTagError: a tag is missing or is no name that W&B could have.
+        words.UnreadableTagError: a tag is missing or is no name that W&B could have.
     """
     told = told_run(env, own)
     runs = (*([told] if told else []), *own_runs(name))
@@ -124,10 +124,10 @@ def _may_be_collection(
 
 
 def _of_lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:
-    born = environment.lineage_tags(env) or {}
-    if tags.is_attempt(name, born):
+    born = environment.born_with(env) or {}
+    if lineage_tags.is_attempt(name, born):
         yield from (key for key in _COPIES if own.get(key, "") != born.get(key, ""))
-    elif tags.is_attempt(name, own):
+    elif lineage_tags.is_attempt(name, own):
         yield tags.ROOT  # its tags call it a successor; it was not launched as one
 
 
