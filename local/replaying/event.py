@@ -19,6 +19,7 @@ from resilience.errors import CreateRefused
 from resilience.intake import Intake, take
 from resilience.wire import events
 from resilience.wire.events import Hint, NotForUs
+from resilience.wire.switches import breaker_of
 from resilience.wire.tags import checkpoint_request, opted_in
 from resilience.wire.words import UnreadableTagError
 
@@ -78,7 +79,9 @@ def captured() -> Iterator[io.StringIO]:
 
 def _world(message: Message, account: str, region: str) -> InMemoryWorld:
     told = message.surroundings
-    world = InMemoryWorld(Clock(_now(message)), told.mode, account, region)
+    now = _now(message)
+    breaker = breaker_of(told.breaker, now)
+    world = InMemoryWorld(Clock(now), told.mode, account, region, breaker=breaker)
     hint = events.parse(message.body, account=account, region=region)
     if isinstance(hint, Hint) and told.job_exists:
         job = described(message.detail, account=account, region=region)
