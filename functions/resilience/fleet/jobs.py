@@ -171,10 +171,13 @@ def is_held_by_the_breaker(job: SeenJob, allowlist: Allowlist) -> bool:
 
 def successor_of(job: SeenJob) -> str:
     """The name that the job's successor has or would have."""
-    if not identity.is_successor(job.name, job.environment):
-        return naming.successor_name(job.name, 2)
-    attempt = int(job.environment[environment.ATTEMPT])
-    return naming.successor_name(job.environment[environment.ROOT], attempt + 1)
+    root, attempt = job.name, 1
+    if identity.is_successor(job.name, job.environment):
+        root, attempt = job.environment[environment.ROOT], int(job.environment[environment.ATTEMPT])
+    roots = [root, naming.root_used_again(root, identity.created_at(job.described) or 0)]
+    names = [naming.successor_name(one, attempt + 1) for one in roots]
+    told = job.tags.get(tags.SUCCESSOR)
+    return told if told in names else names[0]
 
 
 def trial(probe: SeenJob | None, successor: SeenJob | None, breaker: Breaker, now: int) -> Trial:

@@ -47,6 +47,18 @@ def continues(env: Mapping[str, str], parent: str, parent_created: int | None) -
     return env.get(environment.PARENT) == parent and env.get(environment.PARENT_CREATED) == created
 
 
+def continues_an_earlier(env: Mapping[str, str], parent: str, parent_created: int | None) -> bool:
+    """Whether a job continues an earlier job of this name, which was deleted since."""
+    created = env.get(environment.PARENT_CREATED)
+    if env.get(environment.PARENT) != parent or parent_created is None:
+        return False
+    try:
+        earlier = words.instant(created)
+    except words.UnreadableTagError:
+        return False
+    return earlier is not None and earlier < parent_created
+
+
 def opted_in(env: Mapping[str, str], own: Mapping[str, str]) -> bool:
     """Whether the job wants to come back. A tag that is emptied opts nothing out."""
     return environment.COLLECTION in env or tags.opted_in(own)
