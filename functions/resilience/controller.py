@@ -93,7 +93,7 @@ def _create(decision: Decision, observed: Observed, world: World) -> Facts | Non
 
 def _named_already(facts: Facts, world: World) -> Facts | None:
     """Find out whose the job is that has the successor's name; None where it is ours."""
-    learnt = _adjudicated(facts, world)
+    learnt = _verified(facts, world)
     if learnt == facts:
         raise Retry("the job that has the successor's name is gone again")
     if learnt.succession is not Succession.OURS or learnt.lineage != facts.lineage:
@@ -108,13 +108,13 @@ def _hold(decision: Decision, observed: Observed, world: World) -> Facts | None:
     """Wait or stop; unless an earlier try, which died before it could say so, has relaunched."""
     facts = decision.facts
     asks = facts.succession is Succession.UNKNOWN
-    if asks and (learnt := _adjudicated(facts, world)).succession is Succession.OURS:
+    if asks and (learnt := _verified(facts, world)).succession is Succession.OURS:
         return learnt
     _record(decision, observed, world)
     _come_back(decision, world)
     # A concurrent worker may create the successor after our check, and our tag may overwrite its
     # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH.
-    if asks and (learnt := _adjudicated(facts, world)).succession is Succession.OURS:
+    if asks and (learnt := _verified(facts, world)).succession is Succession.OURS:
         return learnt
     return None
 
@@ -168,7 +168,7 @@ def _remind(decision: Decision, world: World) -> None:
             telemetry.not_scheduled(decision)
 
 
-def _adjudicated(facts: Facts, world: World) -> Facts:
+def _verified(facts: Facts, world: World) -> Facts:
     """Learn whose the job is that bears the successor's name, if one does.
 
     Where an older lineage has the names, because its first job was deleted and the name was used

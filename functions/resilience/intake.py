@@ -1,4 +1,4 @@
-"""One message in, one outcome out: parsed, recovered or set aside, and told of in one log line."""
+"""One message in, one outcome out: parsed, recovered or quarantined, and logged in one line."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass

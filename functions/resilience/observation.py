@@ -142,7 +142,7 @@ def _establish(shown: _Shown, settings: Settings, switches: Switches, now: int) 
         failure_class=classification.failure_class,
         failure_rule=classification.rule,
         checkpoint_load_error=classification.checkpoint_load_error,
-        run=identity.told_run(env, own),
+        run=identity.run_of(env, own),
         lookup=Lookup.NOT_ASKED,
         checkpoints=(),
         pending=0,

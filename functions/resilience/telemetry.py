@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from resilience.decide import reporting
-from resilience.decide.checkpoints import is_barring
+from resilience.decide.checkpoints import excludes
 from resilience.decide.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
 from resilience.fleet.sweeping import Swept
 from resilience.wire import words
@@ -114,7 +114,7 @@ def _without_others_words(facts: Facts) -> Facts:
     known = facts.request if trusted or facts.request is None else _UNNAMED
     wanted = known.alias if known else None
     checkpoints = tuple(
-        replace(one, aliases=tuple(a for a in one.aliases if a == wanted or is_barring(a)))
+        replace(one, aliases=tuple(a for a in one.aliases if a == wanted or excludes(a)))
         for one in facts.checkpoints
     )
     return replace(facts, request=known, checkpoints=checkpoints)

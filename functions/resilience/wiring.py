@@ -30,7 +30,7 @@ from resilience.ports import World
 AWS_CALLS = Config(
     connect_timeout=2, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
 )
-_WAVE_WIDTH = 3
+_LOOKUPS_AT_ONCE = 3
 _SHORTEST_LEAD_SECONDS = 10  # a call of CreateSchedule may take a few
 
 
@@ -69,7 +69,7 @@ def start() -> Intake:
         ),
         dead_letters=DeadLetterQueue(client("sqs"), own.dead_letter_url),
         settings=own,
-        executor=ThreadPoolExecutor(_WAVE_WIDTH),
+        executor=ThreadPoolExecutor(_LOOKUPS_AT_ONCE),
         account=account,
         region=region,
     )

@@ -447,7 +447,7 @@ STRANGE: dict[str, dict[str, object]] = {
     "no run": {"createdBy": None, "metadata": '{"step": 900}'},
     "a digest that is none": {**OWN, "metadata": '{"step": 900}', "digest": "d\nLD_PRELOAD=x"},
     "a digest without end": {**OWN, "metadata": '{"step": 900}', "digest": "d" * 600},
-    "barred": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
+    "excluded": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
     "pending": {**OWN, "metadata": '{"step": 900}', "state": "PENDING"},
     "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
     "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},

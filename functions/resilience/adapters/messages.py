@@ -152,9 +152,9 @@ class Topic:
         self._arn = arn
 
     def publish(self, decision: Decision) -> None:
-        self.tell(f"{decision.verdict} {decision.facts.job}", message(decision))
+        self.notify(f"{decision.verdict} {decision.facts.job}", message(decision))
 
-    def tell(self, subject: str, text: str) -> None:
+    def notify(self, subject: str, text: str) -> None:
         _call(
             self._sns.publish,
             TopicArn=self._arn,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resilience.decide import naming
-from resilience.decide.checkpoints import is_barring
+from resilience.decide.checkpoints import excludes
 from resilience.decide.decisions import Checkpoint, CheckpointRequest, Upload
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
@@ -109,7 +109,7 @@ class Seen:
 
 def is_good(checkpoint: Checkpoint) -> bool:
     """Whether nobody has excluded it."""
-    return not any(map(is_barring, checkpoint.aliases))
+    return not any(map(excludes, checkpoint.aliases))
 
 
 def _checkpoint(node: Node, number: int) -> Checkpoint | None:

@@ -33,10 +33,10 @@ def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None
         return case.verdict(Verdict.STOP, Reason.RUN_UNKNOWN, "choose")
     if choice.alias_missing and facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
-    return _lost_or_hopeless(case, choice)
+    return _lost_or_exhausted(case, choice)
 
 
-def _lost_or_hopeless(case: Case, choice: checkpoints.Choice) -> Decision | None:
+def _lost_or_exhausted(case: Case, choice: checkpoints.Choice) -> Decision | None:
     """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
     if case.confirmed:
         rule = case.facts.failure_rule

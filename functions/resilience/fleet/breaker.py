@@ -92,7 +92,7 @@ class FleetBreaker:
         """Notify before the write: a crash between the two notifies twice rather than never."""
         if not circuit.is_mail_due(before, after, self.now):
             return after
-        self.fleet.alert.tell(
+        self.fleet.alert.notify(
             "fleet breaker open: relaunches wait",
             f"cause: {after.cause or 'set by a person'}"
             f"\nopen since: {words.stamp(after.since)}"

@@ -83,7 +83,7 @@ class StackSwitches(Protocol):
 
 
 class Alert(Protocol):
-    def tell(self, subject: str, text: str) -> None: ...
+    def notify(self, subject: str, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,8 @@ def is_allowed(job: SeenJob, allowlist: Allowlist) -> bool:
     """Whether the job belongs to an allowed project, by what was fixed at its launch or by tags."""
     if not identity.opted_in(job.environment, job.tags):
         return False
-    told = _request(job)
-    places = (told, identity.pinned_project(job.environment, told))
+    tagged = _request(job)
+    places = (tagged, identity.pinned_project(job.environment, tagged))
     return any(place is not None and allowlist.allows_project(place) for place in places)
 
 
@@ -176,8 +176,8 @@ def successor_of(job: SeenJob) -> str:
         root, attempt = job.environment[environment.ROOT], int(job.environment[environment.ATTEMPT])
     roots = [root, naming.root_used_again(root, identity.created_at(job.described) or 0)]
     names = [naming.successor_name(one, attempt + 1) for one in roots]
-    told = job.tags.get(tags.SUCCESSOR)
-    return told if told in names else names[0]
+    recorded = job.tags.get(tags.SUCCESSOR)
+    return recorded if recorded in names else names[0]
 
 
 def trial(probe: SeenJob | None, successor: SeenJob | None, breaker: Breaker, now: int) -> Trial:

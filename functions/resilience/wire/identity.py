@@ -64,12 +64,12 @@ def opted_in(env: Mapping[str, str], own: Mapping[str, str]) -> bool:
     return environment.COLLECTION in env or tags.opted_in(own)
 
 
-def told_run(env: Mapping[str, str], own: Mapping[str, str]) -> str | None:
-    """The lineage's W&B run: told by the Environment, else by a tag, else by `model-<run id>`."""
+def run_of(env: Mapping[str, str], own: Mapping[str, str]) -> str | None:
+    """The lineage's W&B run: by the Environment, else by a tag, else by `model-<run id>`."""
     collection = own.get(tags.CHECKPOINT_NAME, "").partition(":")[0]
     named = collection.removeprefix(_MODEL) if collection.startswith(_MODEL) else ""
-    told = env.get(tags.RUN_ID) or own.get(tags.RUN_ID) or named
-    return told if tags.is_wandb_name(told) else None
+    run = env.get(tags.RUN_ID) or own.get(tags.RUN_ID) or named
+    return run if tags.is_wandb_name(run) else None
 
 
 def own_runs(name: str) -> tuple[str, ...]:
@@ -89,17 +89,17 @@ def checkpoint_request(
     Raises:
         words.UnreadableTagError: a tag is missing or is no name that W&B could have.
     """
-    told = told_run(env, own)
-    runs = (*([told] if told else []), *own_runs(name))
+    run = run_of(env, own)
+    runs = (*([run] if run else []), *own_runs(name))
     return tags.checkpoint_request(own, tuple(dict.fromkeys(runs)))
 
 
 def pinned_project(
-    env: Mapping[str, str], told: CheckpointRequest | None
+    env: Mapping[str, str], tagged: CheckpointRequest | None
 ) -> CheckpointRequest | None:
     """The project that was fixed at the launch; None: none was, or its entity is unknown."""
     path = environment.collection_path(env)
-    entity = path[0] if path else env.get(tags.ENTITY) or (told.entity if told else None)
+    entity = path[0] if path else env.get(tags.ENTITY) or (tagged.entity if tagged else None)
     project = path[1] if path else env.get(tags.PROJECT)
     if not (entity and project):
         return None
@@ -114,7 +114,7 @@ def contradictions(name: str, env: Mapping[str, str], own: Mapping[str, str]) ->
 def _of_wandb(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:
     entity, project, collection = environment.collection_path(env) or (None, None, None)
     for key, pinned in ((tags.ENTITY, entity), (tags.PROJECT, project)):
-        if any(told and own.get(key) != told for told in (env.get(key), pinned)):
+        if any(fixed and own.get(key) != fixed for fixed in (env.get(key), pinned)):
             yield key
     run, runs = env.get(tags.RUN_ID), own_runs(name)
     if run and own.get(tags.RUN_ID, run) not in (run, *runs):
@@ -124,10 +124,10 @@ def _of_wandb(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Iter
 
 
 def _may_be_collection(
-    told: str, pinned: str | None, run: str | None, runs: tuple[str, ...]
+    tagged: str, pinned: str | None, run: str | None, runs: tuple[str, ...]
 ) -> bool:
     """Whether the tag names the pinned collection, or one that the job's own name gives."""
-    collection = told.partition(":")[0]
+    collection = tagged.partition(":")[0]
     if collection.removeprefix(_MODEL) in runs:
         return True
     if pinned is not None:

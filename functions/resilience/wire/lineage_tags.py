@@ -123,16 +123,16 @@ def _ledger(text: str) -> Ledger:
     if text == _EMPTY_LEDGER:
         return Ledger()
     words = [word.partition("=")[::2] for word in text.split()]
-    told = dict(words)
-    place = told.pop("place", "")
-    known = told.keys() <= _CLASSES | _LEDGER_FIELDS.keys() and (told or place)
+    given = dict(words)
+    place = given.pop("place", "")
+    known = given.keys() <= _CLASSES | _LEDGER_FIELDS.keys() and (given or place)
     if (
         not known
-        or len(words) != len(told) + bool(place)
+        or len(words) != len(given) + bool(place)
         or (place and not _PLACE.fullmatch(place))
     ):
         raise UnreadableTagError("not a ledger of ours")
-    counts = {name: whole(count) for name, count in told.items()}
+    counts = {name: whole(count) for name, count in given.items()}
     return Ledger(
         ends=tuple(sorted((name, count) for name, count in counts.items() if name in _CLASSES)),
         place=place,

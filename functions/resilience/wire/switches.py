@@ -72,8 +72,8 @@ def _read(members: Mapping[str, object], written: int) -> Breaker:
 
 def _instant(value: object, written: int) -> int:
     """A time after the write is another clock's, or a slip of the hand."""
-    told = datetime.strptime(str(value), _STAMP).replace(tzinfo=UTC)
-    return min(int(told.timestamp()), written)
+    instant = datetime.strptime(str(value), _STAMP).replace(tzinfo=UTC)
+    return min(int(instant.timestamp()), written)
 
 
 def _seconds(value: object) -> int:

@@ -62,9 +62,9 @@ def checkpoint_request(tags: Mapping[str, str], runs: tuple[str, ...]) -> Checkp
     """Where the checkpoints are; raises UnreadableTagError where a tag is no W&B name."""
     collection, _, suffix = tags.get(CHECKPOINT_NAME, "").partition(":")
     alias = suffix or tags.get(CHECKPOINT_TAG) or "latest"
-    told = [tags[RUN_ID]] if tags.get(RUN_ID) else []
+    named = [tags[RUN_ID]] if tags.get(RUN_ID) else []
     entity, project = tags.get(ENTITY, ""), tags.get(PROJECT, "")
-    if not all(map(is_wandb_name, (entity, project, collection, alias, *told))):
+    if not all(map(is_wandb_name, (entity, project, collection, alias, *named))):
         raise UnreadableTagError("not a W&B name")
     return CheckpointRequest(
         entity=entity, project=project, collection=collection, alias=alias, runs=runs
