@@ -129,7 +129,7 @@ def test_the_names_of_shards_adapters_and_further_processes_are_known(name: str)
         special("optimizer.pt", tarfile.CONTTYPE),
         ("trainer_state.json", b"{}"),
     ],
-    ids=ascii,
+    ids=lambda member: ascii(member if isinstance(member, tuple) else member.type),
 )
 def test_a_member_that_no_checkpoint_has_is_refused_by_name_before_anything_is_written(
     member: Member, place: Callable[..., Path], tmp_path: Path
