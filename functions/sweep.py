@@ -14,7 +14,8 @@ from resilience import settings
 from resilience.adapters.messages import CheckQueue, Topic
 from resilience.adapters.parameters import SsmSwitches
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
-from resilience.fleet.jobs import Fleet, sweeping
+from resilience.fleet import sweeping
+from resilience.fleet.jobs import Fleet
 
 logger = Logger()
 _MOST_NAMES = 50  # in the line of the log: a sweep may find thousands
