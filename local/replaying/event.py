@@ -17,9 +17,8 @@ from resilience import telemetry
 from resilience.decide.decisions import Checkpoint, Decision, Lookup
 from resilience.errors import CreateRefused
 from resilience.intake import Intake, take
-from resilience.wire import events
+from resilience.wire import events, switches
 from resilience.wire.events import Hint, NotForUs
-from resilience.wire.switches import breaker_of
 from resilience.wire.tags import checkpoint_request, opted_in
 from resilience.wire.words import UnreadableTagError
 
@@ -80,13 +79,15 @@ def captured() -> Iterator[io.StringIO]:
 def _world(message: Message, account: str, region: str) -> InMemoryWorld:
     told = message.surroundings
     now = _now(message)
-    breaker = breaker_of(told.breaker, now)
-    world = InMemoryWorld(Clock(now), told.mode, account, region, breaker=breaker)
+    breaker = switches.breaker_of(told.breaker, written=now)
+    world = InMemoryWorld(Clock(now), told.mode, account, region, breaker)
     hint = events.parse(message.body, account=account, region=region)
     if isinstance(hint, Hint) and told.job_exists:
         job = described(message.detail, account=account, region=region)
         born = {"Environment": launched_with(message.tags)}
         world.sagemaker.put(hint.job, born | job, message.tags)
+        world.logs.refused = told.log is None
+        world.logs.write(hint.job, *(told.log or ()))
     for name, tags in told.others.items():
         created = _creation(world, tags.get("resilience:parent"))
         running = {
