@@ -27,7 +27,7 @@ from proofs.matrix.search import matches
 Fields = Mapping[str, Any]
 _STALE = " as it was "
 JOB_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
-MODE, SECRET = "/resilience/mode", "resilience/wandb-api-key"
+MODE, BREAKER, SECRET = "/resilience/mode", "/resilience/breaker", "resilience/wandb-api-key"
 _MOST_TAGS, _TAGS_A_PAGE, _JOBS_A_PAGE = 50, 5, 3
 
 
@@ -38,6 +38,7 @@ class Account:
     clock: Clock
     key: Kept[str]
     mode: Kept[str] = field(default_factory=lambda: Kept("act"))
+    breaker: Kept[str | None] = field(default_factory=lambda: Kept(None))  # None: never set
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
     told: list[Fields] = field(default_factory=list)
@@ -53,7 +54,7 @@ class Account:
             "DescribeTrainingJob": self._describe_training_job,
             "ListTags": self._list_tags,
             "Search": self._search,
-            "GetParameter": self._get_parameter,
+            "GetParameters": self._get_parameters,
             "GetSecretValue": self._get_secret_value,
             "GetSchedule": self._get_schedule,
             "AskWandb": self._ask_wandb,
@@ -79,10 +80,11 @@ class Account:
         own = now | dict(described) | {"TrainingJobName": name, "TrainingJobArn": JOB_ARN + name}
         self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)), own["CreationTime"])
 
-    def begin(self, name: str) -> None:
-        """A job has come by its instances, as soon as it was made."""
+    def begin(self, name: str, at: int | None = None) -> None:
+        """A job has come by its instances; as soon as it was made, if not told otherwise."""
         job = self.jobs[name]
-        started = {"SecondaryStatus": "Training", "TrainingStartTime": job.created}
+        begun = job.created if at is None else at
+        started = {"SecondaryStatus": "Training", "TrainingStartTime": begun}
         job.described.become({**(job.described.now or {}), **started})
 
     def end(self, name: str, status: str, secondary: str, reason: str | None = None) -> None:
@@ -204,20 +206,24 @@ class Account:
 
     # The others
 
-    def _get_parameter(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
-        value = self.mode.before if stale else self.mode.now
-        if value is None:
-            raise Refused("ParameterNotFound", "no such parameter")
-        return {
-            "Parameter": {
-                "Name": asked["Name"],
-                "Value": value,
-                "LastModifiedDate": self.mode.since,
-            }
-        }
+    def _get_parameters(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
+        """Give those that exist, and name those that do not: no answer for one is none for any."""
+        kept: dict[str, Kept[str] | Kept[str | None]] = {MODE: self.mode, BREAKER: self.breaker}
+        found, invalid = [], []
+        for name in asked["Names"]:
+            value = kept[name].before if stale else kept[name].now
+            if value is None:
+                invalid.append(name)
+            else:
+                changed = kept[name].since
+                found.append({"Name": name, "Value": value, "LastModifiedDate": changed})
+        return {"Parameters": found, "InvalidParameters": invalid}
 
     def _put_parameter(self, asked: Fields) -> dict[str, Any]:
-        self.mode.become(asked["Value"], self.clock())
+        """Set the breaker: the functions have no right to the mode."""
+        if asked["Name"] != BREAKER:
+            raise Refused("AccessDeniedException", "is not authorized to perform")
+        self.breaker.become(asked["Value"], self.clock())
         return {"Version": 2}
 
     def _get_secret_value(self, asked: Fields, *, stale: bool) -> dict[str, Any]:

@@ -17,6 +17,6 @@ def assumptions(cell: Cell) -> Iterator[tuple[str, str]]:
     stale_tags = cell.fault is Fault.STALE and cell.step in {Step.LIST_TAGS, Step.LIST_MORE_TAGS}
     if stale_tags and cell.situation is Situation.JOB_OFF:
         yield "I8", "ListTags shows a tag that a person set before it was asked"
-    stale_mode = (cell.step, cell.fault) == (Step.READ_MODE, Fault.STALE)
+    stale_mode = (cell.step, cell.fault) == (Step.READ_SWITCHES, Fault.STALE)
     if stale_mode and cell.situation is Situation.STACK_OFF:
-        yield "I8", "GetParameter shows a mode that was set before it was asked"
+        yield "I8", "GetParameters shows a mode that was set before it was asked"

@@ -35,6 +35,7 @@ _TO_LAUNCH_OR_HOLD = _OF_A_NAME_IN_USE | {
     Step.CREATE_SCHEDULE,
     Step.LOOK_TWICE,
 }
+_OF_WHAT_IS_HELD = frozenset({Step.FIND_PROBE, Step.FIND_TRIAL, Step.ASK_TO_TRY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ def _impossible(cell: Cell) -> Iterator[str]:
         yield "an unreadable message names no job"
     if step in OF_THE_SWEEP and situation not in _WITH_A_SWEEP:
         yield "the sweep has no part in it"
+    if situation is Situation.JOB_STOPPED and step in _OF_WHAT_IS_HELD:
+        yield "a job that a person stopped is ignored: the breaker holds nothing"
     if situation is Situation.JOB_STOPPED and step in _TO_LAUNCH_OR_HOLD:
         yield "a job that a person stopped is ignored: the call is not made"
     if situation is Situation.DELETED_UNTOLD and step in _OF_A_NAME_IN_USE:

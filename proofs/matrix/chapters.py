@@ -8,18 +8,11 @@ from proofs.matrix.lasting import EVERY, RARELY, Chapter, Script, live
 from proofs.matrix.line import Outage
 from proofs.matrix.mails import DAY, HOUR
 from proofs.matrix.stage import Stage
-from proofs.matrix.steps import Step
+from proofs.matrix.steps import SEARCHES, Step
 from proofs.matrix.story import JOB, SUCCESSOR, Story
 
 _SCHEDULER = (Step.GET_SCHEDULE, Step.REMIND, Step.CREATE_SCHEDULE)
-_PARAMETERS = (Step.READ_MODE, Step.READ_SWITCH)
-_SEARCH = (
-    Step.COUNT_FAILURES,
-    Step.FIND_PARENTS,
-    Step.FIND_WAITING,
-    Step.FIND_AGAIN,
-    Step.FIND_UNJUDGED,
-)
+_PARAMETERS = (Step.READ_SWITCHES, Step.SWEEP_SWITCHES, Step.READ_AGAIN)
 _RELAUNCHED = {JOB: "RELAUNCH"}
 _ONE_MAIL = {f"RELAUNCH {JOB}": 1}
 _WITHIN_A_WAIT = {f"RELAUNCH {JOB}": 0, f"WAIT {JOB}": 0}
@@ -250,7 +243,7 @@ CHAPTERS = (
     ),
     Chapter(
         "Search is down for a day, no capacity",
-        down(_SEARCH, Fault.THROTTLED, DAY, Story.WAIT),
+        down(SEARCHES, Fault.THROTTLED, DAY, Story.WAIT),
         _RELAUNCHED,
         _WITHIN_A_WAIT,
     ),

@@ -64,10 +64,13 @@ class Short:
 
     switchboard: Switchboard
 
-    def get_parameter(self, **asked: object) -> Mapping[str, Any]:
-        parameter = self._send("GetParameter", asked)["Parameter"]
-        changed = datetime.fromtimestamp(parameter["LastModifiedDate"], UTC)
-        return {"Parameter": {**parameter, "LastModifiedDate": changed}}
+    def get_parameters(self, **asked: object) -> Mapping[str, Any]:
+        answer = self._send("GetParameters", asked)
+        found = [
+            {**one, "LastModifiedDate": datetime.fromtimestamp(one["LastModifiedDate"], UTC)}
+            for one in answer["Parameters"]
+        ]
+        return {**answer, "Parameters": found}
 
     def put_parameter(self, **asked: object) -> Mapping[str, Any]:
         return self._send("PutParameter", asked)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from local.in_memory import ACCOUNT, REGION
-from proofs.matrix.account import MODE, SECRET
+from proofs.matrix.account import BREAKER, MODE, SECRET
 from proofs.matrix.clients import WANDB
 from proofs.matrix.subject import ALGORITHM
 from resilience import settings, wiring
@@ -22,6 +22,7 @@ SETTINGS = settings.of_on_training_ended(
         "WANDB_SECRET_NAME": SECRET,
         "RESILIENCE_MODE": "act",
         "RESILIENCE_MODE_PARAMETER": MODE,
+        "RESILIENCE_BREAKER_PARAMETER": BREAKER,
         "RESILIENCE_MAX_AGE_DAYS": "15",
         "RESILIENCE_READ_JOB_LOGS": "yes",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
@@ -44,6 +45,7 @@ def of_sweep(breaker_failures: int) -> settings.SweepSettings:
         {
             "RESILIENCE_MODE": "act",
             "RESILIENCE_MODE_PARAMETER": MODE,
+            "RESILIENCE_BREAKER_PARAMETER": BREAKER,
             "RESILIENCE_MAX_AGE_DAYS": "15",
             "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
             "RESILIENCE_QUEUE_URL": QUEUE_URL,

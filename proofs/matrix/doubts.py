@@ -6,22 +6,13 @@ from dataclasses import dataclass, replace
 from local.doubts import KNOWN, NAMES, Doubts, every_one, flipped
 from proofs.matrix.cells import all_cells, impossible
 from proofs.matrix.run import Cell
-from proofs.matrix.steps import Step
+from proofs.matrix.steps import SEARCHES, Step
 
 # Metrics that Create refuses to be given back make each launch two creates, and a fault hits one of
 # them. So they are flipped in a world of their own, whose faults hit the create that counts.
 EVERY_ONE = replace(every_one(), metrics_injected=KNOWN.metrics_injected)
 _SUCCESSION = frozenset(
     {Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN, Step.PUBLISH, Step.LOOK_TWICE}
-)
-_SWEEP = frozenset(
-    {
-        Step.COUNT_FAILURES,
-        Step.FIND_PARENTS,
-        Step.FIND_WAITING,
-        Step.FIND_AGAIN,
-        Step.FIND_UNJUDGED,
-    }
 )
 _CREATE = frozenset({Step.CREATE})
 # The calls whose outcome a belief can change.
@@ -34,7 +25,7 @@ _STEPS = {
     "past-schedules-refused": frozenset({Step.CREATE_SCHEDULE, Step.REMIND}),
     "zero-counts-echoed": _CREATE,
     "sagemaker-tags-refused": _CREATE,
-    "add-tags-modifies": _SWEEP,
+    "add-tags-modifies": SEARCHES,
     "metrics-injected": _CREATE,
 }
 # How a pending time-out reads is a matter of the failure classes, and of no call: events/ has both.

@@ -156,7 +156,7 @@ def _knew(record: Record, call: Call, off: Act) -> bool:
     job = call.delivery.job
     if not job or off.job not in ("the stack", job):
         return False
-    step = Step.READ_MODE if off.job == "the stack" else Step.LIST_TAGS
+    step = Step.READ_SWITCHES if off.job == "the stack" else Step.LIST_TAGS
     looks = [one.place for one in record.seen(call.delivery, step, call.place)]
     ons = [on.place for on in record.acts("switched on") if off.place < on.place]
     return any(off.place < look < min(ons, default=look + 1) for look in looks)

@@ -12,6 +12,8 @@ from proofs.matrix.account import Account
 from proofs.matrix.faults import CLOCK_JUMPS, Crash, Fault, NoAnswer, refusal
 from proofs.matrix.resources import Refused
 from proofs.matrix.steps import OF_THE_SWEEP, SoFar, Step, step_of
+from proofs.matrix.switches import breaker_in
+from resilience.decide.breaker import Circuit
 
 GARBAGE = "<html>no such page"
 
@@ -148,7 +150,7 @@ class Line:
         self._who.call = call
         so_far = self._so_far[delivery.number]
         step = step_of(operation, asked, delivery.job, so_far)
-        so_far.note(step)
+        so_far.note(step, asked)
         for told in self.on_request:
             told(delivery, step)
         plan = next((one for one in self.plans if one.hits(delivery, step, call)), None)
@@ -172,6 +174,9 @@ class Line:
         except Refused as refused:
             self._note(delivery, step, asked, None, refused=refused.code, stale=stale, late=late)
             raise
+        if step is Step.SWEEP_SWITCHES:
+            is_open = breaker_in(answer).state is not Circuit.CLOSED
+            self._so_far[delivery.number].is_open = is_open
         call = self._note(delivery, step, asked, answer, stale=stale, late=late)
         for told in self.on_effect:
             told(call)

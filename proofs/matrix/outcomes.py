@@ -9,6 +9,8 @@ from local.replaying.log_line import redecide
 from proofs.matrix.line import Call, Delivery, Taken
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import WRITES, Step
+from proofs.matrix.switches import breaker_set, mode_in
+from resilience.decide.breaker import Circuit
 from resilience.wire.words import stamp
 
 
@@ -44,18 +46,33 @@ def durable_before_acknowledged(record: Record) -> Iterator[str]:
 
 
 def _accounted_for(record: Record, taken: Taken) -> bool:
-    """Whether a verdict stands, or the delivery was shown that there is nothing to judge."""
-    modes = list(record.seen(taken.delivery, Step.READ_MODE, taken.place))
-    acts = bool(modes) and (modes[-1].answer or {})["Parameter"]["Value"] == "act"
-    if "resilience:verdict" in taken.standing or not acts:
+    """Whether a verdict stands, or the delivery was shown that there is nothing to judge.
+
+    Where it was shown a mode that does not act, the line of the log is the outcome.
+    """
+    switches = list(record.seen(taken.delivery, Step.READ_SWITCHES, taken.place))
+    if not switches:
+        return False
+    mode = mode_in(switches[-1].answer or {})
+    if mode != "act":
+        return _is_logged(record, taken, mode)
+    if "resilience:verdict" in taken.standing:
         return True
     looks = list(record.seen(taken.delivery, Step.DESCRIBE, taken.place))
     tags = _tags_seen(record, taken.delivery, taken.place)
-    if not looks or tags is None:  # switched off, or told that there is no such job
+    if not looks or tags is None:  # told that there is no such job
         return True
     status = (looks[-1].answer or {})["TrainingJobStatus"]
-    on = tags.get("resilience:mode", "act") == "act"
-    return status not in ENDED or not on or "WANDB_CHECKPOINT_NAME" not in tags
+    mode = tags.get("resilience:mode", "act")
+    if mode != "act":
+        return _is_logged(record, taken, mode)
+    return status not in ENDED or "WANDB_CHECKPOINT_NAME" not in tags
+
+
+def _is_logged(record: Record, taken: Taken, mode: str) -> bool:
+    """Whether a line says of the job what was decided, and that nothing was done in this mode."""
+    told = (json.loads(line) for line in record.lines if taken.delivery.job in line)
+    return any(line.get("reason") == "mode_off" or line.get("mode") == mode for line in told)
 
 
 def _tags_seen(record: Record, delivery: Delivery, before: int) -> dict[str, str] | None:
@@ -82,6 +99,8 @@ def verdict_for_all(record: Record) -> Iterator[str]:
             yield f"{name} has no verdict"
         elif tags["resilience:verdict"] == "WAIT":
             yield f"{name} still waits"
+    if record.rest.breaker.state is not Circuit.CLOSED:
+        yield f"the breaker is {record.rest.breaker.state}, and nobody is left to close it"
 
 
 def repeated_without_effect(record: Record) -> Iterator[str]:
@@ -174,12 +193,18 @@ def told_of(record: Record) -> Iterator[str]:
         tries_again = verdict == "RELAUNCH" and _is_within_a_wait(record, call)
         if verdict in {"RELAUNCH", "STOP"} and not (told or tries_again):
             yield f"{verdict} of {job} was told to nobody"
-    tripped, told_of_it = (
-        list(record.calls(Step.SWITCH_OFF)),
-        list(record.calls(Step.TELL_OF_BREAKER)),
-    )
-    if tripped and not told_of_it:
-        yield "the breaker tripped, and nobody was told"
+    yield from _tripped_in_silence(record)
+
+
+def _tripped_in_silence(record: Record) -> Iterator[str]:
+    known = ""
+    for call in record.calls(Step.SET_BREAKER):
+        after = breaker_set(call.asked, call.at)
+        mails = (one for one in record.calls(Step.TELL_OF_BREAKER) if one.place < call.place)
+        named = any(f"cause: {after.cause}" in one.asked["Message"] for one in mails)
+        if after.state is not Circuit.CLOSED and after.cause != known and not named:
+            yield f"the breaker tripped at {call.place}, and nobody was told"
+        known = after.cause
 
 
 def _is_within_a_wait(record: Record, verdict: Call) -> bool:

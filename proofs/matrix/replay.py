@@ -55,7 +55,7 @@ def assumed_in(record: Record, *, untold: bool) -> Assumed:
     stack_off = any(act.job == "the stack" for act in record.acts("switched off"))
     return Assumed(
         stale=bool(stale & _READS),
-        stale_mode=stack_off and Step.READ_MODE in stale,
+        stale_mode=stack_off and Step.READ_SWITCHES in stale,
         untold=untold,
     )
 

@@ -136,8 +136,6 @@ def _act(act: Act) -> Iterator[Event]:
 def _of_the_sweep(one: Call | Taken, record: Record) -> Iterator[Event]:
     if not isinstance(one, Call) or one.answer is None:
         return
-    if one.step is Step.SWITCH_OFF:
-        yield Happens(_ACTS["switched off"])
     if one.step not in _SEARCHES:
         return
     looks = list(record.asked(one.delivery, *_SEARCHES))

@@ -6,7 +6,7 @@ from io import StringIO
 
 from local.doubts import KNOWN, Doubts
 from local.replaying.event import captured
-from proofs.matrix import deployment
+from proofs.matrix import deployment, story
 from proofs.matrix.deployment import GRACE
 from proofs.matrix.faults import Fault
 from proofs.matrix.line import Plan
@@ -16,9 +16,11 @@ from proofs.matrix.stage import Connections, Stage
 from proofs.matrix.steps import Step
 from proofs.matrix.story import process_of
 from proofs.matrix.subject import creates_refused_first
+from resilience.decide.breaker import Breaker, Circuit
 
 _MOST_ROUNDS = 60
 _UNNUMBERED = 1_000_000
+_SWEEP_EVERY = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Rest:
     tags: Mapping[str, Mapping[str, str]]  # of each job
     born: Mapping[str, int]  # of each job, when it was created
     mode: str
+    breaker: Breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def rest_of(stage: Stage) -> Rest:
         tags={name: dict(account.standing(name)) for name in account.jobs},
         born={name: int(job.created) for name, job in account.jobs.items()},
         mode=account.mode.now,
+        breaker=stage.breaker,
     )
 
 
@@ -146,9 +150,14 @@ def _say_all_again(stage: Stage) -> None:
 
 
 def _wait(stage: Stage) -> None:
-    """Take up what is there, and what waits for its time."""
+    """Take up what is there, and what waits for its time or for the breaker."""
     for _ in range(_MOST_ROUNDS):
         work_off(stage)
+        if stage.account.mode.now == "act" and stage.breaker.state is not Circuit.CLOSED:
+            story.begin_all(stage)
+            stage.pass_by(_SWEEP_EVERY)
+            stage.sweep()
+            continue
         due = stage.account.next_due()
         overdue = min(map(int, stage.waits()), default=None)
         if due is not None:

@@ -58,8 +58,7 @@ def open_(stage: Stage, situation: Situation, step: Step) -> None:
         told.stop(stage, JOB)
     elif story is not Story.MALFORMED:
         told.fail(stage, story)
-    if story is Story.FLEET:
-        told.fleet(stage)
+    told.fleet_acts(stage, story)
     _have_people_act(stage, situation, step)
     if _begins_with_sweep(situation, step):
         stage.pass_by(GRACE)

@@ -24,6 +24,7 @@ from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSch
 from resilience.adapters.parameters import SsmSwitches, stack_switches, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
+from resilience.decide.breaker import Breaker
 from resilience.decide.decisions import Mode
 from resilience.fleet.jobs import Fleet
 from resilience.fleet.sweeping import sweep
@@ -31,6 +32,7 @@ from resilience.intake import Intake
 from resilience.ports import World
 from resilience.wire import events
 from resilience.wire.events import Hint
+from resilience.wire.switches import breaker_of
 
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 _SWEEP_SECONDS = 60.0  # of its function
@@ -153,6 +155,16 @@ class Stage:
             self.account.mode.become("act", self.clock())
             self.act("switched on", "the stack")
         return bool(off) or stack
+
+    def set_breaker(self, word: str) -> None:
+        """A person opens the breaker, closes it, or mistypes."""
+        self.account.breaker.become(word, self.clock())
+        self.act(f"set the breaker to {word!r}", "the stack")
+
+    @property
+    def breaker(self) -> Breaker:
+        text, since = self.account.breaker.now, self.account.breaker.since
+        return Breaker() if text is None else breaker_of(text, since)
 
     def waits(self) -> Iterator[float]:
         """When the waits that stand are over, of jobs that are not switched off."""

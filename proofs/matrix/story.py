@@ -1,6 +1,7 @@
 """One training job and how it ends; what SageMaker says of it; what people do meanwhile."""
 
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -14,6 +15,7 @@ from proofs.matrix.queue import VISIBILITY
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
 from proofs.matrix.subject import subject, tags_of_aws
+from resilience.decide.breaker import OPEN_SECONDS
 from resilience.wire import events
 
 JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
@@ -27,6 +29,7 @@ TAGS = {
     "team": "vision",
 }
 _TRAINED_FOR = 3600  # seconds
+_SOON = 300  # seconds that the fleet trained
 _GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
 _CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 
@@ -39,7 +42,9 @@ class Story(StrEnum):
     WAIT = "no capacity"
     UNRECORDED = "a GPU fails, and its tags cannot be written"
     MALFORMED = "a message that nobody can read"
-    FLEET = "many relaunched jobs fail at once"
+    FLEET = "many jobs fail at once"
+    HELD = "the breaker holds a job, and it is time to try it"
+    TRIED = "the breaker has tried a job, and its successor trains"
 
 
 EARLIER_DEATH = {Story.RELAUNCHED: Step.CREATE}
@@ -50,9 +55,13 @@ _OF_STEP = {
     Step.CREATE_SCHEDULE: Story.WAIT,
     Step.LOOK_TWICE: Story.WAIT,
     Step.QUARANTINE: Story.MALFORMED,
-    Step.FIND_PARENTS: Story.FLEET,
-    Step.SWITCH_OFF: Story.FLEET,
     Step.TELL_OF_BREAKER: Story.FLEET,
+    Step.READ_AGAIN: Story.FLEET,
+    Step.SET_BREAKER: Story.FLEET,
+    Step.FIND_HELD: Story.HELD,
+    Step.ASK_TO_TRY: Story.HELD,
+    Step.FIND_PROBE: Story.TRIED,
+    Step.FIND_TRIAL: Story.TRIED,
 }
 
 
@@ -98,13 +107,22 @@ def launch(stage: Stage, job: str = JOB) -> None:
 
 
 def fail(
-    stage: Stage, story: Story = Story.RELAUNCH, job: str = JOB, *, saved: bool = True
+    stage: Stage,
+    story: Story = Story.RELAUNCH,
+    job: str = JOB,
+    *,
+    saved: bool = True,
+    begun: bool = False,
 ) -> None:
-    """Have a job never come by its instances, or train and then lose its GPU."""
+    """Have a job never come by its instances, or train and then lose its GPU.
+
+    Where the breaker matters it has saved nothing: what advances is not held.
+    """
     cause = _CAPACITY
     if story is not Story.WAIT:
         cause = _GPU
-        work(stage, job, saved=saved)
+        if not begun:
+            work(stage, job, saved=saved and story not in OF_THE_BREAKER)
     stage.account.end(job, "Failed", "Failed", f"{cause} {stage.canaries['reason']}")
     stage.act("failed" if cause is _GPU else "failed before it trained", job)
 
@@ -171,27 +189,59 @@ def earlier_try(stage: Stage, story: Story) -> None:
 
 
 def fleet(stage: Stage) -> None:
-    """Relaunched jobs that have failed, just enough of them to trip the breaker.
+    """Jobs of other lineages have died soon, just enough of them to trip the breaker.
 
-    They bear nothing of the opt-in but their launch's, so that only the breaker looks at them.
+    They bear their verdicts already, so that only the breaker looks at them.
     """
     stage.breaker_failures = 3
     for number in range(stage.breaker_failures):
-        root = f"bad-{number}"
-        successor = f"{root}-r2"
-        verdict = {"resilience:verdict": "RELAUNCH", "resilience:successor": successor}
-        stage.account.put(root, {"TrainingJobStatus": "Failed"}, verdict)
-        stage.act("relaunched before", root)
-        launch = {
-            "TrainingStartTime": stage.clock(),
-            "Environment": {
-                "RESILIENCE_ROOT": root,
-                "RESILIENCE_PARENT": root,
-                "RESILIENCE_ATTEMPT": "2",
-                "RESILIENCE_COLLECTION": "example-team/vision/model-bad",
-            },
+        job = f"bad-{number}"
+        soon = {
+            "TrainingStartTime": stage.clock() - _SOON,
+            "Environment": {"RESILIENCE_COLLECTION": "example-team/vision/model-bad"},
         }
-        lineage = {"root": root, "parent": root, "attempt": "2"}
-        born_with = {f"resilience:{key}": value for key, value in lineage.items()}
-        stage.account.put(successor, launch, born_with)
-        fail(stage, job=successor, saved=False)
+        verdict = {"resilience:verdict": "RELAUNCH", "resilience:successor": f"{job}-r2"}
+        stage.account.put(job, soon, TAGS | verdict)
+        stage.act("relaunched before", job)
+        fail(stage, job=job, saved=False, begun=True)
+
+
+def hold(stage: Stage) -> None:
+    """The breaker has tripped, and holds the job for as long as it holds all."""
+    fleet(stage)
+    stage.sweep()
+    stage.queue.send(event(stage, number=5))
+    stage.receive()
+    stage.pass_by(OPEN_SECONDS)
+    while stage.receive():
+        pass
+
+
+def let_through(stage: Stage) -> None:
+    """The sweep tries the job, and its successor trains for longer than the others did."""
+    hold(stage)
+    stage.sweep()
+    stage.receive()
+    begin_all(stage)
+    stage.pass_by(2 * _SOON + 100)
+
+
+def begin_all(stage: Stage) -> None:
+    """Whatever waits for its instances comes by them."""
+    for name, job in stage.account.jobs.items():
+        if (job.described.now or {}).get("SecondaryStatus") == "Starting":
+            stage.account.begin(name, stage.clock())
+
+
+_BREAKER: dict[Story, Callable[[Stage], None]] = {
+    Story.FLEET: fleet,
+    Story.HELD: hold,
+    Story.TRIED: let_through,
+}
+OF_THE_BREAKER = frozenset(_BREAKER)
+
+
+def fleet_acts(stage: Stage, story: Story) -> None:
+    """What the story tells of the breaker before its fault."""
+    if story in _BREAKER:
+        _BREAKER[story](stage)

@@ -62,5 +62,5 @@ def test_a_mode_that_is_not_read_brings_back_what_was_switched_off(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
     elements.no_reading_of_modes(monkeypatch)
-    cell = Cell(Step.READ_MODE, Fault.CRASH_BEFORE, Situation.JOB_OFF)
+    cell = Cell(Step.READ_SWITCHES, Fault.CRASH_BEFORE, Situation.JOB_OFF)
     assert "I8" in violated(cell, connections)

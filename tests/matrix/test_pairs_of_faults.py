@@ -26,7 +26,7 @@ from proofs.matrix.pairs import POSSIBLE, Wrong, all_pairs, report, run
 from proofs.matrix.queue import VISIBILITY, Message
 from proofs.matrix.run import Run, come_to_rest, rest_of
 from proofs.matrix.stage import Connections, Stage
-from proofs.matrix.steps import OF_THE_SWEEP, Step
+from proofs.matrix.steps import OF_THE_BREAKER, OF_THE_SWEEP, Step
 from proofs.matrix.story import Story, process_of
 from proofs.matrix.trace import trace
 from proofs.matrix.turns import Worker, taking_turns
@@ -40,7 +40,6 @@ ASSUMED = frozenset({"I12"})
 # Once a successor is deleted, the verdict that bars another must be seen; and what a person set.
 STALE_TAGS = frozenset({Step.LIST_TAGS, Step.LIST_MORE_TAGS})
 # The breaker needs a fleet; its own cells are in the matrix.
-OF_THE_BREAKER = frozenset({Step.SWITCH_OFF, Step.TELL_OF_BREAKER})
 OF_A_SWEEP = [one for one in POSSIBLE if one[0] in OF_THE_SWEEP - OF_THE_BREAKER]
 OF_A_MESSAGE = [one for one in POSSIBLE if one[0] not in OF_THE_SWEEP]
 # Half of the faults hit the calls that have an effect on SageMaker: they are few, and matter most.
