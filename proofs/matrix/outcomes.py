@@ -71,7 +71,7 @@ def _accounted_for(record: Record, taken: Taken) -> bool:
 
 def _is_logged(record: Record, taken: Taken, mode: str) -> bool:
     """Whether a line says of the job what was decided, and that nothing was done in this mode."""
-    told = (json.loads(line) for line in record.lines if taken.delivery.job in line)
+    told = (json.loads(line) for line in record.lines if str(taken.delivery.job) in line)
     return any(line.get("reason") == "mode_off" or line.get("mode") == mode for line in told)
 
 
