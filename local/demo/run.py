@@ -21,7 +21,7 @@ from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
 ROOT, PROJECT = "digits", "resilient-digits"
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 480
 _POLL_SECONDS = 0.25
 _SWEEP_SECONDS = 3
 # Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.

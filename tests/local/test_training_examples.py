@@ -98,20 +98,19 @@ def test_two_processes_that_were_killed_and_terminated_end_in_the_weights_of_unb
 ) -> None:
     whole = environment(server, tmp_path, "two-whole")
     broken = environment(server, tmp_path, "two-broken")
-    # Slow, so that it is gone before its next checkpoint, which is the epoch's last step.
-    with example("two_processes.py", tmp_path / "broken", broken, "0.4") as first:
-        first.until_said("of step 8 is committed")
-        first.kill()
     with example("two_processes.py", tmp_path / "whole", whole) as unbroken:
+        # Slow, so that it is gone before its next checkpoint, which is the epoch's last step.
+        with example("two_processes.py", tmp_path / "broken", broken, "0.4") as first:
+            first.until_said("of step 8 is committed")
+            first.kill()
+        with example("two_processes.py", tmp_path / "broken", broken, "0.4") as second:
+            assert second.resumed[1] == 8, "in the middle of the second epoch"
+            second.until_said("is committed")
+            second.process.send_signal(signal.SIGTERM)
+            assert second.end() == 143, second.log
+        with example("two_processes.py", tmp_path / "broken", broken) as third:
+            assert third.end() == 0, third.log
         assert unbroken.end() == 0, unbroken.log
-    with example("two_processes.py", tmp_path / "broken", broken, "0.4") as second:
-        second.until_said("resuming from v")
-        second.until_said("is committed")
-        second.process.send_signal(signal.SIGTERM)
-        assert second.end() == 143, second.log
-    assert second.resumed[1] == 8, "in the middle of the second epoch"
-    with example("two_processes.py", tmp_path / "broken", broken) as third:
-        assert third.end() == 0, third.log
     whole_weights = weights_in(tmp_path / "whole" / "model.pt")
     assert weights_in(tmp_path / "broken" / "model.pt") == whole_weights
     steps = logged_steps(server, "two-processes", "two-broken")
