@@ -128,8 +128,8 @@ def test_it_changes_no_count_and_rejects_no_checkpoint_whatever_else_is_true(
         return
     before = facts.lineage
     assert before is not None
-    same = {"seen": before.ledger.seen, "refused": before.ledger.refused}
-    assert replace(decision.successor.ledger, **same) == before.ledger
+    after = replace(decision.successor.ledger, seen=before.ledger.seen)
+    assert replace(after, refused=before.ledger.refused) == before.ledger
     assert decision.successor.rejected == before.rejected
 
 
