@@ -6,7 +6,7 @@ Nothing is patched. A rule that cannot see its evidence is a rule that is not th
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from proofs.judge.contestant import SWEEP, Contestant
@@ -16,6 +16,7 @@ from resilience.relaunch import Request, Shape
 
 Described = Mapping[str, object]
 _NEVER = 10**9
+_HOUR = timedelta(hours=1)
 _MESSAGE = re.compile(r"((?:Error|Exception): )")
 
 
@@ -67,6 +68,15 @@ def _as_if_started(described: Described) -> Described:
     return {"TrainingStartTime": created, **described}
 
 
+def _after_a_round_time(described: Described) -> Described:
+    """Whether it paid for its successor still shows, and no more of how long it trained."""
+    start, end = described.get("TrainingStartTime"), described.get("TrainingEndTime")
+    if not (isinstance(start, datetime) and isinstance(end, datetime)):
+        return described
+    shown = _HOUR if end - start >= _HOUR else _HOUR / 2
+    return {**described, "TrainingEndTime": start + shown}
+
+
 def _without_text(described: Described) -> Described:
     return {key: value for key, value in described.items() if key != "FailureReason"}
 
@@ -100,6 +110,7 @@ ABLATIONS = (
     Contestant("3 advanced: unseen", seen=answering(_of_others)),
     Contestant("3 pays for itself: 10 jobs", policy=Policy(max_jobs=10)),
     Contestant("4 same place: unseen", seen=describing(_another_text_each_time)),
+    Contestant("4 time trained: unseen", seen=describing(_after_a_round_time)),
     Contestant("4 no confirming", policy=Policy(max_without_work=1)),
     Contestant("4 no walking back", seen=answering(_only_the_newest)),
     Contestant("5 late upload: unseen", seen=answering(_nothing_pending)),

@@ -23,7 +23,7 @@ from resilience.wire import events, verdict_tags
 from resilience.wire.events import Hint
 
 _SWEEP_EVERY = 300
-_VISIBILITY, _MOST_RECEIVES = 360, 5  # of the queue, as template.yaml sets them
+_VISIBILITY, _MOST_RECEIVES = 360, 12  # of the queue, as template.yaml sets them
 _IN_VAIN = 500  # sweeps that change nothing: it goes on so for ever
 _PATIENCE = 60 * DAY
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from proofs.judge import mix
+from proofs.judge import mix, rates
 from proofs.judge.chance import Chance
 from proofs.judge.contestant import Contestant
 from proofs.judge.course import Course
@@ -118,6 +118,38 @@ def _fleet(size: int, seconds: int, seed: int) -> list[Case]:
     return cases
 
 
+def unsaved(contestant: Contestant, wording: Wording, seed: int, each: int) -> Iterator[str]:
+    yield "a training that saves nothing, on machines that last so many hours: trained in vain"
+    without = replace(contestant, policy=replace(contestant.policy, max_lost_seconds=10**9))
+    for hours in (1, 3, 6, 12, 24, 48):
+        cases = [_never_saves(number, seed, hours) for number in range(each)]
+        bounded, unbounded = (
+            [sum(life.trained for life in one.lives) / HOUR for one in records]
+            for records in (
+                _run(cases, contestant, wording, seed),
+                _run(cases, without, wording, seed),
+            )
+        )
+        yield (
+            f"{f'{hours} h':>20} {sum(bounded) / each:6.0f} h each, at most {max(bounded):5.0f} h;"
+            f" without MaxLostSeconds {sum(unbounded) / each:6.0f} h, {max(unbounded):5.0f} h"
+        )
+
+
+def _never_saves(number: int, seed: int, hours: int) -> Case:
+    training = _training(
+        seed,
+        number,
+        30 * DAY,
+        gpus=round(rates.GPU_HOURS_PER_FAULT / hours),
+        interval=365 * DAY,
+        max_runtime=28 * DAY,
+        saves_at_limit=False,
+        clustered=False,
+    )
+    return Case(number, training, Truth(hopeless=frozenset({"machine"})))
+
+
 CURVES: Mapping[str, Curve] = {
-    one.__name__: one for one in (incident, drought, length, chain, fleet)
+    one.__name__: one for one in (incident, drought, length, chain, fleet, unsaved)
 }

@@ -24,8 +24,9 @@ it to them.
 
 1. **Status.** Completed is taken at its word unless `resilience:completed` is `no` (incomplete).
    MaxRuntimeExceeded is timeout, MaxWaitTimeExceeded and Interrupted are interrupted,
-   Stopped/Stopped is stopped_by_user. A FailureReason that says `StoppedByUser` comes before all
-   of these but Completed.
+   Stopped/Stopped is stopped_by_user. A FailureReason that begins with `StoppedByUser:` comes
+   before all of these but Completed. Where only the rest of a text reads like a person's stop, the
+   job does not come back either, but a person is notified.
 2. **FailureReason.** A text that begins with `CheckpointLoadError: <version>:` is data, and the
    pinned checkpoint is to blame. Otherwise the cause that the text names decides, see below.
 3. **Status messages**, newest first, back to the point at which training was under way.

@@ -8,7 +8,7 @@ from tests.unit.lineages import attempt, ended
 
 SPENT = attempt(
     5,
-    ends=(("timeout", 1), ("user_code", 2)),
+    ends=(("interrupted", 2), ("timeout", 1)),
     unpaid=3,
     without_work=1,
     lost_seconds=700,

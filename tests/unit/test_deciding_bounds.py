@@ -1,5 +1,7 @@
 """The few ways in which a lineage ends without its work being done."""
 
+from dataclasses import replace
+
 import pytest
 
 from resilience.decide import policy
@@ -19,9 +21,11 @@ from tests.unit.lineages import (
     attempt,
     decided,
     ended,
+    waits,
 )
 
 RELAUNCH, WAIT, STOP, IGNORE = Verdict
+WAITED = waits(Reason.FAILING_AGAIN)
 
 
 @pytest.mark.parametrize("failure_class", [*PROGRAM, *LIMIT])
@@ -31,13 +35,37 @@ def test_attempts_in_a_row_without_work_end_whatever_they_die_of(
     allowed = Policy().max_without_work - 1
     for before, verdict in ((allowed - 1, RELAUNCH), (allowed, STOP), (allowed + 1, STOP)):
         facts = ended(failure_class, V1, lineage=attempt(4, by_program=before))
-        assert policy.decide(facts).verdict is verdict
+        assert policy.decide(replace(facts, judged=WAITED)).verdict is verdict
     decision = policy.decide(ended(failure_class, V1, lineage=attempt(4, by_program=allowed)))
     assert (decision.reason, decision.rule, decision.detail) == (
         Reason.NO_PROGRESS,
         "max_without_work",
         f"{allowed + 1} in a row, {allowed} allowed",
     )
+
+
+@pytest.mark.parametrize("failure_class", [*PROGRAM, *LIMIT])
+def test_the_second_in_a_row_without_work_is_tried_again_later(
+    failure_class: FailureClass,
+) -> None:
+    facts = ended(failure_class, V1, lineage=attempt(4, by_program=1))
+    assert decided(failure_class, V1, lineage=attempt(4))[0] is RELAUNCH
+    assert policy.decide(facts).verdict is WAIT
+    assert policy.decide(facts).reason is Reason.FAILING_AGAIN
+
+
+@pytest.mark.parametrize("failure_class", PROGRAM)
+def test_a_program_that_dies_now_and_then_and_goes_on_may_do_so_twice_as_often_in_a_row(
+    failure_class: FailureClass,
+) -> None:
+    most = 2 * Policy().max_without_work
+    for before, verdict in ((most - 2, RELAUNCH), (most - 1, STOP)):
+        ends = (("user_code", before + 2),)
+        lineage = attempt(9, ends=ends, by_program=before)
+        facts = ended(failure_class, V1, lineage=lineage, judged=WAITED)
+        assert policy.decide(facts).verdict is verdict
+    elsewhere_once = attempt(9, ends=(("user_code", most - 1),), by_program=most - 2)
+    assert decided(failure_class, V1, lineage=elsewhere_once, judged=WAITED)[0] is STOP
 
 
 @pytest.mark.parametrize("failure_class", AT_ONCE)

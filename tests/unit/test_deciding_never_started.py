@@ -8,6 +8,7 @@ from hypothesis import given
 from resilience.decide import policy
 from resilience.decide.decisions import (
     Facts,
+    Ledger,
     Lineage,
     Lookup,
     Policy,
@@ -66,7 +67,21 @@ def test_it_waits_whatever_its_text_says(failure_class: FailureClass) -> None:
 
 
 @pytest.mark.parametrize("failure_class", REFUSALS)
-@pytest.mark.parametrize("lineage", [FIRST, UNTRIED])
+def test_a_refusal_after_another_failed_start_is_seen_twice_before_it_is_final(
+    failure_class: FailureClass,
+) -> None:
+    """In an incident AWS may refuse what it took a minute ago."""
+    once = ended(failure_class, lineage=UNTRIED, started=False)
+    assert outcome(policy.decide(once)) == (WAIT, Reason.START_REFUSED)
+    successor = succeeded(replace(once, judged=waits(Reason.START_REFUSED)))
+    assert successor.ledger.refused == 1
+    lineage = replace(UNTRIED, attempt=3, ledger=successor.ledger)
+    again = replace(once, lineage=lineage)
+    assert outcome(policy.decide(again)) == (STOP, REFUSALS[failure_class])
+
+
+@pytest.mark.parametrize("failure_class", REFUSALS)
+@pytest.mark.parametrize("lineage", [FIRST, replace(UNTRIED, ledger=Ledger(refused=1))])
 def test_what_aws_refuses_to_start_and_has_never_trained_stops(
     failure_class: FailureClass, lineage: Lineage
 ) -> None:
@@ -113,7 +128,8 @@ def test_it_changes_no_count_and_rejects_no_checkpoint_whatever_else_is_true(
         return
     before = facts.lineage
     assert before is not None
-    assert replace(decision.successor.ledger, seen=before.ledger.seen) == before.ledger
+    after = replace(decision.successor.ledger, seen=before.ledger.seen)
+    assert replace(after, refused=before.ledger.refused) == before.ledger
     assert decision.successor.rejected == before.rejected
 
 

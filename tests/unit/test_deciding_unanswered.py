@@ -71,9 +71,11 @@ def test_an_upload_that_has_not_ended_is_waited_for_a_little(pending: int) -> No
     assert policy.decide(replace(facts, pending=0)).verdict is RELAUNCH
 
 
-def test_an_upload_that_ended_is_work_and_the_next_is_not_waited_for() -> None:
-    found = decided(FailureClass.INFRASTRUCTURE, V1, V2, lineage=attempt(2), pending=1)
-    assert found == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
+def test_an_upload_is_waited_for_after_work_as_well_for_it_is_the_newest_of_it() -> None:
+    facts = ended(FailureClass.INFRASTRUCTURE, V1, V2, lineage=attempt(2), pending=1)
+    assert outcome(policy.decide(facts)) == (WAIT, Reason.UPLOAD_PENDING)
+    late = replace(facts, ended_at=NOW - 91)
+    assert outcome(policy.decide(late)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
 
 
 def test_an_upload_is_waited_for_before_a_lineage_is_given_up() -> None:

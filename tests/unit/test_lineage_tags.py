@@ -32,7 +32,7 @@ LINEAGE = {
     "resilience:attempt": "3",
     "resilience:checkpoint": "v4",
     "resilience:checkpoint-step": "40",
-    "resilience:ledger": "infrastructure=2 user_code=1 unpaid=3 without-work=1 by-program=1"
+    "resilience:ledger": "infrastructure=2 user_code=1 unpaid=3 row=1 code=1"
     " lost=700 same=2 best=40 seen=5 place=0123abcd",
     "resilience:rejected": "v5 v3",
 }

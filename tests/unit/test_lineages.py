@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from local.replaying.log_line import redecide
 from resilience import telemetry
+from resilience.decide import reporting
+from resilience.decide.attempts import ALIKE
 from resilience.decide.decisions import Ledger, Lookup, Policy, Reason, Verdict
 from resilience.failures import FailureClass
 from resilience.wire import tags
@@ -91,8 +93,12 @@ def test_deaths_of_the_outside_end_a_lineage_only_by_what_they_cost(
     classes: list[FailureClass], lives: int
 ) -> None:
     saved = End(commits=((5, "r1"),))
-    lost = [End(one, lives=lives) for one in classes]
-    decisions = Life(iter([saved, *islice(cycle(lost), 5000)])).run()
+    # No two are alike, so the text is believed.
+    lost = [
+        End(one, lives=lives, signature=f"{number:08x}")
+        for number, one in enumerate(islice(cycle(classes), 5000))
+    ]
+    decisions = Life(iter([saved, *lost])).run()
     last = decisions[-1]
     assert last.verdict is Verdict.STOP
     assert last.rule in {"max_jobs", "max_lost_seconds", "max_failing"}
@@ -102,12 +108,31 @@ def test_deaths_of_the_outside_end_a_lineage_only_by_what_they_cost(
     assert enough or cost > Policy().max_lost_seconds
 
 
+@settings(max_examples=20)
+@given(failure_class=st.sampled_from(OUTSIDE), lives=st.integers(100, 4000), older=st.booleans())
+def test_deaths_of_the_outside_that_are_all_alike_are_a_persons_after_a_few_and_told_before(
+    failure_class: FailureClass, lives: int, *, older: bool
+) -> None:
+    """The text is wrong, for nothing outside dies five times after the same time."""
+    saved = End(commits=((4, "r1"),) * older + ((5, "r1"),))
+    decisions = Life(iter([saved, *[End(failure_class, lives=lives)] * 100])).run()
+    last = decisions[-1]
+    assert last.reason in {Reason.FAILED_AGAIN_AT_SAME_STEP, Reason.NO_PROGRESS}
+    assert trained(decisions) - 1 <= ALIKE + 2
+    told = [one for one in decisions if reporting.notifies(one) and one.verdict is Verdict.WAIT]
+    assert any(one.reason is Reason.FAILING_ALIKE for one in told)
+    back = [one for one in launches(decisions) if one.reason is Reason.WALKED_BACK]
+    assert len(back) == older
+    waited = last.facts.observed_at - decisions[1].facts.observed_at
+    assert waited > 8 * 3600
+
+
 def test_half_an_hour_of_failing_starts_ends_nothing() -> None:
-    """Three InternalServerErrors in nine minutes; then AWS is well again."""
+    """Five InternalServerErrors alike; then AWS is well again."""
     saved = End(commits=((5, "r1"),))
-    incident = [End(FailureClass.INFRASTRUCTURE, lives=60)] * 6
+    incident = [End(FailureClass.INFRASTRUCTURE, lives=60)] * 5
     well = End(FailureClass.INTERRUPTED, commits=((5, "r1"),), lives=7200)
-    decisions = Life(iter([saved, *incident, *incident, *[well] * 20])).run(25)
+    decisions = Life(iter([saved, *incident, *[well] * 20])).run(25)
     assert {one.verdict for one in decisions} == {Verdict.RELAUNCH, Verdict.WAIT}
     assert not any(one.successor.rejected for one in launches(decisions) if one.successor)
 

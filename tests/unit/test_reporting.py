@@ -28,6 +28,11 @@ FOR_A_PERSON = {
     Reason.CREATE_DENIED: ended(INFRASTRUCTURE, V1, refusal=(FailureClass.PERMISSION, "refused")),
     Reason.START_REFUSED: ended(FailureClass.PERMISSION, lineage=TRAINED_BEFORE, started=False),
     Reason.ACCESS_DENIED: ended(FailureClass.PERMISSION, V1, lineage=TRAINED_BEFORE),
+    Reason.FAILING_ALIKE: ended(
+        INFRASTRUCTURE,
+        V1,
+        lineage=attempt(7, same=4, place="b59affa0", best=10, waiting=Waiting(4, NOW - 900)),
+    ),
     Reason.RUN_IN_USE: ended(INFRASTRUCTURE, V1, ended_at=NOW - 600, heartbeat_at=NOW - 30),
 }
 FOR_TIME = {

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from resilience.decide import checkpoints
 from resilience.decide.decisions import (
@@ -13,13 +14,21 @@ from resilience.decide.decisions import (
     Reason,
     Verdict,
 )
+from resilience.decide.starts import refusal_of_the_start
 from resilience.failures import LOSS_DIVERGED, Blame, FailureClass, row
 
 # An attempt that worked so long pays for its successor: no count ends a training that goes on.
 _PAYS_SECONDS = 3600
-CONFIRMED = 2  # deaths in a row at one place: no accident
+CONFIRMED = 2  # deaths of the program in a row at one place: no accident
+# So many that seem to be of something outside, one like the other: the text may be wrong.
+ALIKE = 4
+# Program deaths that a lineage has got over: it dies now and then, wherever it is.
+_FLAKY = 2
 NO_EVIDENCE = frozenset({Blame.OUTSIDE, Blame.PERSON})  # against program or checkpoint
 _PLACE_LENGTH = 8
+# Starts differ by what they load and from where; so two deaths came after the same time if they
+# differ by less than this share of the longer one, or than this.
+_TOLERATED_SHARE, _TOLERATED_SECONDS = 4, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +52,28 @@ class Case:
 
     @property
     def confirmed(self) -> bool:
-        """Whether this very death, of the program's, came at this place before.
+        """Whether this very death came at this place before: as often as its text is believed."""
+        if not self.facts.started or self.progress is not Progress.SAME:
+            return False
+        match self.blame:
+            case Blame.PROGRAM:
+                return self.ledger.same >= CONFIRMED
+            case Blame.OUTSIDE:
+                return self.ledger.same == ALIKE
+            case Blame.LIMIT | Blame.PERSON:
+                return False
+            case _:
+                assert_never(self.blame)
 
-        A machine that dies where a program has died twice is no third death of the program's.
-        """
-        died = self.facts.started and self.progress is Progress.SAME
-        return died and self.blame is Blame.PROGRAM and self.ledger.same >= CONFIRMED
+    @property
+    def flaky(self) -> bool:
+        return _is_flaky(self.ledger)
+
+    @property
+    def went_back(self) -> bool:
+        """Whether the attempt began at an older version than the newest one that was there."""
+        at, newest = self.lineage.started_from, self.lineage.ledger.seen
+        return at is not None and int(at.removeprefix("v")) < newest
 
     def verdict(self, verdict: Verdict, reason: Reason, rule: str, detail: str = "") -> Decision:
         return Decision(
@@ -65,13 +90,20 @@ def measure(facts: Facts, lineage: Lineage, failure_class: FailureClass) -> Case
     """Count an attempt that trained, and reject the checkpoint that it could not get past."""
     progress = checkpoints.progress(facts)
     if not facts.started:  # no container has run: neither count nor checkpoint is its matter
-        return Case(facts, lineage, failure_class, progress, lineage.ledger, lineage.rejected)
+        ledger = _refused(lineage.ledger, failure_class)
+        return Case(facts, lineage, failure_class, progress, ledger, lineage.rejected)
     ledger = _counted(facts, lineage, failure_class, progress)
     case = Case(facts, lineage, failure_class, progress, ledger, lineage.rejected)
     at = lineage.started_from
     if at is None or case.advanced or not _is_to_blame(at, case):
         return case
-    return replace(case, rejected=(*(one for one in case.rejected if one != at), at))
+    return replace(case, rejected=_and_this(at, case))
+
+
+def _refused(ledger: Ledger, failure_class: FailureClass) -> Ledger:
+    """Count AWS's refusals of a configuration that has never trained: how often is evidence."""
+    is_refusal = refusal_of_the_start(failure_class) is not None
+    return replace(ledger, refused=ledger.refused + (is_refusal and not ledger.ends))
 
 
 def _is_to_blame(version: str, case: Case) -> bool:
@@ -79,8 +111,19 @@ def _is_to_blame(version: str, case: Case) -> bool:
     return (
         case.facts.checkpoint_load_error
         or checkpoints.is_suspect(version, case.facts)
-        or case.confirmed
+        or (case.confirmed and not _is_the_only_one(version, case))
     )
+
+
+def _is_the_only_one(version: str, case: Case) -> bool:
+    """Whether nothing would be left; a text that may be wrong takes nobody's only checkpoint."""
+    if case.blame is Blame.PROGRAM:
+        return False
+    return checkpoints.choose(case.facts, _and_this(version, case)).chosen is None
+
+
+def _and_this(version: str, case: Case) -> tuple[str, ...]:
+    return (*(one for one in case.rejected if one != version), version)
 
 
 def _blame(lineage: Lineage, failure_class: FailureClass) -> Blame:
@@ -90,19 +133,32 @@ def _blame(lineage: Lineage, failure_class: FailureClass) -> Blame:
     return Blame.PROGRAM if by_class is Blame.PERSON and not has_worked else by_class
 
 
+def _is_flaky(ledger: Ledger) -> bool:
+    """Whether the program has died elsewhere before, and its lineage went on.
+
+    The deaths that have counted in a row since are not among those.
+    """
+    died = sum(
+        count for name, count in ledger.ends if row(FailureClass(name)).blame is Blame.PROGRAM
+    )
+    return died - ledger.by_program >= _FLAKY
+
+
 def _counted(
     facts: Facts, lineage: Lineage, failure_class: FailureClass, progress: Progress
 ) -> Ledger:
     """Count an attempt that trained. Class counts only grow; work clears what counts in a row."""
     ledger, ends = lineage.ledger, dict(lineage.ledger.ends)
     ends[str(failure_class)] = ends.get(str(failure_class), 0) + 1
-    ledger = replace(ledger, ends=tuple(sorted(ends.items())))
+    ledger = replace(ledger, ends=tuple(sorted(ends.items())), refused=0)
     if progress is Progress.UNKNOWN:
         return ledger
     # Also of one without work: it may have begun with a late upload of its parent's.
     ledger = replace(ledger, best=checkpoints.best_step(facts))
     blame = _blame(lineage, failure_class)
-    return (_worked if progress is Progress.ADVANCED else _lost)(facts, ledger, blame)
+    if progress is Progress.ADVANCED:
+        return _worked(facts, ledger, blame)
+    return _lost(facts, ledger, blame, further_back=bool(lineage.rejected))
 
 
 def _worked(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
@@ -114,21 +170,24 @@ def _worked(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
     paid = facts.seconds >= _PAYS_SECONDS
     again = ledger.same >= CONFIRMED or (_diverged(facts) and not paid)
     place = _place(facts, ledger.best)
-    died = int(blame is Blame.PROGRAM)
+    died = blame is Blame.PROGRAM
+    # One that dies now and then has to die twice more from here before its checkpoint is in doubt.
+    first = int(died and not _is_flaky(replace(ledger, by_program=0)))
     return replace(
         ledger,
         unpaid=ledger.unpaid + (not paid),
         without_work=0,
         by_program=0,
         lost_seconds=0,
-        same=ledger.same + 1 if died and again and ledger.place == place else died,
+        same=ledger.same + 1 if died and again and ledger.place == place else first,
         place=place,
+        after=0,  # since a start further back
     )
 
 
-def _lost(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
+def _lost(facts: Facts, ledger: Ledger, blame: Blame, *, further_back: bool) -> Ledger:
     """Count an attempt that committed nothing that was not there before."""
-    place, counts = _place(facts, ledger.best), blame not in NO_EVIDENCE
+    place, counts = _place(facts, ledger.best, blame), blame not in NO_EVIDENCE
     ledger = replace(
         ledger,
         unpaid=ledger.unpaid + 1,
@@ -136,19 +195,36 @@ def _lost(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
         without_work=ledger.without_work + (blame is not Blame.PERSON),
         by_program=ledger.by_program + 1 if counts else 0,
     )
-    if not counts:
+    if blame is Blame.PERSON:
         return ledger
-    return replace(ledger, same=ledger.same + 1 if ledger.place == place else 1, place=place)
+    further_back = further_back and ledger.same >= CONFIRMED
+    alike = ledger.place == place and _agree(ledger.after, facts.seconds, further_back=further_back)
+    # One that saved again what was there before leaves the next one less of the way.
+    after = 0 if checkpoints.has_saved(facts) else facts.seconds
+    return replace(ledger, same=ledger.same + 1 if alike else 1, place=place, after=after)
+
+
+def _agree(before: int, now: int, *, further_back: bool) -> bool:
+    """Whether two attempts died after about the same time; 0 is unknown, and agrees with any.
+
+    One that was walked back has further to go: it comes to the same place later, if not at once.
+    """
+    tolerated = max(_TOLERATED_SECONDS, max(before, now) // _TOLERATED_SHARE)
+    sooner = before - now > tolerated
+    later = now - before > tolerated and not further_back
+    return before == 0 or now == 0 or not (sooner or later)
 
 
 def _diverged(facts: Facts) -> bool:
     return facts.failure_rule == LOSS_DIVERGED
 
 
-def _place(facts: Facts, best: int) -> str:
+def _place(facts: Facts, best: int, blame: Blame = Blame.PROGRAM) -> str:
     """Where and how an attempt died: the step that it could not get past, and its reason.
 
-    A loss that diverges has no step of its own: what was healthy before it is found out anew.
+    A loss that diverges has no step of its own: what was healthy before it is found out anew. The
+    same reason is another one where the job's log shows that a machine is to blame.
     """
     text = f"{'' if _diverged(facts) else best}/{facts.signature}"
+    text += "/outside" if blame is Blame.OUTSIDE else ""
     return hashlib.sha256(text.encode()).hexdigest()[:_PLACE_LENGTH]

@@ -37,6 +37,11 @@ def progress(facts: Facts) -> Progress:
     return Progress.ADVANCED if advanced else Progress.SAME
 
 
+def has_saved(facts: Facts) -> bool:
+    """Whether this attempt committed anything, be it only what was there before."""
+    return any(is_own(one, facts) for one in _good(facts))
+
+
 def best_step(facts: Facts) -> int:
     """The highest step that the lineage ever had, this attempt's included; -1: none is known."""
     own = (one.step for one in _good(facts) if is_own(one, facts))

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     START_REFUSED = "start_refused"
     ACCESS_DENIED = "access_denied"
     FAILING_AGAIN = "failing_again"
+    FAILING_ALIKE = "failing_alike"
     UPLOAD_PENDING = "upload_pending"
     FLEET_BREAKER_OPEN = "fleet_breaker_open"
     RUN_IN_USE = "run_in_use"
@@ -164,12 +165,14 @@ class Ledger:
     """
 
     ends: tuple[tuple[str, int], ...] = ()  # (failure class, how many attempts ended so)
+    refused: int = 0  # starts that AWS refused, of a configuration that has never trained
     unpaid: int = 0  # attempts that did not work long enough to pay for their successor
     without_work: int = 0  # attempts in a row, but for those that a missing right has ended
     by_program: int = 0  # of those, the last in a row that the program may be to blame for
     lost_seconds: int = 0  # trained in a row without committing anything
-    same: int = 0  # deaths in a row at the same place
+    same: int = 0  # deaths in a row at the same place, after about the same time
     place: str = ""  # hash of the step and the reason's signature of the last such death
+    after: int = 0  # seconds that the last such attempt trained; 0: nothing to compare with
     best: int = -1  # highest step that a good checkpoint of the lineage ever had; -1: none known
     seen: int = -1  # newest version number that was there when the attempt was launched; -1: none
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from resilience.decide import checkpoints, naming
-from resilience.decide.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
+from resilience.decide.attempts import Case, measure
 from resilience.decide.backoff import wait_a_while, wait_for
 from resilience.decide.decisions import (
     Decision,
@@ -15,17 +15,13 @@ from resilience.decide.decisions import (
     Succession,
     Verdict,
 )
+from resilience.decide.repeating import given_up, held_back
 from resilience.decide.resuming import launched, nothing_to_resume, successor
 from resilience.decide.starts import refusal_of_the_start, why_not_started
 from resilience.decide.trust import why_distrusted, why_ignored
 from resilience.decide.writers import somebody_else_writes
-from resilience.failures import Blame, FailureClass, says_nothing
+from resilience.failures import FailureClass, says_nothing
 
-# Deaths at one place: the first is confirmed, the second walks back, the third stops.
-_WALKED_BACK = 3
-# A death that was confirmed waits so long for its next try: an incident that was read as a bug has
-# passed by then, and a bug loses nothing.
-_CONFIRM_SECONDS = 900
 # An upload that has not ended when the job has is given so long (W&B commits within seconds).
 _UPLOAD_SECONDS, _UPLOAD_LOOK_SECONDS = 90, 15
 # What the fleet breaker holds looks again after so long, or up to twice as long: when it closes,
@@ -39,7 +35,8 @@ def decide(facts: Facts) -> Decision:
     if ignored is not None:
         return Decision(verdict=Verdict.IGNORE, reason=ignored, rule=str(ignored), facts=facts)
     # What runs already is no longer to be distrusted: the record has to say so.
-    relaunched = facts.succession is Succession.OURS and facts.failure_class and facts.lineage
+    stopped = facts.failure_class in {None, FailureClass.STOPPED_BY_USER}
+    relaunched = facts.succession is Succession.OURS and facts.lineage and not stopped
     distrusted = None if relaunched else why_distrusted(facts)
     if distrusted is not None:
         reason, detail = distrusted
@@ -58,7 +55,7 @@ def decide(facts: Facts) -> Decision:
         or _forbidden(case)
         or _not_started(case)
         or _unanswered(case)
-        or _given_up(case)
+        or given_up(case)
         or _in_use(case)
         or _went_on(case)
     )
@@ -137,9 +134,14 @@ def _not_started(case: Case) -> Decision | None:
     if case.facts.started or case.facts.judged is not None:
         return None  # it has waited, for whatever reason; now it may try
     refused = refusal_of_the_start(case.failure_class)
-    if refused is not None and not case.lineage.ledger.ends:
+    if refused is not None and not case.ledger.ends and case.ledger.refused >= _seen_before(case):
         return case.verdict(Verdict.STOP, refused, case.facts.failure_rule)
     return wait_for(case, why_not_started(case.failure_class), case.facts.failure_rule)
+
+
+def _seen_before(case: Case) -> int:
+    """How often a refusal is to be seen: twice where something else has failed before it."""
+    return 1 if case.lineage.attempt == 1 else 2
 
 
 def _unanswered(case: Case) -> Decision | None:
@@ -149,7 +151,7 @@ def _unanswered(case: Case) -> Decision | None:
         return wait_for(case, Reason.WANDB_UNAVAILABLE, "wandb_unavailable")
     if facts.lookup is not Lookup.FOUND:
         return wait_for(case, Reason.WANDB_REFUSED, "wandb_refused")
-    if _uploads(facts) and not case.advanced:
+    if _uploads(facts):
         return wait_a_while(case, Reason.UPLOAD_PENDING, "upload_pending", _UPLOAD_LOOK_SECONDS)
     return None
 
@@ -160,38 +162,6 @@ def _uploads(facts: Facts) -> bool:
     return facts.pending > 0 and not late
 
 
-def _given_up(case: Case) -> Decision | None:
-    """The few ways in which a lineage ends without its work being done."""
-    policy, ledger = case.facts.policy, case.ledger
-    if ledger.unpaid >= policy.max_jobs:
-        detail = f"{ledger.unpaid} that did not pay for a successor, {policy.max_jobs} allowed"
-        return case.verdict(Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", detail)
-    if case.advanced:
-        return _dead_again(case) if ledger.same >= _WALKED_BACK else None
-    if ledger.lost_seconds > policy.max_lost_seconds:
-        detail = f"{ledger.lost_seconds} s without a checkpoint, {policy.max_lost_seconds} allowed"
-        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_lost_seconds", detail)
-    return _dead_again(case) if case.facts.started else None
-
-
-def _dead_again(case: Case) -> Decision | None:
-    """A death that comes again: at the same place, or wherever."""
-    policy, ledger, rule = case.facts.policy, case.ledger, case.facts.failure_rule
-    if ledger.without_work >= policy.max_failing:
-        detail = f"{ledger.without_work} in a row, {policy.max_failing - 1} allowed"
-        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_failing", detail)
-    if case.blame in NO_EVIDENCE:
-        return None
-    if case.blame is Blame.LIMIT and ledger.same >= CONFIRMED:
-        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, rule)
-    if ledger.same >= _WALKED_BACK:
-        return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
-    if ledger.by_program >= policy.max_without_work:
-        detail = f"{ledger.by_program} in a row, {policy.max_without_work - 1} allowed"
-        return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_without_work", detail)
-    return None
-
-
 def _went_on(case: Case) -> Decision:
     """Go on from the best checkpoint, at once or later, or stop where there is nothing to go on.
 
@@ -200,26 +170,11 @@ def _went_on(case: Case) -> Decision:
     choice = checkpoints.choose(case.facts, case.rejected)
     decision = (
         nothing_to_resume(case, choice)
-        or _held_back(case)
+        or held_back(case)
         or _held_by_the_fleet(case)
         or launched(case, choice)
     )
     return replace(decision, passed_over=choice.passed_over)
-
-
-def _held_back(case: Case) -> Decision | None:
-    """Back off where the next try is likely to meet what this one met."""
-    if case.advanced or not case.facts.started or _has_waited(case.facts):
-        return None
-    rule = case.facts.failure_rule
-    if case.blame is Blame.PERSON:
-        half = case.facts.policy.backoff_max_seconds // 2
-        return wait_a_while(case, Reason.ACCESS_DENIED, rule, half)
-    if case.blame is Blame.OUTSIDE and case.lineage.waiting is not None:
-        return wait_for(case, Reason.FAILING_AGAIN, rule)
-    if case.confirmed:
-        return wait_a_while(case, Reason.FAILING_AGAIN, rule, _CONFIRM_SECONDS)
-    return None
 
 
 def _held_by_the_fleet(case: Case) -> Decision | None:
@@ -231,11 +186,6 @@ def _held_by_the_fleet(case: Case) -> Decision | None:
     if case.advanced or not facts.breaker.holds(facts.job, facts.cause):
         return None
     return wait_a_while(case, Reason.FLEET_BREAKER_OPEN, "fleet_breaker", _HOLD_SECONDS)
-
-
-def _has_waited(facts: Facts) -> bool:
-    """Whether a wait stands on the job; one for an upload is over too soon to count."""
-    return facts.judged is not None and facts.judged.reason != Reason.UPLOAD_PENDING
 
 
 def _in_use(case: Case) -> Decision | None:

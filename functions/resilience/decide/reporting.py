@@ -13,6 +13,7 @@ _WAITS_FOR_A_PERSON = frozenset(
         Reason.CREATE_DENIED,
         Reason.START_REFUSED,
         Reason.ACCESS_DENIED,
+        Reason.FAILING_ALIKE,
         Reason.RUN_IN_USE,
     }
 )
@@ -46,7 +47,10 @@ def _needs_a_person_now(decision: Decision) -> bool:
     if decision.reason not in _WAITS_FOR_A_PERSON:
         return False
     judged = decision.facts.judged
-    return judged.reason != decision.reason if judged else not _goes_on(decision)
+    if judged is not None:
+        return judged.reason != decision.reason
+    # This one comes after waits of another kind, which nobody was asked to end.
+    return decision.reason is Reason.FAILING_ALIKE or not _goes_on(decision)
 
 
 def _goes_on(decision: Decision) -> bool:

@@ -14,7 +14,7 @@ from resilience.decide.decisions import (
     Verdict,
     Waiting,
 )
-from resilience.failures import LOSS_DIVERGED
+from resilience.failures import LOSS_DIVERGED, Blame
 
 
 def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
@@ -38,7 +38,7 @@ def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None
 
 def _lost_or_exhausted(case: Case, choice: checkpoints.Choice) -> Decision | None:
     """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
-    if case.confirmed:
+    if case.confirmed and case.blame is Blame.PROGRAM:
         rule = case.facts.failure_rule
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
     had_one = case.lineage.started_from is not None or case.ledger.best >= 0

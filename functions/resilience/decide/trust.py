@@ -1,7 +1,7 @@
 """What is left alone, and what is said of a job that may not be acted on. Pure."""
 
 from resilience.decide.decisions import Facts, Judged, Mode, Reason, Verdict
-from resilience.failures import FailureClass
+from resilience.failures import FailureClass, is_like_a_stop
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 # How an ended job's secondary status may read. SageMaker may add to it.
@@ -27,11 +27,15 @@ def why_ignored(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line pe
     if not (facts.project_allowed or facts.tags_invalid):
         return Reason.PROJECT_NOT_ALLOWED
     # Before any verdict that a tag may claim: no tag brings back what a person stopped.
-    stopped = facts.failure_class is FailureClass.STOPPED_BY_USER
+    stopped = _was_stopped(facts) and not is_like_a_stop(facts.failure_rule)
     if facts.judged is not None:
         tried = _is_tried_for_the_fleet(facts.judged, facts)
         return _still_judged(facts.judged, facts.observed_at, stopped=stopped, tried=tried)
     return Reason.STOPPED_BY_USER if stopped else None
+
+
+def _was_stopped(facts: Facts) -> bool:
+    return facts.failure_class is FailureClass.STOPPED_BY_USER
 
 
 def _is_tried_for_the_fleet(judged: Judged, facts: Facts) -> bool:
@@ -55,13 +59,18 @@ def why_distrusted(facts: Facts) -> tuple[Reason, str] | None:
         return Reason.TAGS_CONTRADICT_LAUNCH, ", ".join(facts.contradictions)
     if facts.failure_class is None:
         return None
+    # A text alone ends nothing silently, for a job writes its own; but it is no bug to try again.
+    if _was_stopped(facts):
+        return Reason.STOPPED_BY_USER, facts.failure_rule
     if facts.secondary_status not in _ENDED_HOW and facts.failure_class is FailureClass.UNKNOWN:
         return Reason.TERMINATION_UNKNOWN, ""
+    return _unreadable(facts) or _too_old(facts)
+
+
+def _unreadable(facts: Facts) -> tuple[Reason, str] | None:
     if facts.tags_invalid:
         return Reason.TAGS_INVALID, ""
-    if facts.lineage is None:
-        return Reason.LINEAGE_TAGS_MALFORMED, ""
-    return _too_old(facts)
+    return (Reason.LINEAGE_TAGS_MALFORMED, "") if facts.lineage is None else None
 
 
 def _too_old(facts: Facts) -> tuple[Reason, str] | None:

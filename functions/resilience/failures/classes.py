@@ -24,7 +24,7 @@ class FailureClass(StrEnum):
 class Blame(StrEnum):
     """What an attempt of this class is evidence against, if it trained and did no work."""
 
-    OUTSIDE = "nobody: tried again, and waits longer each time"
+    OUTSIDE = "nobody: tried again, and waits longer each time; if all are alike, a person"
     PERSON = "a missing right: waits until a person gives it; the program, if it never had it"
     LIMIT = "the time: confirmed once, then a person"
     PROGRAM = "program or checkpoint: confirmed once, walked back once, then a person"

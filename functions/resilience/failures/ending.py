@@ -39,7 +39,9 @@ _UNKNOWN = Classification(FailureClass.UNKNOWN, "unknown")
 _CHECKPOINT_LOAD_ERROR = Classification(
     FailureClass.DATA, "checkpoint_load_error", checkpoint_load_error=True
 )
-_STOPPED_IN_WANDB = Classification(FailureClass.STOPPED_BY_USER, "stopped_in_wandb")
+_STOPPED_IN_WANDB = Classification(FailureClass.STOPPED_BY_USER, rules.STOPPED_IN_WANDB.name)
+# A text that only reads like a person's stop: what SageMaker and our training side say is proof.
+_LIKE_A_STOP = frozenset({rules.STOP_MENTIONED.name, rules.INTERRUPTED_BY_HAND.name})
 
 # Stopped/Stopped means StopTrainingJob: a limit or a lost spot instance says so instead.
 _BY_STATUS = {
@@ -86,10 +88,15 @@ def classify_text(text: str) -> Classification:
     beginning = text[:_LONGEST_BEGINNING]
     if _LEADING_CHECKPOINT_LOAD_ERROR.match(beginning):
         return _CHECKPOINT_LOAD_ERROR
-    rule = rule_of(text)
-    if rule is rules.STOPPED_IN_WANDB or _LEADING_STOPPED_BY_USER.match(beginning):
+    if _LEADING_STOPPED_BY_USER.match(beginning):
         return _STOPPED_IN_WANDB
+    rule = rule_of(text)
     return Classification(rule.failure_class, rule.name) if rule else _UNKNOWN
+
+
+def is_like_a_stop(classification_rule: str) -> bool:
+    """Whether only a text says that a person stopped the job."""
+    return classification_rule in _LIKE_A_STOP
 
 
 def _by_texts(by_reason: Classification, end: End) -> Classification:

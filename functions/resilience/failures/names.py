@@ -41,7 +41,7 @@ gpu_out_of_memory = resourceexhaustederror
 diverged = floatingpointerror
 interrupted_by_hand = keyboardinterrupt
 terminated = sigtermexception
-stopped_in_wandb = stoppedbyuser
+stop_mentioned = stoppedbyuser
 loss_diverged = lossdiverged
 """,
         closed=True,

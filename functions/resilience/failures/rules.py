@@ -38,6 +38,8 @@ class Rule:
 # The training side's own words (docs/contract.md).
 CHECKPOINT_LOAD_ERROR = Rule("checkpoint_load_error", FailureClass.DATA, Rank.DECISIVE)
 STOPPED_IN_WANDB = Rule("stopped_in_wandb", FailureClass.STOPPED_BY_USER, Rank.DECISIVE)
+# Where it does not lead the text it is not the contract's word, but somebody's.
+STOP_MENTIONED = Rule("stop_mentioned", FailureClass.STOPPED_BY_USER, Rank.DECISIVE)
 DIVERGED_WITH_MARKS = Rule(LOSS_DIVERGED, _CODE)
 
 # Machines.

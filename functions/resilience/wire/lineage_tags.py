@@ -21,11 +21,13 @@ from resilience.wire.words import (
 _CLASSES = frozenset(map(str, FailureClass))
 # A ledger's fields beside the class counts, by their words; one that has its default is left out.
 _LEDGER_FIELDS = {
+    "refused": "refused",
     "unpaid": "unpaid",
-    "without-work": "without_work",
-    "by-program": "by_program",
+    "row": "without_work",
+    "code": "by_program",
     "lost": "lost_seconds",
     "same": "same",
+    "after": "after",
     "best": "best",
     "seen": "seen",
 }
