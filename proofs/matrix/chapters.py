@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from proofs.matrix import story
 from proofs.matrix.faults import Fault
+from proofs.matrix.incidents import INCIDENTS
 from proofs.matrix.lasting import EVERY, RARELY, Chapter, Script, live
 from proofs.matrix.line import Outage
 from proofs.matrix.mails import DAY, HOUR
@@ -64,16 +65,6 @@ def switched_while_it_waits(stage: Stage) -> None:
     live(stage, 60)
     stage.switch_off()
     live(stage, DAY, RARELY)
-
-
-def breaker(stage: Stage) -> None:
-    """Many relaunched jobs fail at once; the stack only observes when the next job fails."""
-    story.train(stage)
-    story.fleet(stage)
-    stage.sweep()
-    story.fail(stage)
-    stage.queue.send(story.event(stage))
-    live(stage, 600)
 
 
 def used_again(stage: Stage) -> None:
@@ -261,12 +252,11 @@ CHAPTERS = (
     ),
     Chapter("the job off for a day", switched("off", DAY, what=JOB), _RELAUNCHED, _ONE_MAIL),
     Chapter("off while it waits", switched_while_it_waits, _RELAUNCHED, _WITHIN_A_WAIT),
-    Chapter("the breaker trips, and is set back", breaker, _RELAUNCHED, _ONE_MAIL),
     Chapter(
         "the root's name is used again, its successor is there",
         used_again,
         {JOB: "STOP", SUCCESSOR: "RELAUNCH"},
-        _ONE_MAIL | {f"STOP {JOB}": 1},
+        _ONE_MAIL | {f"STOP {JOB}": 1, f"RELAUNCH {SUCCESSOR}": 1},
     ),
     Chapter("all names are used again", all_used_again, _RELAUNCHED, {f"RELAUNCH {JOB}": 2}),
     Chapter("the project is hidden for a day", hidden, _RELAUNCHED, _ONE_MAIL | {f"WAIT {JOB}": 2}),
@@ -291,4 +281,5 @@ CHAPTERS = (
         {f"RELAUNCH {job}": 1 for job in _FLEET},
     ),
     Chapter("one event comes fifty times", storm, _RELAUNCHED, _ONE_MAIL),
+    *INCIDENTS,
 )

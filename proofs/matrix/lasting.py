@@ -35,6 +35,7 @@ class Chapter:
     script: Script
     verdicts: Mapping[str, str]  # by job, at rest
     mails: Mapping[str, int] = field(default_factory=dict)  # by subject
+    others: int = 0  # mails of other subjects that may be sent
     dead: int = 0  # messages that may have died
 
     def __str__(self) -> str:
@@ -92,6 +93,9 @@ def _otherwise(chapter: Chapter, run: Run, mails: Counter[str], dead: int) -> It
     for subject, count in chapter.mails.items():
         if mails[subject] != count:
             yield f"{subject!r} was sent {mails[subject]} times, and not {count}"
+    others = mails.total() - sum(mails[subject] for subject in chapter.mails)
+    if others > chapter.others:
+        yield f"{others} mails that nobody expects, {chapter.others} at most: {dict(mails)}"
     if dead > chapter.dead:
         yield f"{dead} dead letters, {chapter.dead} at most"
 
