@@ -177,7 +177,7 @@ INCIDENTS = (
         "the breaker cannot be set for three hours",
         while_down([Step.SET_BREAKER], Fault.ACCESS_DENIED, 3 * HOUR),
         _RELAUNCHED,
-        _ONE_MAIL_EACH | {_SUBJECT: 1},
+        _ONE_MAIL_EACH | {_SUBJECT: 0},  # then each lineage's own back-off holds it
     ),
     Chapter(
         "SNS is down for an hour when the breaker trips",

@@ -48,6 +48,7 @@ class Process:
 
     intake: Intake
     born: int
+    needs_http: bool
 
 
 class Connections:
@@ -56,6 +57,11 @@ class Connections:
     def __init__(self) -> None:
         self.switchboard = clients.Switchboard()
         self.clients = clients.connect(self.switchboard)
+        # HTTP takes its time: where no fault can hit, it is left out.
+        self.short = {
+            service: clients.Short(self.switchboard, client)
+            for service, client in self.clients.aws.items()
+        }
 
 
 @dataclass(slots=True)
@@ -181,9 +187,8 @@ class Stage:
             self.queue.send(body)
 
     def _fleet(self) -> Fleet:
-        aws = self.connections.clients.aws
-        if not any(plan.is_of_the_sweep for plan in self.line.plans):  # HTTP takes its time
-            aws = dict.fromkeys(aws, clients.Short(self.connections.switchboard))
+        needs_http = any(plan.is_of_the_sweep for plan in self.line.plans)
+        aws = self.connections.clients.aws if needs_http else self.connections.short
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
             queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
@@ -219,14 +224,17 @@ class Stage:
 
     def _intake(self, process: str) -> Intake:
         found = self._processes.get(process)
-        if found is None or self.clock() - found.born >= _WARM_SECONDS:
-            found = Process(self._start(), self.clock())
+        needs_http = bool(self.line.plans)
+        is_cold = found is None or self.clock() - found.born >= _WARM_SECONDS
+        if found is None or is_cold or found.needs_http != needs_http:
+            found = Process(self._start(needs_http=needs_http), self.clock(), needs_http)
             self._processes[process] = found
         return found.intake
 
-    def _start(self) -> Intake:
+    def _start(self, *, needs_http: bool) -> Intake:
         """Wire the function up as its entry does."""
-        own, aws = deployment.SETTINGS, self.connections.clients.aws
+        own = deployment.SETTINGS
+        aws = self.connections.clients.aws if needs_http else self.connections.short
         # Powertools puts a handler of its own on each client that it is given, for good; these
         # outlive many processes, so it is given their one operation alone.
         secrets_manager = SimpleNamespace(get_secret_value=aws["secretsmanager"].get_secret_value)
