@@ -78,7 +78,7 @@ _READS = frozenset(
 def _extent_of(events: Iterable[Event], late: int) -> Extent:
     """Two at once, and whoever left a call under way; more attempts than the history has."""
     jobs = (one.job for one in events if isinstance(one, Begins | Does | Ends))
-    return Extent(attempts=max(jobs, default=0) + 3, workers=2 + late, modes=True)
+    return Extent(attempts=max(jobs, default=0) + 3, workers=2 + late, modes=True, breaker=True)
 
 
 @cache

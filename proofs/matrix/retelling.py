@@ -13,6 +13,9 @@ from proofs.matrix.line import Act, Call, Delivery, Taken
 from proofs.matrix.record import Record, tags_of
 from proofs.matrix.steps import Step
 from proofs.matrix.story import JOB
+from proofs.matrix.switches import breaker_set
+from proofs.model.world import BREAKER_CLOSES, BREAKER_OPENS
+from resilience.decide.breaker import Breaker, Circuit
 
 _ATTEMPT = re.compile(rf"{JOB}(?:-r([0-9]+))?")
 _SEARCHES = (Step.FIND_WAITING, Step.FIND_AGAIN, Step.FIND_UNJUDGED)
@@ -84,6 +87,7 @@ class _Teller:
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
         self._said: set[str] = set()  # logical calls: what the SDK sends again is no new effect
+        self._breaker = Breaker()
 
     def tell(self, record: Record) -> Iterator[Event]:
         for one in record.history:
@@ -91,6 +95,7 @@ class _Teller:
                 yield from _act(one)
                 continue
             if one.delivery.job is None:
+                yield from self._of_the_breaker(one)
                 yield from _of_the_sweep(one, record)
                 continue
             job = number_of(one.delivery.job)
@@ -103,6 +108,15 @@ class _Teller:
     def _number(self, delivery: Delivery) -> int:
         return self._numbers.setdefault(delivery.number, len(self._numbers))
 
+    def _of_the_breaker(self, one: Call | Taken) -> Iterator[Event]:
+        """The state that a sweep sets, where it is another for this lineage."""
+        if not isinstance(one, Call) or one.step is not Step.SET_BREAKER or one.answer is None:
+            return
+        before, self._breaker = self._breaker, breaker_set(one.asked, one.at)
+        told = [_told_of(breaker) for breaker in (before, self._breaker)]
+        if told[0] != told[1]:
+            yield Happens(told[1])
+
     def _of_a_worker(self, one: Call | Taken, job: int) -> Iterator[Event]:
         number = self._number(one.delivery)
         if isinstance(one, Taken):
@@ -113,6 +127,14 @@ class _Teller:
         elif one.answer is not None and one.logical not in self._said:
             yield from _effect(one, number, job)
             self._said.update([one.logical] if one.step in {Step.CREATE, Step.ADD_TAGS} else [])
+
+
+def _told_of(breaker: Breaker) -> str:
+    """The state as the move that brings it about; another lineage is tried in an open one."""
+    if breaker.state is Circuit.CLOSED:
+        return BREAKER_CLOSES
+    job = number_of(breaker.probe)
+    return BREAKER_OPENS if job is None else f"the breaker tries job {job}"
 
 
 def _effect(call: Call, delivery: int, job: int) -> Iterator[Event]:
