@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# More than two cores: most of the long tests wait for processes.
+WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
@@ -45,8 +47,8 @@ launch: $(READY) ## launch the example training on SageMaker (ARGS=--help)
 notebooks: $(READY) build-local ## run the notebooks from top to bottom, and keep what they show
 	@$(BIN)/python -m local.notebooks
 
-test: $(READY) build-local ## run all tests, fast ones first
-	@$(BIN)/python -m pytest -q
+test: $(READY) build-local ## run all tests, side by side, fast ones first (WORKERS=3)
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint types security ## lint, types, and the checkers of code and template
 

@@ -5,21 +5,22 @@ from dataclasses import replace
 from typing import assert_never
 
 from resilience import relaunch, telemetry
-from resilience.decide import policy, reporting
+from resilience.decide import naming, policy, reporting
 from resilience.decide.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.failures import End, FailureClass, classify
 from resilience.observation import Observed, observe
 from resilience.ports import World
 from resilience.settings import Settings
-from resilience.wire import environment, identity, tags
+from resilience.wire import environment, identity, verdict_tags
 from resilience.wire.events import Hint, NotForUs
 
 # IGNORE leaves a verdict only on jobs that are ours to judge; the others are not touched.
 _RECORDED = frozenset({Reason.COMPLETED, Reason.STOPPED_BY_USER, Reason.OWNED_ELSEWHERE})
 _REMINDER_SECONDS = 86_400
-# A create that is refused, a hold that finds a successor made by an earlier try, its record.
-_MOST_TURNS = 3
+# A name that an older lineage has, a create that is refused, a hold that finds a successor made by
+# an earlier try, its record.
+_MOST_TURNS = 4
 
 
 def recover(
@@ -92,13 +93,13 @@ def _create(decision: Decision, observed: Observed, world: World) -> Facts | Non
 
 def _named_already(facts: Facts, world: World) -> Facts | None:
     """Find out whose the job is that has the successor's name; None where it is ours."""
-    succession = _succession(facts, world)
-    if succession is Succession.UNKNOWN:
+    learnt = _verified(facts, world)
+    if learnt == facts:
         raise Retry("the job that has the successor's name is gone again")
-    if succession is Succession.FOREIGN:
-        return replace(facts, succession=succession)
+    if learnt.succession is not Succession.OURS or learnt.lineage != facts.lineage:
+        return learnt
     # SageMaker sends each event more than once, and a concurrent worker may have notified already.
-    judged = tags.judged(world.jobs.tags(facts.job) or {})
+    judged = verdict_tags.judged(world.jobs.tags(facts.job) or {})
     recorded = judged is not None and judged.verdict == Verdict.RELAUNCH and facts.again is None
     return replace(facts, judged=judged) if recorded else None
 
@@ -107,14 +108,15 @@ def _hold(decision: Decision, observed: Observed, world: World) -> Facts | None:
     """Wait or stop; unless an earlier try, which died before it could say so, has relaunched."""
     facts = decision.facts
     asks = facts.succession is Succession.UNKNOWN
-    if asks and _succession(facts, world) is Succession.OURS:
-        return replace(facts, succession=Succession.OURS)
+    if asks and (learnt := _verified(facts, world)).succession is Succession.OURS:
+        return learnt
     _record(decision, observed, world)
     _come_back(decision, world)
     # A concurrent worker may create the successor after our check, and our tag may overwrite its
-    # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH.
-    if asks and _succession(facts, world) is Succession.OURS:
-        return replace(facts, succession=Succession.OURS)
+    # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH. Also where
+    # another's job had the name: it may have been deleted since.
+    if (learnt := _verified(facts, world)).succession is Succession.OURS:
+        return learnt
     return None
 
 
@@ -136,7 +138,7 @@ def _record(decision: Decision, observed: Observed, world: World) -> None:
 
     What cannot be recorded now is reported once a day, however often its message comes.
     """
-    verdict = tags.with_room(observed.tags, tags.of_verdict(decision))
+    verdict = verdict_tags.with_room(observed.tags, verdict_tags.of_verdict(decision))
     if reporting.notifies(decision) and not _is_reported(decision, world):
         world.notifications.publish(decision)
     if not verdict:  # a job with 50 tags of its own has no room for one
@@ -167,16 +169,32 @@ def _remind(decision: Decision, world: World) -> None:
             telemetry.not_scheduled(decision)
 
 
-def _succession(facts: Facts, world: World) -> Succession:
-    """Verify the owner of the job that bears the successor's name."""
+def _verified(facts: Facts, world: World) -> Facts:
+    """Learn whose the job is that bears the successor's name, if one does.
+
+    Where an older lineage has the names, because its first job was deleted and the name was used
+    again, this lineage takes names of its own.
+    """
+    found = _successor_env(facts, world)
+    if found is None or facts.lineage is None:
+        return facts
+    if identity.continues_an_earlier(found, facts.job, facts.created_at):
+        root = naming.root_used_again(facts.lineage.root, facts.created_at or 0)
+        facts = replace(facts, lineage=replace(facts.lineage, root=root))
+        found = _successor_env(facts, world)
+        if found is None:
+            return facts
+    ours = identity.continues(found, facts.job, facts.created_at)
+    return replace(facts, succession=Succession.OURS if ours else Succession.FOREIGN)
+
+
+def _successor_env(facts: Facts, world: World) -> dict[str, str] | None:
+    """The Environment of the job that bears the successor's name; None where there is none."""
     if facts.lineage is None:
-        return Succession.UNKNOWN
-    found = world.jobs.describe(tags.successor_name(facts.lineage.root, facts.lineage.attempt + 1))
-    if found is None:
-        return Succession.UNKNOWN
-    env = environment.read(found.described)
-    ours = identity.continues(env, facts.job, facts.created_at)
-    return Succession.OURS if ours else Succession.FOREIGN
+        return None
+    name = naming.successor_name(facts.lineage.root, facts.lineage.attempt + 1)
+    found = world.jobs.describe(name)
+    return None if found is None else environment.read(found.described)
 
 
 def _classify_refusal(refusal: CreateRefused) -> tuple[FailureClass, str]:

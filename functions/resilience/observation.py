@@ -7,11 +7,11 @@ from datetime import datetime
 
 from resilience import relaunch
 from resilience.decide import checkpoints, policy, work
-from resilience.decide.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup, Mode
+from resilience.decide.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup
 from resilience.failures import Classification, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
-from resilience.wire import environment, identity, tags
+from resilience.wire import environment, identity, tags, verdict_tags, words
 from resilience.wire.events import Hint
 from resilience.wire.switches import Switches
 
@@ -27,6 +27,15 @@ class Observed:
     facts: Facts
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What SageMaker shows of a job, by Describe and by ListTags."""
+
+    name: str
+    described: Mapping[str, object]
+    tags: Mapping[str, str]
+
+
 def observe(
     hint: Hint, world: World, settings: Settings, switches: Switches, executor: Executor
 ) -> Observed | None:
@@ -40,12 +49,8 @@ def observe(
     own = None if job is None else listing.result()
     if job is None or own is None:
         return None
-    facts = replace(
-        _establish(hint.job, job.described, own, settings),
-        observed_at=world.now(),
-        mode=tags.mode(own, switches.mode),
-        breaker=switches.breaker,
-    )
+    shown = _Shown(hint.job, job.described, own)
+    facts = _establish(shown, settings, switches, world.now())
     answer = _answer(facts, asked, asking, world)
     facts, answer = _reconciled(facts, answer, environment.read(job.described), world)
     return Observed(job, own, _with_log(_with_answer(facts, answer), job, world))
@@ -96,21 +101,20 @@ def _request(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Check
         return None
     try:
         return identity.checkpoint_request(name, env, own)
-    except tags.UnreadableTagError:
+    except words.UnreadableTagError:
         return None
 
 
 def _lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Lineage | None:
     try:
         return identity.lineage(name, env, own)
-    except tags.UnreadableTagError:
+    except words.UnreadableTagError:
         return None
 
 
-def _establish(
-    name: str, described: Mapping[str, object], own: Mapping[str, str], settings: Settings
-) -> Facts:
-    """Everything that the job itself tells; the clock, the mode and W&B are still to be asked."""
+def _establish(shown: _Shown, settings: Settings, switches: Switches, now: int) -> Facts:
+    """Everything that is known before W&B is asked."""
+    name, described, own = shown.name, shown.described, shown.tags
     env = environment.read(described)
     request = _request(name, env, own)
     classification = _classify(described, env, own)
@@ -119,25 +123,26 @@ def _establish(
         job=name,
         status=str(described.get("TrainingJobStatus")),
         secondary_status=str(described.get("SecondaryStatus")),
-        observed_at=0,
+        observed_at=now,
         created_at=identity.created_at(described),
         ended_at=_instant(described.get("TrainingEndTime") or described.get("LastModifiedTime")),
         started=work.started(described),
         seconds=work.seconds(described),
         signature=signature,
-        mode=Mode.OFF,
+        mode=tags.mode(own, switches.mode),
+        breaker=switches.breaker,
         request=request,
         tags_invalid=request is None and identity.opted_in(env, own),
         contradictions=_contradictions(name, described, own),
         project_allowed=any(map(settings.allows_project, _places(env, request))),
         owner=identity.owner(name, described, own),
         lineage=_lineage(name, env, own),
-        judged=None if tags.again(own) else tags.judged(own),
+        judged=None if tags.again(own) else verdict_tags.judged(own),
         again=tags.again(own),
         failure_class=classification.failure_class,
         failure_rule=classification.rule,
         checkpoint_load_error=classification.checkpoint_load_error,
-        run=identity.told_run(env, own),
+        run=identity.run_of(env, own),
         lookup=Lookup.NOT_ASKED,
         checkpoints=(),
         pending=0,

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from resilience.decide.decisions import CheckpointRequest, Reason, Successor
-from resilience.wire import environment, tags
+from resilience.wire import environment, lineage_tags, tags, verdict_tags
 
 # Members that are not carried, each with its reason.
 DROPPED = {
@@ -72,7 +72,7 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
     described = source.described
     keep_rules = source.tags.get(tags.DEBUG_RULES) == _KEEP_RULES
     # A tag that led to no checkpoint would contradict the successor's Environment.
-    own = tags.in_collection(_own(source.tags), source.wandb.collection)
+    own = lineage_tags.in_collection(_own(source.tags), source.wandb.collection)
     carried = {
         name: pruned
         for name, member in shape.members.items()
@@ -86,7 +86,7 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
         ),
         "Tags": [
             {"Key": key, "Value": value}
-            for key, value in sorted(tags.of_successor(own, successor).items())
+            for key, value in sorted(lineage_tags.of_successor(own, successor).items())
         ],
     }
     _drop_what_create_rejects(request)
@@ -109,7 +109,9 @@ def obstacles(
     ]
     if allowed_roles and described.get("RoleArn") not in allowed_roles:
         found.append((Reason.ROLE_NOT_ALLOWED, "RoleArn"))
-    crowded = _too_many_tags(tags.inherited(_own(own_tags)).keys() | tags.OF_EVERY_SUCCESSOR)
+    crowded = _too_many_tags(
+        lineage_tags.inherited(_own(own_tags)).keys() | tags.OF_EVERY_SUCCESSOR
+    )
     return (*found, *((Reason.LIMIT_REACHED, limit) for limit in crowded))
 
 
@@ -189,9 +191,9 @@ def _limits(request: Mapping[str, object]) -> Iterator[str]:
 def _too_many_tags(of_the_successor: AbstractSet[str]) -> Iterator[str]:
     """A successor without room for its own verdict could be launched, and never be judged."""
     needed = len(of_the_successor | tags.OF_THE_JUDGED)
-    if needed > tags.MOST_TAGS:
-        over = needed - tags.MOST_TAGS
-        yield f"Tags: {needed} with the next verdict's, {tags.MOST_TAGS} allowed; remove {over}"
+    if needed > verdict_tags.MOST_TAGS:
+        most = verdict_tags.MOST_TAGS
+        yield f"Tags: {needed} with the next verdict's, {most} allowed; remove {needed - most}"
 
 
 def _entries(member: str, entries: Mapping[str, object], longest: int) -> Iterator[str]:

@@ -13,13 +13,17 @@ from rich.console import Console
 from local import doubts
 from local.demo.lineage import Observer
 from local.demo.run import ROOT, DemoError, Run
-from local.demo.scenarios import SCENARIOS
+from local.demo.scenarios import BACKOFF_SECONDS, SCENARIOS
 from local.demo.story import Story
 from local.demo.timeline import defects, show
 from local.stack import REPOSITORY, LocalStack, local_stack
 
 # Seconds where a deployment has minutes, so that a wait fits into a demo.
-PARAMETERS = {"BackoffBaseSeconds": "3", "BackoffMaxSeconds": "6", "SweepGraceSeconds": "0"}
+PARAMETERS = {
+    "BackoffBaseSeconds": str(BACKOFF_SECONDS),
+    "BackoffMaxSeconds": str(2 * BACKOFF_SECONDS),
+    "SweepGraceSeconds": "0",
+}
 INTERRUPTED = 130
 _LOG_SECONDS = 0.5
 

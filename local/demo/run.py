@@ -1,6 +1,8 @@
 """One run of the demo: launch, break, watch, and judge whether the lineage really came back."""
 
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +33,10 @@ _HYPERPARAMETERS = {
 }
 _BREAK_AFTER_STEP = 30
 _MID_EPOCH_SECONDS = 0.6
+_NO_END = 1_000
+_REASON_SHOWN = 120
+# How Python names what a script died of, at the end of its traceback.
+_RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
 
 
 class DemoError(Exception):
@@ -48,6 +54,7 @@ class Run:
     attempts: dict[str, Attempt] = field(default_factory=dict)
     broken: bool = False
     next_sweep: float = 0.0
+    mend_at: float = math.inf
     told: set[tuple[str, str]] = field(default_factory=set)
 
     def play(self, observer: Observer) -> None:
@@ -60,6 +67,7 @@ class Run:
         while time.monotonic() < deadline:
             self._look(observer)
             self._break_if_time()
+            self._mend_if_time()
             self._sweep_if_time()
             if self._is_over():
                 return
@@ -123,14 +131,12 @@ class Run:
         time.sleep(_MID_EPOCH_SECONDS)
         for fault in self.scenario.also:
             self.stack.aws.fault(fault, ROOT)
-        if self.scenario.failing_starts:
-            starts = self.scenario.failing_starts
-            self.stack.aws.fault("capacity", f"{ROOT}-r*", count=starts, reason=INTERNAL)
-            self._tell("break", f"the next {starts} jobs fail before they start")
-        if self.scenario.wandb_down_seconds:
-            seconds = self.scenario.wandb_down_seconds
-            self.stack.wandb.fault("unavailable", seconds=seconds)
-            self._tell("break", f"W&B answers 503 for {seconds:.0f} s from now on")
+        if self.scenario.no_start_seconds:
+            self.stack.aws.fault("capacity", f"{ROOT}-r*", count=_NO_END, reason=INTERNAL)
+            self.mend_at = time.monotonic() + self.scenario.no_start_seconds
+        if self.scenario.wandb_down:
+            self.stack.wandb.fault("unavailable")
+            self._tell("break", "W&B answers 503 from now on")
         self._tell("break", self.scenario.says)
         self._break()
 
@@ -142,6 +148,17 @@ class Run:
                 press(f"{self.stack.wandb.url}/{ENTITY}/{PROJECT}/runs/{ROOT}", "Stop run")
             case _:
                 self.stack.aws.fault(self.scenario.fault, ROOT)
+
+    def _mend_if_time(self) -> None:
+        """End an incident after its time, and an outage of W&B once the controller has met it."""
+        if time.monotonic() > self.mend_at:
+            self.mend_at = math.inf
+            self.stack.aws.clear_faults()
+            self._tell("stack", "the incident is over: starts succeed again")
+        root = self.attempts.get(ROOT)
+        if self.scenario.wandb_down and root is not None and root.verdict == "WAIT":
+            self.stack.wandb.clear_faults()
+            self._tell("stack", "W&B answers again")
 
     def _sweep_if_time(self) -> None:
         """Do what the sweep's schedule does every few minutes, where an event was lost."""
@@ -164,7 +181,7 @@ class Run:
 def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
     """What there is to tell of an attempt; whoever tells it drops what was told before."""
     status = f"{attempt.name}: {attempt.status} / {attempt.secondary_status}"
-    reason = str(attempt.described.get("FailureReason") or "").split("\n")[0][:120]
+    reason = " ".join(str(attempt.described.get("FailureReason") or "").split())[:_REASON_SHOWN]
     yield "job", f"{status}  {reason}".rstrip()
     for line in attempt.log:
         if told := _worth_telling(line):
@@ -176,12 +193,14 @@ def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _worth_telling(line: str) -> str:
-    """What the training script itself logs; the libraries' own lines stay in the log."""
+    """What the script itself logs, and what it raised; the libraries' lines stay in the log."""
     _, _, text = line.partition(" INFO ")
     marks = (
         *("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B"),
         *("a person stopped", "stopped by a person"),
     )
+    if _RAISED.match(line):
+        return line[:_REASON_SHOWN]
     return text if text.startswith(marks) else ""
 
 

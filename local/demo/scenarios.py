@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# The demo's first wait is 3 s, and a deployment's is 60 s.
+BACKOFF_SECONDS, FASTER = 3, 20
+
 
 class Blow(StrEnum):
     """What breaks the job, and when."""
@@ -45,11 +48,17 @@ class Scenario:
     script: str = ""
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
-    failing_starts: int = 0  # so many successors fail before they start, by a fault of AWS
-    wandb_down_seconds: float = 0.0
-    call_sweep: bool = False
+    no_start_seconds: float = 0.0  # from the blow on, no job starts for so long, by a fault of AWS
+    wandb_down: bool = False  # from the blow until the controller waits
     waits: bool = False  # a WAIT must have come before the lineage's end
     hyperparameters: dict[str, str] = field(default_factory=dict)
+
+    def wanted(self, attempts: int) -> tuple[Outcome, ...]:
+        """How so many attempts must end; an incident has as many as it has time for."""
+        if not self.no_start_seconds:
+            return self.outcomes
+        first, again, last = self.outcomes
+        return (first, *(again,) * max(1, attempts - 2), last)
 
 
 SCENARIOS = {
@@ -122,11 +131,12 @@ SCENARIOS = {
     ),
     "incident": Scenario(
         says="an AWS incident: the job dies in mid-epoch, and no start succeeds for ten minutes,"
-        " on a fast clock",
+        f" on a clock {FASTER} times as fast",
         fault="gpu",
-        failing_starts=3,
+        no_start_seconds=600 / FASTER,
         waits=True,
-        outcomes=(*(_relaunched("infrastructure"),) * 4, _COMPLETED),
+        # The start in the middle fails as often as it is tried meanwhile.
+        outcomes=(_relaunched("infrastructure"), _relaunched("infrastructure"), _COMPLETED),
     ),
     "user-stop": Scenario(
         says="a person stops the job, and it stays stopped",
@@ -169,7 +179,7 @@ SCENARIOS = {
     "wandb-down": Scenario(
         says="a GPU fault while W&B answers 503: the controller waits rather than start over",
         fault="gpu",
-        wandb_down_seconds=8.0,
+        wandb_down=True,
         waits=True,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),

@@ -48,7 +48,7 @@ class InMemoryTopic:
     def publish(self, decision: Decision) -> None:
         self.published.append(decision)
 
-    def tell(self, subject: str, text: str) -> None:
+    def notify(self, subject: str, text: str) -> None:
         self.told.append((subject, text))
 
 

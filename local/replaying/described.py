@@ -16,8 +16,8 @@ from resilience.wire.tags import (
     REJECTED,
     ROOT,
     UNFINISHED,
-    stamp,
 )
+from resilience.wire.words import stamp
 
 _ENTRIES = {
     ROOT: environment.ROOT,

@@ -17,9 +17,10 @@ from resilience import telemetry
 from resilience.decide.decisions import Checkpoint, Decision, Lookup
 from resilience.errors import CreateRefused
 from resilience.intake import Intake, take
-from resilience.wire import events
+from resilience.wire import events, switches
 from resilience.wire.events import Hint, NotForUs
-from resilience.wire.tags import UnreadableTagError, checkpoint_request, opted_in
+from resilience.wire.tags import checkpoint_request, opted_in
+from resilience.wire.words import UnreadableTagError
 
 _SECONDS_TO_NOTICE = 5
 
@@ -77,12 +78,16 @@ def captured() -> Iterator[io.StringIO]:
 
 def _world(message: Message, account: str, region: str) -> InMemoryWorld:
     told = message.surroundings
-    world = InMemoryWorld(Clock(_now(message)), told.mode, account, region)
+    now = _now(message)
+    breaker = switches.breaker_of(told.breaker, written=now)
+    world = InMemoryWorld(Clock(now), told.mode, account, region, breaker)
     hint = events.parse(message.body, account=account, region=region)
     if isinstance(hint, Hint) and told.job_exists:
         job = described(message.detail, account=account, region=region)
         born = {"Environment": launched_with(message.tags)}
         world.sagemaker.put(hint.job, born | job, message.tags)
+        world.logs.refused = told.log is None
+        world.logs.write(hint.job, *(told.log or ()))
     for name, tags in told.others.items():
         created = _creation(world, tags.get("resilience:parent"))
         running = {

@@ -51,7 +51,8 @@ class Surroundings:
     `heartbeat_at`, in epoch seconds, is when a client last wrote to the lineage's run (None: it has
     ended); `pending` is how many versions that run is still uploading; `elsewhere` are other
     collections in which it has a checkpoint; `others` are other jobs of the account, each with its
-    tags.
+    tags; `breaker` is the fleet breaker's parameter as text; `log` is the end of the job's own log,
+    line by line (None: the account refuses to show it).
     """
 
     detail: Mapping[str, object] = field(default_factory=dict)
@@ -67,6 +68,8 @@ class Surroundings:
     observed_at: int | None = None
     others: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     create_refused: Refusal | None = None
+    breaker: str = "closed"
+    log: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)

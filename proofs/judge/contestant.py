@@ -9,7 +9,8 @@ from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from resilience import controller
 from resilience.decide.decisions import Decision, Mode, Policy
-from resilience.fleet.jobs import Fleet, sweeping
+from resilience.fleet import sweeping
+from resilience.fleet.jobs import Fleet
 from resilience.ports import World
 from resilience.settings import Settings, SweepSettings
 from resilience.wire.events import Hint, NotForUs

@@ -19,7 +19,7 @@ from proofs.judge.week import DAY, FOR_EVER
 from proofs.judge.wording import Wording
 from resilience.decide.decisions import Decision, Mode, Verdict
 from resilience.errors import Retry
-from resilience.wire import events, tags
+from resilience.wire import events, verdict_tags
 from resilience.wire.events import Hint
 
 _SWEEP_EVERY = 300
@@ -187,7 +187,7 @@ class Course:
         if lineage is None or job not in lineage.open:
             return
         own = self._world.sagemaker.tags(job) or {}
-        judged = tags.judged(own)
+        judged = verdict_tags.judged(own)
         if judged is None:
             return
         if judged.verdict == Verdict.WAIT:

@@ -22,10 +22,10 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 
 from local.in_memory import REGION
-from on_training_ended import AWS_CALLS
 from proofs.matrix.faults import NoAnswer
 from proofs.matrix.line import Line
 from proofs.matrix.resources import Refused
+from resilience.wiring import AWS_CALLS
 
 SERVICES = ("sagemaker", "sqs", "sns", "ssm", "secretsmanager", "scheduler")
 WANDB = "http://wandb.invalid"

@@ -4,12 +4,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import on_training_ended
 from local.in_memory import ACCOUNT, REGION
 from proofs.matrix.account import BREAKER, MODE, SECRET
 from proofs.matrix.clients import WANDB
 from proofs.matrix.subject import ALGORITHM
-from resilience import settings
+from resilience import settings, wiring
 from resilience.intake import Intake
 
 QUEUE_URL = f"https://sqs.invalid/{ACCOUNT}/training-ended"
@@ -61,11 +60,11 @@ def of_sweep(breaker_failures: int) -> settings.SweepSettings:
 @contextmanager
 def entry_wired_here() -> Iterator[None]:
     """Have the entry find its connections made by whoever calls it, see `wired_to`."""
-    own, on_training_ended.start = on_training_ended.start, _start  # type: ignore[assignment]
+    own, wiring.start = wiring.start, _start  # type: ignore[assignment]
     try:
         yield
     finally:
-        on_training_ended.start = own
+        wiring.start = own
 
 
 def wired_to(intake: Intake) -> None:

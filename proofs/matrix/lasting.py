@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.replaying.event import captured
-from proofs.matrix import deployment
+from proofs.matrix import deployment, replay
 from proofs.matrix.cells import record_of
 from proofs.matrix.invariants import violations
 from proofs.matrix.line import Taken
@@ -79,6 +79,7 @@ def tell(chapter: Chapter, connections: Connections) -> Told:
     broken = (
         *wrong,
         *violations(record_of(run)),
+        *replay.of_lineages(record_of(run)),
         *_otherwise(chapter, run, mails, dead),
         *_flood(run),
     )

@@ -12,7 +12,7 @@ from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import WRITES, Step
 from proofs.matrix.switches import breaker_set, mode_in
 from resilience.decide.breaker import Circuit
-from resilience.wire.tags import stamp
+from resilience.wire.words import stamp
 
 
 def no_secret_told(record: Record) -> Iterator[str]:

@@ -4,6 +4,7 @@ The model may be in several states at once: what it does between two events that
 not in the history. A history is none of the model's where no state is left.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,6 +23,7 @@ from proofs.model.worker import work
 from proofs.model.world import is_left_over
 
 _VISIBLE = ("accepted", "ResourceInUse", " records ", "acknowledges")
+_IS_SUCCESSOR = re.compile(r"-r[0-9]+$")
 _OF_THE_MODE = "the stack is switched "
 
 
@@ -53,6 +55,16 @@ def of_cell(cell: Cell, record: Record) -> str | None:
     return of_history(retold(record), replace(assumed, clocks_differ=cell.fault in CLOCK_JUMPS))
 
 
+def of_lineages(record: Record) -> Iterator[str]:
+    """What the model cannot do of the history of each lineage of a run."""
+    assumed = assumed_in(record, untold=False)
+    judged = {one.delivery.job for one in record.calls(Step.ADD_TAGS)}
+    for root in sorted(one for one in judged if one and not _IS_SUCCESSOR.search(one)):
+        unknown = of_history(retold(record, root), assumed)
+        if unknown is not None:
+            yield f"model: {unknown}"
+
+
 def assumed_in(record: Record, *, untold: bool) -> Assumed:
     stale = {one.step for one in record.all_calls() if one.stale}
     stack_off = any(act.job == "the stack" for act in record.acts("switched off"))
@@ -78,7 +90,14 @@ _READS = frozenset(
 def _extent_of(events: Iterable[Event], late: int) -> Extent:
     """Two at once, and whoever left a call under way; more attempts than the history has."""
     jobs = (one.job for one in events if isinstance(one, Begins | Does | Ends))
-    return Extent(attempts=max(jobs, default=0) + 3, workers=2 + late, modes=True, breaker=True)
+    return Extent(
+        attempts=max(jobs, default=0) + 3,
+        workers=2 + late,
+        modes=True,
+        breaker=True,
+        reuse=any(isinstance(one, Happens) and "again" in one.label for one in events),
+        again=True,
+    )
 
 
 @cache

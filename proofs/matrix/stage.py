@@ -16,7 +16,7 @@ from proofs.at_once import AtOnce
 from proofs.matrix import clients, deployment
 from proofs.matrix.account import BREAKER, MODE, SECRET, Account
 from proofs.matrix.faults import Crash
-from proofs.matrix.line import Act, Delivery, Line, Taken
+from proofs.matrix.line import SET_BREAKER, Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
 from proofs.matrix.resources import Kept
 from resilience.adapters.graphql import Bounds
@@ -165,7 +165,7 @@ class Stage:
     def set_breaker(self, word: str) -> None:
         """A person opens the breaker, closes it, or mistypes."""
         self.account.breaker.become(word, self.clock())
-        self.act(f"set the breaker to {word!r}", "the stack")
+        self.act(SET_BREAKER + word, "the stack")
 
     @property
     def breaker(self) -> Breaker:

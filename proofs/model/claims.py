@@ -39,6 +39,7 @@ WORLDS = {
     "2 attempts, the root's name is used again": Extent(reuse=True),
     "2 attempts, Scheduler never answers": Extent(scheduler=False),
     "2 attempts, all of that": Extent(modes=True, ages=True, reuse=True, scheduler=False),
+    "2 attempts, a person asks again": Extent(again=True),
     "2 attempts, the fleet breaker opens and closes": Extent(breaker=True),
     "3 attempts": Extent(attempts=3),
 }

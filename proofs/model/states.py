@@ -76,7 +76,7 @@ class Worker(NamedTuple):
     step: Step = Step.IDLE
     job: int = 0
     verdict: Tag = Tag.NONE  # to be recorded
-    asks: bool = False  # it holds the job back, and does not know of a successor
+    asks: bool = False  # it holds the job back, and does not know of a successor of its own
     met: bool = False  # another was at work on the job since it looked
     too_late: bool = False  # a final verdict stood already when it looked
     saw_ended: bool = False
@@ -135,6 +135,7 @@ class Extent:
     breaker: bool = False  # the fleet's opens, tries one job and closes, for other lineages as well
     ages: bool = False  # days pass
     reuse: bool = False  # the root's name is deleted and used again
+    again: bool = False  # a person has what was stopped decided on again
     scheduler: bool = True  # EventBridge Scheduler answers, but for faults
 
 

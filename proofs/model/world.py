@@ -33,8 +33,13 @@ def happenings(state: State, number: int, protocol: Protocol, extent: Extent) ->
     job = state.jobs[number]
     if job.status is Status.RUNNING:
         yield from _ends(state, number)
+    if job.status is Status.FOREIGN and not job.underway:
+        free = state.with_whole_job(number, job._replace(status=Status.ABSENT))
+        yield Move(f"another's job with the name of job {number} is gone", free, fault=True)
     if job.underway:
         yield from _arrives_late(state, number)
+    if extent.again:
+        yield from _people_ask_again(state, number)
     if extent.ages:
         yield from _days_pass(state, number)
     yield from _people_delete(state, number, protocol, extent)
@@ -45,6 +50,18 @@ def _ends(state: State, number: int) -> Iterator[Move]:
         if status is Status.UNSTARTED and number == len(state.jobs) - 1:
             continue  # no ledger counts it, so that it would go on beyond what is modelled
         yield Move(f"job {number} {how}", state.with_job(number, status=status), fault=True)
+
+
+def _people_ask_again(state: State, number: int) -> Iterator[Move]:
+    """A person puts right what stopped a job, or knows why an old one is to come back."""
+    job = state.jobs[number]
+    worked_on = any(w.step is not Step.IDLE and w.job == number for w in state.workers)
+    followed = number + 1 < len(state.jobs) and state.jobs[number + 1].underway
+    if worked_on or followed or job.status not in ENDED:
+        return
+    if job.tag is Tag.STOP or job.age is Age.TOO_OLD:
+        again = state.with_job(number, tag=Tag.NONE, age=Age.FRESH)
+        yield Move(f"a person has job {number} decided on again", again, fault=True)
 
 
 def _days_pass(state: State, number: int) -> Iterator[Move]:

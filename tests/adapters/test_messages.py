@@ -22,7 +22,7 @@ from resilience.decide.decisions import Decision
 from resilience.ports import Waits
 from resilience.wire import events
 from resilience.wire.events import Hint
-from resilience.wire.tags import stamp
+from resilience.wire.words import stamp
 
 NOW = 1_769_826_600  # 2026-01-31T02:30:00Z
 DUE = NOW + 1800

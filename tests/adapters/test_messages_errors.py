@@ -71,7 +71,7 @@ CALLS: dict[str, Callable[[dict[str, Any]], object]] = {
     "SendMessageBatch": lambda at: CheckQueue(at["sqs"], QUEUE_URL, ACCOUNT, REGION).ask_to_check(
         ["night-1"]
     ),
-    "Publish": lambda at: Topic(at["sns"], f"arn:aws:sns:{REGION}:{ACCOUNT}:t").tell("a", "b"),
+    "Publish": lambda at: Topic(at["sns"], f"arn:aws:sns:{REGION}:{ACCOUNT}:t").notify("a", "b"),
     "CreateSchedule": lambda at: schedules(at["scheduler"]).schedule("night-1", 1, 1_769_828_400),
     "CreateSchedule, a reminder": lambda at: schedules(at["scheduler"]).remind(
         "night-1", "no_checkpoint", 1_769_828_400

@@ -6,8 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-import on_training_ended
-import sweep
+from resilience import wiring
 from resilience.decide.breaker import Circuit
 from resilience.decide.decisions import CheckpointRequest, Mode
 from resilience.errors import SettingsMissing
@@ -26,10 +25,8 @@ def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Intake, Flee
         environment = stack(**given).properties(function)["Environment"]["Variables"]
         for name, value in environment.items():
             monkeypatch.setenv(name, str(value))
-    intake = on_training_ended.start.__wrapped__()
-    fleet, _ = sweep._start.__wrapped__(  # noqa: SLF001 - the entry without its cache
-        f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sweep"
-    )
+    intake = wiring.start.__wrapped__()
+    fleet, _ = wiring.start_sweep.__wrapped__(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sweep")
     return intake, fleet
 
 

@@ -20,7 +20,7 @@ from local.wandb_server import LocalWandb
 from tests.local.training_process import own_environment
 
 LAUNCH = Path(__file__).parents[2] / "training" / "launch.py"
-PATIENCE = 90.0
+PATIENCE = 240.0  # of a machine that does much else besides
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
     machine: Machine,
 ) -> None:
     """The whole contract on one job: secret, role, tags, resume inside the job, the true end."""
-    slow = ["seconds-per-step=0.1", "epochs=2", "checkpoint-every-n-steps=7"]
+    slow = ["seconds-per-step=0.15", "epochs=2", "checkpoint-every-n-steps=7"]
     options = [part for value in slow for part in ("--hyperparameter", value)]
     with machine.launch("digits", "--wait", *options) as launcher:
         machine.until_said("digits", "of step 14 is committed")

@@ -50,6 +50,19 @@ def test_a_replay_ends_with_the_line_that_the_function_would_log(told: str) -> N
     assert line["facts"]["job"] == "night-1"
 
 
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("exit-code-only", "its own log was read for the cause"),
+        ("exit-code-only-log-unreadable", "its own log could not be read"),
+        ("fleet-breaker-is-open", "fleet breaker open, for infrastructure"),
+    ],
+)
+def test_a_replay_tells_what_the_decision_was_taken_from(name: str, row: str) -> None:
+    run = command(f"events/training-failed.{name}.json")
+    assert row in {" ".join(line.split()) for line in run.stdout.splitlines()}
+
+
 def test_json_prints_the_record_only() -> None:
     record = json.loads(command(GPU, "--json").stdout)
     assert (record["verdict"], record["created"][0]["name"]) == ("RELAUNCH", "night-1-r2")

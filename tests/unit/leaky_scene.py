@@ -24,7 +24,7 @@ import on_training_ended
 import sweep
 from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
-from resilience import telemetry
+from resilience import intake, telemetry, wiring
 from resilience.wire import events, tags
 from tests.template.stack import stack
 from tests.unit.recovery_world import ENVIRONMENT, GPU, JOB, TAGS, described_job, trained
@@ -133,12 +133,12 @@ def deployed_scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setattr(urllib3, "PoolManager", wire.pool)
     # Louder than deployed: each failure with its whole traceback, as Powertools tells it.
     loud = partial(BatchProcessor, logger=cast("logging.Logger", telemetry.logger))
-    monkeypatch.setattr(on_training_ended, "BatchProcessor", loud)
+    monkeypatch.setattr(intake, "BatchProcessor", loud)
     made = Scene(canary, world, wire, _Context())
     made.job()
     yield made
-    on_training_ended.start().executor.shutdown()
-    on_training_ended.start.cache_clear()
+    wiring.start().executor.shutdown()
+    wiring.start.cache_clear()
 
 
 @contextmanager

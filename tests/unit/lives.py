@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resilience.decide import policy
 from resilience.decide.decisions import Checkpoint, Decision, Facts, Lookup, Policy, Verdict
 from resilience.failures import FailureClass
-from resilience.wire import tags
+from resilience.wire import lineage_tags, tags, verdict_tags
 from tests.unit.lineages import NOW, TRAINED, checkpoint, ended
 
 OWN_TAGS = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits", "WANDB_CHECKPOINT_NAME": "model-r1"}
@@ -88,14 +88,14 @@ class Life:
             while decision.verdict is Verdict.WAIT:
                 assert decision.due is not None
                 self.now = decision.due
-                self.own |= tags.of_verdict(decision)
+                self.own |= verdict_tags.of_verdict(decision)
                 end = _looked_at_again(end, next(self.ends))
                 decision = policy.decide(self._facts(end, ended_at))
                 yield decision
             if decision.successor is None:
                 return
             self.job = decision.successor.name
-            self.own = tags.of_successor(self.own, decision.successor)
+            self.own = lineage_tags.of_successor(self.own, decision.successor)
 
     def _attempt(self, end: End) -> None:
         if not end.started:
@@ -103,7 +103,7 @@ class Life:
         self.now += end.lives
         if end.loses:
             self.collection = self.collection[1:]
-        started = tags.lineage(self.job, self.own).started_step
+        started = lineage_tags.read(self.job, self.own).started_step
         for above, run in end.commits:
             step = None if above is None or started is None else started + above
             new = checkpoint(f"v{self.committed}", step, run=run, job=self.job)
@@ -114,12 +114,12 @@ class Life:
         return ended(
             end.failure_class,
             *(self.collection if end.lookup is Lookup.FOUND else ()),
-            lineage=tags.lineage(self.job, self.own),
+            lineage=lineage_tags.read(self.job, self.own),
             started=end.started,
             seconds=end.lives if end.started else 0,
             signature=end.signature,
             lookup=end.lookup,
-            judged=tags.judged(self.own),
+            judged=verdict_tags.judged(self.own),
             observed_at=self.now,
             ended_at=ended_at,
             checkpoint_load_error=end.load_error,

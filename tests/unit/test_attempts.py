@@ -198,6 +198,6 @@ def test_the_outside_changes_nothing_but_what_it_cost(facts: Facts) -> None:
         return
     assert (case.ledger.same, case.ledger.place) == (lineage.ledger.same, lineage.ledger.place)
     assert case.ledger.by_program in (0, lineage.ledger.by_program)
-    barred = {one.version for one in facts.checkpoints if "suspect" in one.aliases}
+    excluded = {one.version for one in facts.checkpoints if "suspect" in one.aliases}
     if not facts.checkpoint_load_error:
-        assert set(case.rejected) - set(lineage.rejected) <= barred
+        assert set(case.rejected) - set(lineage.rejected) <= excluded

@@ -138,9 +138,11 @@ def test_the_checkpoint_that_a_walk_back_found_is_not_rejected_for_want_of_machi
 
 
 def test_a_checkpoint_that_a_person_barred_meanwhile_is_passed_over() -> None:
-    barred = checkpoint("v2", 20, "suspect")
+    excluded = checkpoint("v2", 20, "suspect")
     lineage = attempt(3, started_from="v2", started_step=20, ends=(("infrastructure", 1),))
-    facts = ended(FailureClass.CAPACITY, V1, barred, lineage=lineage, started=False, judged=waits())
+    facts = ended(
+        FailureClass.CAPACITY, V1, excluded, lineage=lineage, started=False, judged=waits()
+    )
     assert succeeded(facts).checkpoint == V1
 
 

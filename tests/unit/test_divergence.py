@@ -10,7 +10,7 @@ from resilience.decide import policy
 from resilience.decide.decisions import Checkpoint, Facts, Lineage, Reason, Verdict
 from resilience.failures import LOSS_DIVERGED, FailureClass, classify_text
 from resilience.relaunch import Source
-from resilience.wire import tags
+from resilience.wire import lineage_tags
 from tests.unit.lineages import (
     FIRST,
     REQUEST,
@@ -152,4 +152,4 @@ def test_a_data_order_that_was_begun_is_kept_by_the_attempts_after_it(own: dict[
 
 
 def test_the_request_for_another_order_goes_on_to_the_successor() -> None:
-    assert tags.inherited(RESHUFFLING) == RESHUFFLING
+    assert lineage_tags.inherited(RESHUFFLING) == RESHUFFLING

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from local.in_memory import Clock, InMemoryWorld
+from resilience.decide import naming
 from resilience.decide.breaker import OPEN_SECONDS, Breaker, Circuit
 from resilience.decide.decisions import Mode
 from resilience.errors import Retry
 from resilience.fleet.breaker import FleetBreaker
 from resilience.fleet.sweeping import sweep
-from resilience.wire import tags
+from resilience.wire import tags, words
 from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, swept
 from tests.unit.recovery_world import SWEEP, TAGS
 
@@ -51,7 +52,7 @@ def successor_died(world: InMemoryWorld, root: str, attempt: int = 2) -> str:
         "RESILIENCE_PARENT": root,
         "RESILIENCE_ATTEMPT": str(attempt),
     }
-    return died(world, tags.successor_name(root, attempt), environment=PLACE | born)
+    return died(world, naming.successor_name(root, attempt), environment=PLACE | born)
 
 
 def many_die(world: InMemoryWorld, count: int, reason: str = GPU) -> None:
@@ -190,7 +191,7 @@ def held(world: InMemoryWorld, name: str) -> str:
     """A job that waits because the breaker holds it."""
     died(world, name)
     waits = {tags.VERDICT: "WAIT", tags.REASON: "fleet_breaker_open"}
-    due = {tags.DUE: tags.stamp(world.clock() + 1800)}
+    due = {tags.DUE: words.stamp(world.clock() + 1800)}
     change(world, name, waits | due)
     return name
 
@@ -212,7 +213,7 @@ def asked(world: InMemoryWorld, name: str) -> bool:
 def test_after_an_hour_one_of_those_that_wait_is_let_through() -> None:
     world = an_hour_later("a", "b", "c")
     for name in "abc":
-        change(world, name, {tags.DUE: tags.stamp(world.clock() + 1800)})
+        change(world, name, {tags.DUE: words.stamp(world.clock() + 1800)})
     swept(world)
     assert world.breaker.state is Circuit.HALF_OPEN
     assert [name for name in "abc" if asked(world, name)] == [world.breaker.probe]
@@ -337,7 +338,7 @@ def test_people_are_told_once_a_day_of_the_fleet_and_how_to_close_it() -> None:
     assert subject == "fleet breaker open: relaunches wait"
     assert text.splitlines() == [
         "cause: infrastructure",
-        f"open since: {tags.stamp(FRIDAY_NIGHT)}",
+        f"open since: {words.stamp(FRIDAY_NIGHT)}",
         (
             "Jobs that committed no new checkpoint wait, whatever they died of."
             " One job is tried each hour. When its successor trains for 600 s, the breaker closes"
@@ -362,7 +363,7 @@ class NotWritten:
 
 
 class NobodyThere:
-    def tell(self, subject: str, text: str) -> None:
+    def notify(self, subject: str, text: str) -> None:
         raise Retry(f"cannot send {subject}: {text}")
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
+from resilience.decide import naming
 from resilience.decide.decisions import Decision, Reason, Verdict
 from resilience.intake import Intake, take
 from resilience.wire import events, tags
@@ -403,7 +404,7 @@ def test_a_job_of_any_name_that_sagemaker_takes_is_the_root_of_its_own_lineage(n
     assert isinstance(result.outcome, Decision)
     assert result.outcome.verdict is Verdict.RELAUNCH
     (request,) = world.sagemaker.requests
-    assert request["TrainingJobName"] == tags.successor_name(name, 2)
+    assert request["TrainingJobName"] == naming.successor_name(name, 2)
     assert (tags.read(request["Tags"]) or {})[tags.ROOT] == name
 
 
@@ -446,7 +447,7 @@ STRANGE: dict[str, dict[str, object]] = {
     "no run": {"createdBy": None, "metadata": '{"step": 900}'},
     "a digest that is none": {**OWN, "metadata": '{"step": 900}', "digest": "d\nLD_PRELOAD=x"},
     "a digest without end": {**OWN, "metadata": '{"step": 900}', "digest": "d" * 600},
-    "barred": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
+    "excluded": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
     "pending": {**OWN, "metadata": '{"step": 900}', "state": "PENDING"},
     "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
     "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},

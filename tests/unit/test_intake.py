@@ -13,6 +13,7 @@ import on_training_ended
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
+from resilience import wiring
 from resilience.decide.decisions import Decision, Mode, Reason, Verdict
 from resilience.errors import Retry
 from resilience.intake import Intake, take
@@ -205,7 +206,7 @@ def test_a_message_that_must_come_again_holds_up_no_other(
     world = failed()
     world.sagemaker.put("night-2", described_job(world), TAGS)
     world.sagemaker.refuse_create(Retry("CreateTrainingJob: no answer"))
-    monkeypatch.setattr(on_training_ended, "start", lambda: intake_of(world, executor))
+    monkeypatch.setattr(wiring, "start", lambda: intake_of(world, executor))
     batch = _batch(check(world), "no event", check(world, "night-2"))
     with captured():
         answer = on_training_ended.handler(batch, _Context())  # type: ignore[arg-type]

@@ -240,7 +240,10 @@ def test_a_successor_of_an_older_job_of_the_same_name_is_not_taken_for_ours() ->
         TAGS,
     )
     world.sagemaker.end(JOB, "Failed", "Failed", GPU)
-    assert decide(world).reason is Reason.NAME_TAKEN
+    decision = decide(world)
+    assert decision.successor is not None
+    assert decision.successor.name != SUCCESSOR
+    assert decision.successor.name in world.sagemaker.names()
 
 
 # --- what a container says of itself

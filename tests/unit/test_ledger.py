@@ -4,7 +4,7 @@ import pytest
 
 from resilience.decide.decisions import Ledger, Policy
 from resilience.failures import FailureClass
-from resilience.wire import tags
+from resilience.wire import lineage_tags
 
 SECOND = {
     "resilience:root": "root",
@@ -32,8 +32,8 @@ def test_a_ledger_is_written_as_words_without_those_that_say_nothing(
     ledger: Ledger, text: str
 ) -> None:
     """Its form never changes between releases, or a running lineage would lose count."""
-    assert tags.ledger_text(ledger) == text
-    assert tags.lineage("root-r2", SECOND | {"resilience:ledger": text}).ledger == ledger
+    assert lineage_tags.ledger_text(ledger) == text
+    assert lineage_tags.read("root-r2", SECOND | {"resilience:ledger": text}).ledger == ledger
 
 
 def test_the_ledger_of_the_longest_lineage_fits_into_a_tag() -> None:
@@ -51,4 +51,4 @@ def test_the_ledger_of_the_longest_lineage_fits_into_a_tag() -> None:
         best=10**9 - 1,
         seen=99_999,
     )
-    assert len(tags.ledger_text(full)) <= 256
+    assert len(lineage_tags.ledger_text(full)) <= 256

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resilience.decide import naming
 from resilience.decide.decisions import (
     Ledger,
     Lineage,
     Successor,
     Waiting,
 )
-from resilience.wire import tags
-from resilience.wire.tags import UnreadableTagError
+from resilience.wire import lineage_tags
+from resilience.wire.words import UnreadableTagError
 from tests.unit.lineages import NOW, checkpoint
 from tests.unit.strategies import CHECKPOINTS, JOB_NAMES, LEDGERS, OWN_TAGS, REJECTED, WAITS
 
@@ -39,7 +40,7 @@ LINEAGE = {
 
 def test_an_override_is_inherited_and_so_holds_for_the_lineage() -> None:
     own = OPTED_IN | {"resilience:max-jobs": "2", "resilience:mode": "act"}
-    assert tags.of_successor(own, successor()).items() >= own.items()
+    assert lineage_tags.of_successor(own, successor()).items() >= own.items()
 
 
 def successor(**more: object) -> Successor:
@@ -57,7 +58,7 @@ def successor(**more: object) -> Successor:
 
 
 def test_a_successor_is_tagged_with_all_that_the_contract_names() -> None:
-    own = tags.of_successor(
+    own = lineage_tags.of_successor(
         OPTED_IN, successor(rejected=("v8", "v7"), waiting=Waiting(2, NOW))
     ).items() - set(OPTED_IN.items())
     assert dict(own) == {
@@ -73,10 +74,10 @@ def test_a_successor_is_tagged_with_all_that_the_contract_names() -> None:
 
 
 def test_a_successor_from_the_beginning_starts_at_step_0_and_one_of_unknown_step_says_so() -> None:
-    from_beginning = tags.of_successor({}, successor(checkpoint=None))
+    from_beginning = lineage_tags.of_successor({}, successor(checkpoint=None))
     assert from_beginning["resilience:checkpoint"] == "none"
     assert from_beginning["resilience:checkpoint-step"] == "0"
-    unknown = tags.of_successor({}, successor(checkpoint=checkpoint("v9", None)))
+    unknown = lineage_tags.of_successor({}, successor(checkpoint=checkpoint("v9", None)))
     assert unknown["resilience:checkpoint-step"] == "unknown"
 
 
@@ -95,7 +96,7 @@ def test_a_successor_inherits_no_verdict_no_wait_and_nothing_of_aws() -> None:
             "resilience:completed": "yes",
         }
     )
-    own = tags.of_successor(parent, successor())
+    own = lineage_tags.of_successor(parent, successor())
     assert not {key for key in own if key.lower().startswith("aws:")}
     assert not own.keys() & {
         "resilience:verdict",
@@ -109,7 +110,7 @@ def test_a_successor_inherits_no_verdict_no_wait_and_nothing_of_aws() -> None:
 
 
 def test_the_lineage_is_read_from_a_successors_own_tags() -> None:
-    assert tags.lineage("root-r3", LINEAGE) == Lineage(
+    assert lineage_tags.read("root-r3", LINEAGE) == Lineage(
         root="root",
         attempt=3,
         started_from="v4",
@@ -131,12 +132,12 @@ def test_the_lineage_is_read_from_a_successors_own_tags() -> None:
 
 @pytest.mark.parametrize("word", ["unknown"])
 def test_an_unknown_step_is_not_read_as_zero(word: str) -> None:
-    found = tags.lineage("root-r3", LINEAGE | {"resilience:checkpoint-step": word})
+    found = lineage_tags.read("root-r3", LINEAGE | {"resilience:checkpoint-step": word})
     assert found.started_step is None
 
 
 def test_a_first_attempt_has_spent_nothing() -> None:
-    assert tags.lineage("digits", OPTED_IN) == Lineage(root="digits", attempt=1)
+    assert lineage_tags.read("digits", OPTED_IN) == Lineage(root="digits", attempt=1)
 
 
 @pytest.mark.parametrize(
@@ -153,19 +154,23 @@ def test_lineage_tags_on_another_job_are_a_clones_and_start_a_lineage(
     changed: dict[str, str],
 ) -> None:
     waits = {"resilience:waiting": "9 2020-01-01T00:00:00Z"}
-    assert tags.lineage("root-r3", LINEAGE | waits | changed) == Lineage(root="root-r3", attempt=1)
-    assert tags.lineage("my-own-name", LINEAGE | waits) == Lineage(root="my-own-name", attempt=1)
+    assert lineage_tags.read("root-r3", LINEAGE | waits | changed) == Lineage(
+        root="root-r3", attempt=1
+    )
+    assert lineage_tags.read("my-own-name", LINEAGE | waits) == Lineage(
+        root="my-own-name", attempt=1
+    )
 
 
 def test_a_clone_that_waits_itself_keeps_the_start_of_its_wait() -> None:
     waits = {"resilience:waiting": "1 2027-01-15T08:00:00Z", "resilience:verdict": "WAIT"}
-    assert tags.lineage("clone", LINEAGE | waits).waiting == Waiting(1, NOW)
+    assert lineage_tags.read("clone", LINEAGE | waits).waiting == Waiting(1, NOW)
 
 
 def test_an_attempt_number_below_two_makes_no_successor() -> None:
     for number in ("0", "1"):
         name, forged = f"root-r{number}", LINEAGE | {"resilience:attempt": number}
-        assert tags.lineage(name, forged) == Lineage(root=name, attempt=1)
+        assert lineage_tags.read(name, forged) == Lineage(root=name, attempt=1)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +179,7 @@ def test_an_attempt_number_below_two_makes_no_successor() -> None:
 def test_a_lineage_tag_that_is_gone_is_not_an_empty_one(missing: str) -> None:
     own = {key: value for key, value in LINEAGE.items() if key != missing}
     with pytest.raises(UnreadableTagError, match=r"^a part of the lineage's tags is gone$"):
-        tags.lineage("root-r3", own)
+        lineage_tags.read("root-r3", own)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +217,7 @@ def test_lineage_tags_that_we_never_write_are_refused_not_guessed(
     tag: str, text: str, fault: str
 ) -> None:
     with pytest.raises(UnreadableTagError, match=f"^{fault}$"):
-        tags.lineage("root-r3", LINEAGE | {f"resilience:{tag}": text})
+        lineage_tags.read("root-r3", LINEAGE | {f"resilience:{tag}": text})
 
 
 @pytest.mark.parametrize("length", [1, 59, 60, 61, 62, 63])
@@ -221,12 +226,12 @@ def test_a_root_name_of_any_length_has_successors_of_at_most_63_characters(
     length: int, number: int
 ) -> None:
     root = "a" * length
-    name = tags.successor_name(root, number)
+    name = naming.successor_name(root, number)
     assert len(name) <= 63
     assert name.endswith(f"-r{number}")
-    assert tags.lineage(name, tags.of_successor({}, successor(root=root, attempt=number))).root == (
-        root
-    )
+    assert lineage_tags.read(
+        name, lineage_tags.of_successor({}, successor(root=root, attempt=number))
+    ).root == (root)
 
 
 @pytest.mark.parametrize(
@@ -244,12 +249,12 @@ def test_a_name_never_changes_between_releases_or_a_running_lineage_would_fork(
     root: str, number: int, name: str
 ) -> None:
     digest = sha256(root.encode()).hexdigest()[:8]
-    assert tags.successor_name(root, number) == name.replace("HASH", digest)
+    assert naming.successor_name(root, number) == name.replace("HASH", digest)
 
 
 def test_two_long_roots_that_differ_at_their_end_have_different_successors() -> None:
     one, other = "a" * 62 + "b", "a" * 62 + "c"
-    assert tags.successor_name(one, 2) != tags.successor_name(other, 2)
+    assert naming.successor_name(one, 2) != naming.successor_name(other, 2)
 
 
 SUCCESSORS = st.builds(
@@ -262,16 +267,16 @@ SUCCESSORS = st.builds(
     ledger=LEDGERS,
     rejected=REJECTED,
     waiting=WAITS,
-).map(lambda one: replace(one, name=tags.successor_name(one.root, one.attempt)))
+).map(lambda one: replace(one, name=naming.successor_name(one.root, one.attempt)))
 
 
 @given(OWN_TAGS, SUCCESSORS)
 def test_what_a_successor_is_tagged_with_is_read_back_exactly(
     own: dict[str, str], successor: Successor
 ) -> None:
-    written = tags.of_successor(own, successor)
+    written = lineage_tags.of_successor(own, successor)
     chosen = successor.checkpoint
-    assert tags.lineage(successor.name, written) == Lineage(
+    assert lineage_tags.read(successor.name, written) == Lineage(
         root=successor.root,
         attempt=successor.attempt,
         started_from=chosen.version if chosen else None,
@@ -289,7 +294,7 @@ def test_no_tag_breaks_the_reader_but_by_saying_that_it_is_unreadable(
 ) -> None:
     for job in ("root", "root-r3"):
         try:
-            found = tags.lineage(job, own)
+            found = lineage_tags.read(job, own)
         except UnreadableTagError:
             continue
         assert found.attempt >= 1

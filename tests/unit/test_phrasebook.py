@@ -7,9 +7,9 @@ import pytest
 from resilience.failures.causes import CAUSES
 from resilience.failures.phrasebook import Phrase, Phrasebook, words_of
 from resilience.failures.rules import COLLECTIVE, QUOTA, THROTTLED
-from resilience.failures.troubles import REMAINS, TROUBLES
+from resilience.failures.troubles import FALLBACK, TROUBLES
 
-PHRASES = (*CAUSES.phrases, *TROUBLES.phrases, *REMAINS.phrases)
+PHRASES = (*CAUSES.phrases, *TROUBLES.phrases, *FALLBACK.phrases)
 
 
 def is_in(phrase: str, text: str) -> bool:

@@ -144,7 +144,7 @@ def test_trap_the_version_resumed_from_expired_while_the_attempt_went_on() -> No
         checkpoint("v2", 999, "suspect-v2"),
         checkpoint("v2", 999, run="r2", job=JOB),
     ],
-    ids=["another run's", "nobody's", "cut off", "barred", "barred by us", "said to be ours"],
+    ids=["another run's", "nobody's", "cut off", "excluded", "excluded by us", "said to be ours"],
 )
 def test_trap_what_may_not_be_resumed_from_is_no_work(other: Checkpoint) -> None:
     assert progress(V1, other) is Progress.SAME
@@ -197,7 +197,7 @@ def test_a_suspect_is_told_by_its_alias_and_by_its_version() -> None:
     ],
 )
 def test_only_the_word_itself_bars_a_version(alias: str, *, bars: bool) -> None:
-    assert checkpoints.is_barring(alias) is bars
+    assert checkpoints.excludes(alias) is bars
 
 
 @settings(max_examples=200)

@@ -10,7 +10,7 @@ from local.in_memory import InMemoryWorld
 from resilience.adapters.messages import LEAD_SECONDS
 from resilience.decide.decisions import Decision, Lookup, Verdict
 from resilience.errors import CreateRefused
-from resilience.wire import tags
+from resilience.wire import tags, words
 from tests.unit.recovery_world import (
     GPU,
     JOB,
@@ -132,10 +132,10 @@ def test_after_any_death_the_wait_stands_by_its_tag_and_its_schedule_is_as_late_
     world.clock.pass_by(1)
     deliver_until_quiet(world)
     due = (world.sagemaker.tags(JOB) or {})[tags.DUE]
-    assert due > tags.stamp(world.clock() - 1)
+    assert due > words.stamp(world.clock() - 1)
     for scheduled in world.schedules.due.values():
-        assert tags.stamp(scheduled) >= due
-        assert tags.stamp(scheduled - LEAD_SECONDS - 1) <= due
+        assert words.stamp(scheduled) >= due
+        assert words.stamp(scheduled - LEAD_SECONDS - 1) <= due
 
 
 def test_each_way_is_tried_at_every_port_that_it_uses() -> None:

@@ -1,5 +1,6 @@
 """Whose checkpoints and whose run: what W&B shows beside the versions themselves."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Reason, Verdict
+from resilience.decide.decisions import (
+    Checkpoint,
+    CheckpointRequest,
+    Ledger,
+    Lookup,
+    Reason,
+    Verdict,
+)
 from resilience.wire import environment
 from resilience.wire import tags as tag_names
 from tests.unit.recovery_world import (
@@ -20,6 +28,7 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     described_job,
+    forgotten,
     hint,
     take_up_the_waits,
     trained,
@@ -163,7 +172,8 @@ def test_a_project_that_w_and_b_hides_starts_no_lineage_over_that_ever_trained()
     assert decide(world, hint(SUCCESSOR)).reason is Reason.WANDB_REFUSED
 
 
-def test_a_root_name_that_is_used_again_stops_until_the_older_successor_is_deleted() -> None:
+def used_again() -> InMemoryWorld:
+    """A root was relaunched and deleted; its name was used again, and that job died as well."""
     world = died()
     deliver(world)
     end(world, SUCCESSOR)
@@ -172,11 +182,44 @@ def test_a_root_name_that_is_used_again_stops_until_the_older_successor_is_delet
     running = {"TrainingJobStatus": "InProgress", "CreationTime": created}
     world.sagemaker.put(JOB, described_job(died()) | running, TAGS)
     end(world, JOB)
-    assert decide(world).reason is Reason.NAME_TAKEN
-    assert world.sagemaker.names() == (SUCCESSOR, JOB)
-    # What the runbook says.
-    world.sagemaker.delete(SUCCESSOR)
-    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tag_names.AGAIN: "the older one is gone"})
-    assert decide(world).verdict is Verdict.RELAUNCH
+    return world
+
+
+def test_a_root_name_that_is_used_again_begins_a_lineage_with_names_of_its_own() -> None:
+    world = used_again()
+    decision = decide(world)
+    assert decision.verdict is Verdict.RELAUNCH
+    assert decision.facts.lineage is not None
+    assert decision.facts.lineage.ledger == Ledger()
+    *older, newest = world.sagemaker.names()
+    assert older == [SUCCESSOR, JOB]
+    assert re.fullmatch(f"{JOB}-[0-9a-f]{{6}}-r2", newest)
+    tags = world.sagemaker.tags(JOB) or {}
+    assert (tags[tag_names.VERDICT], tags[tag_names.SUCCESSOR]) == ("RELAUNCH", newest)
+    # Its own successors keep to these names.
+    end(world, newest)
+    decide(world, hint(newest))
+    assert world.sagemaker.names()[-1] == newest.removesuffix("2") + "3"
+
+
+def test_a_root_name_that_is_used_again_is_relaunched_once_however_often_it_is_told() -> None:
+    world = used_again()
+    decide(world)
+    names = world.sagemaker.names()
     assert decide(world).reason is Reason.ALREADY_JUDGED
-    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+    forgotten(world)  # the verdict was never written
+    decision = decide(world)
+    assert (decision.verdict, decision.reason) == (Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED)
+    assert world.sagemaker.names() == names
+    tags = world.sagemaker.tags(JOB) or {}
+    assert (tags[tag_names.VERDICT], tags[tag_names.SUCCESSOR]) == ("RELAUNCH", names[-1])
+
+
+def test_a_wait_over_a_name_used_again_finds_the_successor_that_an_earlier_try_made() -> None:
+    world = used_again()
+    decide(world)
+    forgotten(world)
+    names = world.sagemaker.names()
+    world.wandb.lookup = Lookup.UNAVAILABLE
+    assert decide(world).reason is Reason.ALREADY_RELAUNCHED
+    assert world.sagemaker.names() == names

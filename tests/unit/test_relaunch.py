@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience import relaunch
+from resilience.decide import naming
 from resilience.decide.decisions import Ledger, Reason, Successor
 from resilience.relaunch import Source
 from resilience.wire import tags
@@ -436,9 +437,9 @@ def test_what_exactly_fits_fits() -> None:
 
 SUCCESSORS = st.builds(
     lambda root, attempt, chosen, ledger, rejected, waiting: Successor(
-        name=tags.successor_name(root, attempt),
+        name=naming.successor_name(root, attempt),
         root=root,
-        parent=tags.successor_name(root, attempt - 1),
+        parent=naming.successor_name(root, attempt - 1),
         attempt=attempt,
         checkpoint=chosen,
         ledger=ledger,

@@ -18,8 +18,8 @@ from resilience.decide.decisions import (
     Verdict,
 )
 from resilience.failures import FailureClass
-from resilience.wire import tags
-from resilience.wire.tags import UnreadableTagError
+from resilience.wire import tags, verdict_tags, words
+from resilience.wire.words import UnreadableTagError
 from tests.unit.lineages import NOW, checkpoint, ended
 
 STOPPED = policy.decide(ended(FailureClass.PERMISSION, started=False))
@@ -153,13 +153,13 @@ def test_the_verdict_that_stands_is_read_back(verdict: Verdict) -> None:
         "resilience:reason": "no_progress",
         "resilience:due": "2027-01-15T08:00:00Z",
     }
-    assert tags.judged(own) == Judged(verdict=str(verdict), reason="no_progress", due=NOW)
-    assert tags.judged({}) is None
+    assert verdict_tags.judged(own) == Judged(verdict=str(verdict), reason="no_progress", due=NOW)
+    assert verdict_tags.judged({}) is None
 
 
 def test_words_in_a_verdict_that_are_not_ours_are_not_passed_on() -> None:
     canary = {"resilience:verdict": "canary", "resilience:reason": "canary"}
-    assert tags.judged(canary) == Judged(verdict="unknown", reason="unknown")
+    assert verdict_tags.judged(canary) == Judged(verdict="unknown", reason="unknown")
 
 
 @pytest.fixture
@@ -173,35 +173,35 @@ def _clocks_in_nepal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_clocks_in_nepal")
 def test_times_in_tags_are_utc_wherever_the_reader_and_the_writer_run() -> None:
-    assert tags.stamp(NOW) == "2027-01-15T08:00:00Z"
+    assert words.stamp(NOW) == "2027-01-15T08:00:00Z"
     own = {"resilience:verdict": "WAIT", "resilience:due": "2027-01-15T08:00:00Z"}
-    assert tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=NOW)
+    assert verdict_tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=NOW)
 
 
 def test_a_due_time_that_is_no_time_is_due_now() -> None:
     own = {"resilience:verdict": "WAIT", "resilience:due": "soon"}
-    assert tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=None)
+    assert verdict_tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=None)
 
 
 def test_a_wait_is_recorded_with_its_due_time_its_cause_and_its_start() -> None:
     decision = policy.decide(ended(FailureClass.CAPACITY, started=False))
     assert decision.due is not None
-    assert tags.of_verdict(decision) == {
+    assert verdict_tags.of_verdict(decision) == {
         "resilience:verdict": "WAIT",
         "resilience:reason": "capacity_unavailable",
-        "resilience:due": tags.stamp(decision.due),
+        "resilience:due": words.stamp(decision.due),
         "resilience:waiting": "1 2027-01-15T08:00:00Z",
     }
 
 
 def test_a_relaunch_is_recorded_with_its_successor_and_a_stop_without() -> None:
     relaunched = policy.decide(ended(FailureClass.INFRASTRUCTURE, checkpoint("v1", 10)))
-    assert tags.of_verdict(relaunched) == {
+    assert verdict_tags.of_verdict(relaunched) == {
         "resilience:verdict": "RELAUNCH",
         "resilience:reason": "resumed_from_checkpoint",
         "resilience:successor": "root-r2",
     }
-    assert tags.of_verdict(STOPPED) == {
+    assert verdict_tags.of_verdict(STOPPED) == {
         "resilience:verdict": "STOP",
         "resilience:reason": "permission_denied",
     }
@@ -210,8 +210,11 @@ def test_a_relaunch_is_recorded_with_its_successor_and_a_stop_without() -> None:
 @pytest.mark.parametrize(("own", "fits"), [(47, 2), (48, 2), (49, 1), (50, 0), (51, 0)])
 def test_a_full_job_takes_as_much_of_a_verdict_as_it_has_room_for(own: int, fits: int) -> None:
     full = {f"k{number}": "" for number in range(own)} | {"aws:x": ""}
-    verdict = tags.of_verdict(STOPPED)
-    assert list(tags.with_room(full, verdict)) == ["resilience:verdict", "resilience:reason"][:fits]
+    verdict = verdict_tags.of_verdict(STOPPED)
+    assert (
+        list(verdict_tags.with_room(full, verdict))
+        == ["resilience:verdict", "resilience:reason"][:fits]
+    )
 
 
 def test_a_verdict_that_replaces_one_needs_no_room() -> None:
@@ -219,8 +222,8 @@ def test_a_verdict_that_replaces_one_needs_no_room() -> None:
         "resilience:verdict": "WAIT",
         "resilience:reason": "throttled",
     }
-    verdict = tags.of_verdict(STOPPED)
-    assert tags.with_room(full, verdict) == verdict
+    verdict = verdict_tags.of_verdict(STOPPED)
+    assert verdict_tags.with_room(full, verdict) == verdict
 
 
 @given(st.dictionaries(st.sampled_from([*OPTED_IN, "WANDB_RUN_ID"]), st.text(max_size=300)))

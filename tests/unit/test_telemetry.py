@@ -16,7 +16,7 @@ from resilience import telemetry
 from resilience.decide import policy
 from resilience.decide.decisions import Facts, Mode, Reason, Verdict
 from resilience.failures import FailureClass
-from resilience.wire import tags
+from resilience.wire import words
 from resilience.wire.events import Hint, Malformed
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
 from tests.unit.strategies import FACTS
@@ -115,7 +115,7 @@ def test_what_is_no_relaunch_or_has_no_end_is_not_timed() -> None:
 def test_a_wait_is_told_with_its_due_time_and_an_unknown_step_is_called_so() -> None:
     waits = policy.decide(ended(FailureClass.CAPACITY, started=False))
     assert waits.due is not None
-    assert telemetry.record(waits)["due"] == tags.stamp(waits.due)
+    assert telemetry.record(waits)["due"] == words.stamp(waits.due)
     unknown = policy.decide(ended(FailureClass.INFRASTRUCTURE, checkpoint("v1", None)))
     assert telemetry.record(unknown)["step"] == "unknown"
 

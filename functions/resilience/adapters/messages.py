@@ -13,7 +13,7 @@ from resilience.decide import reporting
 from resilience.decide.decisions import Decision
 from resilience.errors import Retry
 from resilience.wire import events
-from resilience.wire.tags import stamp, step_word
+from resilience.wire.words import stamp, step_word
 
 LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10
@@ -152,9 +152,9 @@ class Topic:
         self._arn = arn
 
     def publish(self, decision: Decision) -> None:
-        self.tell(f"{decision.verdict} {decision.facts.job}", message(decision))
+        self.notify(f"{decision.verdict} {decision.facts.job}", message(decision))
 
-    def tell(self, subject: str, text: str) -> None:
+    def notify(self, subject: str, text: str) -> None:
         _call(
             self._sns.publish,
             TopicArn=self._arn,

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from resilience.decide.checkpoints import is_barring
+from resilience.decide import naming
+from resilience.decide.checkpoints import excludes
 from resilience.decide.decisions import Checkpoint, CheckpointRequest, Upload
-from resilience.wire import tags
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
 _MOST_DIGITS = 18
@@ -109,7 +109,7 @@ class Seen:
 
 def is_good(checkpoint: Checkpoint) -> bool:
     """Whether nobody has excluded it."""
-    return not any(map(is_barring, checkpoint.aliases))
+    return not any(map(excludes, checkpoint.aliases))
 
 
 def _checkpoint(node: Node, number: int) -> Checkpoint | None:
@@ -132,7 +132,7 @@ def _checkpoint(node: Node, number: int) -> Checkpoint | None:
 def _job(metadata: Mapping[str, Any]) -> str | None:
     """The training job that logged it, as the training side writes it (docs/contract.md)."""
     name = metadata.get("training_job")
-    return name if isinstance(name, str) and tags.is_job_name(name) else None
+    return name if isinstance(name, str) and naming.is_job_name(name) else None
 
 
 def _maker(node: Node) -> str | None:

@@ -10,7 +10,7 @@ _NEWEST = "latest"
 # By this alias a person bars a version. An alias is on one version at a time, so a training whose
 # loss diverged, which may have several to bar, writes `suspect-vN` on each.
 SUSPECT = "suspect"
-_BARRING = re.compile(r"suspect(?:-v[0-9]{1,9})?")
+_EXCLUDING = re.compile(r"suspect(?:-v[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,13 @@ def _is_of_the_attempt(job: str | None, number: int, facts: Facts) -> bool:
     return number > facts.lineage.ledger.seen
 
 
-def is_barring(alias: str) -> bool:
-    return _BARRING.fullmatch(alias) is not None
+def excludes(alias: str) -> bool:
+    return _EXCLUDING.fullmatch(alias) is not None
 
 
 def is_suspect(version: str, facts: Facts) -> bool:
     return any(
-        one.version == version and any(map(is_barring, one.aliases)) for one in facts.checkpoints
+        one.version == version and any(map(excludes, one.aliases)) for one in facts.checkpoints
     )
 
 
@@ -102,14 +102,14 @@ def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
     Versions whose step is unknown come after all whose step is known, newest first: their order
     is all there is.
     """
-    barred = frozenset(rejected)
+    excluded = frozenset(rejected)
     ranked = sorted(facts.checkpoints, key=_rank, reverse=True)
     first = _named(facts, ranked)
     if first is None:
         return Choice(None, (), alias_missing=True)
     passed_over: list[tuple[str, str]] = []
     for place, checkpoint in enumerate(ranked):
-        fault = _fault(checkpoint, facts, barred) or ("not_named" if place < first else None)
+        fault = _fault(checkpoint, facts, excluded) or ("not_named" if place < first else None)
         if fault is None:
             return Choice(checkpoint, tuple(passed_over))
         passed_over.append((checkpoint.version, fault))
@@ -143,7 +143,7 @@ def _fault(checkpoint: Checkpoint, facts: Facts, rejected: Iterable[str]) -> str
         return "not_committed"
     if _is_foreign(checkpoint, facts):
         return "other_run"
-    if any(map(is_barring, checkpoint.aliases)):
+    if any(map(excludes, checkpoint.aliases)):
         return SUSPECT
     if checkpoint.version in rejected:
         return "rejected"

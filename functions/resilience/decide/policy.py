@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from resilience.decide import checkpoints
+from resilience.decide import checkpoints, naming
 from resilience.decide.attempts import CONFIRMED, NO_EVIDENCE, Case, measure
 from resilience.decide.backoff import wait_a_while, wait_for
 from resilience.decide.decisions import (
@@ -20,7 +20,6 @@ from resilience.decide.starts import refusal_of_the_start, why_not_started
 from resilience.decide.trust import why_distrusted, why_ignored
 from resilience.decide.writers import somebody_else_writes
 from resilience.failures import Blame, FailureClass, says_nothing
-from resilience.wire import tags
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = 3
@@ -91,7 +90,7 @@ def needs_log(facts: Facts) -> bool:
 
 def _settled(case: Case) -> Decision | None:
     """What an earlier try, or another's job, or the service's refusal has settled already."""
-    name = tags.successor_name(case.lineage.root, case.lineage.attempt + 1)
+    name = naming.successor_name(case.lineage.root, case.lineage.attempt + 1)
     match case.facts.succession:
         case Succession.FOREIGN:
             return case.verdict(Verdict.STOP, Reason.NAME_TAKEN, "adjudication", name)

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from resilience.decide.decisions import Decision, Progress, Reason, Verdict
-from resilience.wire import tags
+from resilience.wire import words
 
 _DAY = 86_400
 # Waits that only a person can end are reported when they begin.
@@ -77,7 +77,7 @@ def what_comes_next(decision: Decision) -> str:
             name = decision.successor.name if decision.successor else "the successor"
             return f"{name} continues; nothing to do"
         case Verdict.WAIT:
-            due = f"at {tags.stamp(decision.due)}" if decision.due is not None else "later"
+            due = f"at {words.stamp(decision.due)}" if decision.due is not None else "later"
             act = decision.reason in _WAITS_FOR_A_PERSON
             return f"looked at again {due}; {_call(decision) if act else 'nothing to do'}"
         case Verdict.STOP:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from resilience.decide import checkpoints
+from resilience.decide import checkpoints, naming
 from resilience.decide.attempts import NO_EVIDENCE, Case
 from resilience.decide.decisions import (
     Checkpoint,
@@ -15,7 +15,6 @@ from resilience.decide.decisions import (
     Waiting,
 )
 from resilience.failures import LOSS_DIVERGED
-from resilience.wire import tags
 
 
 def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
@@ -34,10 +33,10 @@ def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None
         return case.verdict(Verdict.STOP, Reason.RUN_UNKNOWN, "choose")
     if choice.alias_missing and facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
-    return _lost_or_hopeless(case, choice)
+    return _lost_or_exhausted(case, choice)
 
 
-def _lost_or_hopeless(case: Case, choice: checkpoints.Choice) -> Decision | None:
+def _lost_or_exhausted(case: Case, choice: checkpoints.Choice) -> Decision | None:
     """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
     if case.confirmed:
         rule = case.facts.failure_rule
@@ -80,7 +79,7 @@ def successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Succ
     goes_on = not case.advanced and (not case.facts.started or case.blame in NO_EVIDENCE)
     waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
-        name=tags.successor_name(case.lineage.root, attempt),
+        name=naming.successor_name(case.lineage.root, attempt),
         root=case.lineage.root,
         parent=case.facts.job,
         parent_created=case.facts.created_at,

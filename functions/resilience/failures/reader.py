@@ -9,7 +9,7 @@ from resilience.failures.names import Family, family_of
 from resilience.failures.phrasebook import words_of
 from resilience.failures.rules import Rank, Rule
 from resilience.failures.statements import Statement, statements_of
-from resilience.failures.troubles import REMAINS, TROUBLES
+from resilience.failures.troubles import FALLBACK, TROUBLES
 
 # What an exception of the program alone says: any better word in the same text outweighs it.
 _OF_PROGRAMS = (rules.PROGRAMMING_ERROR, rules.EXCEPTION, rules.UNEXPLAINED)
@@ -54,7 +54,7 @@ def _findings(statements: Iterable[Statement]) -> Iterator[Finding]:
 
 
 def _rank(rule: Rule, statement: Statement) -> Rank:
-    if statement.aside:
+    if statement.in_thread:
         return max(rule.rank, Rank.PEER)
     if statement.handled and rule in _OF_PROGRAMS:
         return Rank.ECHO
@@ -73,9 +73,9 @@ def _rule_of(statement: Statement) -> Rule | None:
     named = f" {statement.name.rpartition('.')[2]}{words}" if statement.name else words
     rule = _spoken(statement.text, named, local=family is not None and family.local)
     if family is None:
-        return rule or REMAINS.find(words, words.split())
+        return rule or FALLBACK.find(words, words.split())
     if family.rule is rules.EXCEPTION:
-        return rule or REMAINS.find(words, words.split(), _ECHOES) or family.rule
+        return rule or FALLBACK.find(words, words.split(), _ECHOES) or family.rule
     return _of_both(family, rule)
 
 

@@ -22,13 +22,13 @@ _UNDERLINE = re.compile(r"[\s^~]*")
 class Statement:
     """`name` is the exception's, or empty.
 
-    `handled`: another exception came of it. `aside`: a thread died of it, and no process.
+    `handled`: another exception came of it. `in_thread`: a thread died of it, and no process.
     """
 
     name: str
     text: str
     handled: bool = False
-    aside: bool = False
+    in_thread: bool = False
 
     def wraps_the_next(self) -> bool:
         return self.name != "" and not self.text.strip(": \n")
@@ -87,7 +87,7 @@ class _Reading:
             name, body = "", f"{name} {body}"
         if self.statements and self.statements[-1].wraps_the_next():
             self.statements.pop()
-        self.statements.append(Statement(name, body, aside=self.hook == "thread"))
+        self.statements.append(Statement(name, body, in_thread=self.hook == "thread"))
 
     def _handled(self) -> None:
         for number in reversed(range(len(self.statements))):

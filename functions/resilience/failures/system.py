@@ -72,13 +72,13 @@ _SIGNAL = re.compile(
     r"\bsig(hup|int|ill|abrt|bus|fpe|kill|segv|term)\b|\bsignal[ :=]{1,3}(\d{1,2})\b"
 )
 # The whole job was asked to end, as torchrun, Lightning, W&B and plain programs say it.
-_TOLD = r"\b(?:received|got|caught) (?:a )?"
+_RECEIVED = r"\b(?:received|got|caught) (?:a )?"
 _ASKED_TO_END = re.compile(
-    rf"{_TOLD}(?:signal[: ]{{1,2}}(?:1|15)\b|(?:1|15) death signal|sig(?:hup|term)\b)"
+    rf"{_RECEIVED}(?:signal[: ]{{1,2}}(?:1|15)\b|(?:1|15) death signal|sig(?:hup|term)\b)"
     r"|\bsigterm(?: signal)? received\b(?! by)"
 )
 _INTERRUPTED = re.compile(
-    rf"{_TOLD}(?:signal[: ]{{1,2}}2\b|2 death signal|sigint\b)"
+    rf"{_RECEIVED}(?:signal[: ]{{1,2}}2\b|2 death signal|sigint\b)"
     r"|\bsigint(?: signal)? received\b(?! by)|\bkeyboardinterrupt\b"
 )
 # A shell's last word on a process.

@@ -116,7 +116,7 @@ artifact_upload = upload failed
 )
 
 # Where the name of the exception does not say more either.
-REMAINS = Phrasebook(
+FALLBACK = Phrasebook(
     """
 internal_error = internal (server|service|error|failure|exception); encountered an internal
 timed_out = timed out; time out;

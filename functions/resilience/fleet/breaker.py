@@ -16,7 +16,7 @@ from resilience.fleet.jobs import (
     trial,
 )
 from resilience.settings import SweepSettings
-from resilience.wire import tags
+from resilience.wire import words
 
 FAILED, HELD = "failed", "held"
 _MOST_PAGES = 20
@@ -101,10 +101,10 @@ class FleetBreaker:
         A crash between the two notifies twice rather than never. A state that cannot be written
         holds nothing, and would be mailed by each sweep.
         """
-        self.fleet.alert.tell(
+        self.fleet.alert.notify(
             "fleet breaker open: relaunches wait",
             f"cause: {after.cause or 'set by a person'}"
-            f"\nopen since: {tags.stamp(after.since)}"
+            f"\nopen since: {words.stamp(after.since)}"
             f"\n{_whom(after)} One job is tried each hour. When its successor trains for"
             f" {after.trial_seconds} s, the breaker closes and the others go on by themselves."
             "\nlook: docs/runbook.md#fleet_breaker_open"

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decide import work
+from resilience.decide import naming, work
 from resilience.decide.breaker import SOON_SECONDS, Breaker, Trial
 from resilience.decide.decisions import CheckpointRequest, Mode, Reason, Verdict
 from resilience.ports import Queue
-from resilience.wire import environment, identity, tags
+from resilience.wire import environment, identity, tags, words
 from resilience.wire.switches import Switches
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
@@ -83,7 +83,7 @@ class StackSwitches(Protocol):
 
 
 class Alert(Protocol):
-    def tell(self, subject: str, text: str) -> None: ...
+    def notify(self, subject: str, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,8 @@ def is_allowed(job: SeenJob, allowlist: Allowlist) -> bool:
     """Whether the job belongs to an allowed project, by what was fixed at its launch or by tags."""
     if not identity.opted_in(job.environment, job.tags):
         return False
-    told = _request(job)
-    places = (told, identity.pinned_project(job.environment, told))
+    tagged = _request(job)
+    places = (tagged, identity.pinned_project(job.environment, tagged))
     return any(place is not None and allowlist.allows_project(place) for place in places)
 
 
@@ -122,7 +122,7 @@ def acts(job: SeenJob) -> bool:
 def _request(job: SeenJob) -> CheckpointRequest | None:
     try:
         return identity.checkpoint_request(job.name, job.environment, job.tags)
-    except tags.UnreadableTagError:
+    except words.UnreadableTagError:
         return None
 
 
@@ -171,10 +171,13 @@ def is_held_by_the_breaker(job: SeenJob, allowlist: Allowlist) -> bool:
 
 def successor_of(job: SeenJob) -> str:
     """The name that the job's successor has or would have."""
-    if not identity.is_successor(job.name, job.environment):
-        return tags.successor_name(job.name, 2)
-    attempt = int(job.environment[environment.ATTEMPT])
-    return tags.successor_name(job.environment[environment.ROOT], attempt + 1)
+    root, attempt = job.name, 1
+    if identity.is_successor(job.name, job.environment):
+        root, attempt = job.environment[environment.ROOT], int(job.environment[environment.ATTEMPT])
+    roots = [root, naming.root_used_again(root, identity.created_at(job.described) or 0)]
+    names = [naming.successor_name(one, attempt + 1) for one in roots]
+    recorded = job.tags.get(tags.SUCCESSOR)
+    return recorded if recorded in names else names[0]
 
 
 def trial(probe: SeenJob | None, successor: SeenJob | None, breaker: Breaker, now: int) -> Trial:

@@ -13,7 +13,7 @@ from resilience.fleet.breaker import FleetBreaker
 from resilience.fleet.jobs import Fleet, SeenJob, acts, is_allowed, is_invalid
 from resilience.ports import Queue
 from resilience.settings import SweepSettings
-from resilience.wire import tags
+from resilience.wire import tags, words
 
 _OPTED_IN, _WAITING, _AGAIN = "opted_in", "waiting", "again"
 # What one page and its messages may take; the sweep ends before its function is ended.
@@ -111,4 +111,4 @@ def _gets_a_verdict(job: SeenJob, settings: SweepSettings) -> bool:
 
 def _is_overdue(job: SeenJob, before: int) -> bool:
     # Times in tags are of one fixed form in UTC, so their text sorts as they do.
-    return acts(job) and job.tags.get(tags.DUE, "") <= tags.stamp(before)
+    return acts(job) and job.tags.get(tags.DUE, "") <= words.stamp(before)

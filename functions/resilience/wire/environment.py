@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from resilience.decide.decisions import CheckpointRequest, Successor
-from resilience.wire import tags
+from resilience.wire import lineage_tags, tags, words
 
 PREFIX = "RESILIENCE_"
 ROOT, PARENT, ATTEMPT = "RESILIENCE_ROOT", "RESILIENCE_PARENT", "RESILIENCE_ATTEMPT"
@@ -33,7 +33,7 @@ def read(described: Mapping[str, object]) -> dict[str, str]:
     return {str(k): str(v) for k, v in environment.items()} if isinstance(environment, dict) else {}
 
 
-def lineage_tags(environment: Mapping[str, str]) -> dict[str, str] | None:
+def born_with(environment: Mapping[str, str]) -> dict[str, str] | None:
     """The lineage tags that a successor was born with; None: it was launched as no successor."""
     if ROOT not in environment or ATTEMPT not in environment:
         return None
@@ -90,11 +90,11 @@ def _identity(successor: Successor, wandb: CheckpointRequest, run: str | None) -
         ROOT: successor.root,
         PARENT: successor.parent,
         ATTEMPT: str(successor.attempt),
-        LEDGER: tags.ledger_text(successor.ledger),
+        LEDGER: lineage_tags.ledger_text(successor.ledger),
         COLLECTION: wandb.path,
     }
     if successor.parent_created is not None:
-        entries[PARENT_CREATED] = tags.stamp(successor.parent_created)
+        entries[PARENT_CREATED] = words.stamp(successor.parent_created)
     if successor.rejected:
         entries[REJECTED] = " ".join(successor.rejected)
     return entries if run is None else entries | {tags.RUN_ID: run}
@@ -107,7 +107,7 @@ def _checkpoint(successor: Successor, wandb: CheckpointRequest) -> dict[str, str
     return {
         CHECKPOINT: f"{wandb.path}:{checkpoint.version}",
         CHECKPOINT_DIGEST: checkpoint.digest,
-        CHECKPOINT_STEP: tags.step_word(checkpoint.step),
+        CHECKPOINT_STEP: words.step_word(checkpoint.step),
     }
 
 

@@ -83,18 +83,18 @@ def _parse_ours(
     return Hint(
         job=job,
         source=source,
-        event_id=_event_id(envelope.get("id"), _own_id(source, job)),
+        event_id=_event_id(envelope.get("id"), _our_id(source, job)),
         status=status if isinstance(status, str) else None,
         tags=tags.read(detail.get("Tags")),
     )
 
 
-def _event_id(told: object, own: str) -> str:
-    known = isinstance(told, str) and (told == own or _ID.fullmatch(told))
-    return str(told) if known else "unknown"
+def _event_id(given: object, ours: str) -> str:
+    known = isinstance(given, str) and (given == ours or _ID.fullmatch(given))
+    return str(given) if known else "unknown"
 
 
-def _own_id(source: str, job: str) -> str:
+def _our_id(source: str, job: str) -> str:
     return f"{source}:{job}"
 
 
@@ -103,7 +103,7 @@ def check(job: str, *, source: str, account: str, region: str) -> str:
     return json.dumps(
         {
             "version": "0",
-            "id": _own_id(source, job),
+            "id": _our_id(source, job),
             "detail-type": CHECK_DETAIL_TYPE,
             "source": source,
             "account": account,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from resilience.decide.decisions import CheckpointRequest, Lineage
-from resilience.wire import environment, tags
+from resilience.wire import environment, lineage_tags, tags, words
 
 _MODEL = "model-"
 # Tags by which these services mark the jobs that they run and look after themselves.
@@ -28,23 +28,35 @@ def lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Lineag
     A job whose Environment names another job, as a clone's does, begins a lineage of its own.
 
     Raises:
-        tags.UnreadableTagError: an entry holds what the controller never writes.
+        words.UnreadableTagError: an entry holds what the controller never writes.
     """
-    born = environment.lineage_tags(env) or {}
+    born = environment.born_with(env) or {}
     waiting = {tags.WAITING: own[tags.WAITING]} if tags.WAITING in own else {}
     verdict = {tags.VERDICT: own[tags.VERDICT]} if tags.VERDICT in own else {}
-    return tags.lineage(name, born | waiting | verdict)
+    return lineage_tags.read(name, born | waiting | verdict)
 
 
 def is_successor(name: str, env: Mapping[str, str]) -> bool:
     """Whether the job was launched as a successor, by its Environment and its name."""
-    return tags.is_attempt(name, environment.lineage_tags(env) or {})
+    return lineage_tags.is_attempt(name, environment.born_with(env) or {})
 
 
 def continues(env: Mapping[str, str], parent: str, parent_created: int | None) -> bool:
     """Whether a job's Environment says that it continues this very job, name and creation time."""
-    created = tags.stamp(parent_created) if parent_created is not None else None
+    created = words.stamp(parent_created) if parent_created is not None else None
     return env.get(environment.PARENT) == parent and env.get(environment.PARENT_CREATED) == created
+
+
+def continues_an_earlier(env: Mapping[str, str], parent: str, parent_created: int | None) -> bool:
+    """Whether a job continues an earlier job of this name, which was deleted since."""
+    created = env.get(environment.PARENT_CREATED)
+    if env.get(environment.PARENT) != parent or parent_created is None:
+        return False
+    try:
+        earlier = words.instant(created)
+    except words.UnreadableTagError:
+        return False
+    return earlier is not None and earlier < parent_created
 
 
 def opted_in(env: Mapping[str, str], own: Mapping[str, str]) -> bool:
@@ -52,12 +64,12 @@ def opted_in(env: Mapping[str, str], own: Mapping[str, str]) -> bool:
     return environment.COLLECTION in env or tags.opted_in(own)
 
 
-def told_run(env: Mapping[str, str], own: Mapping[str, str]) -> str | None:
-    """The lineage's W&B run: told by the Environment, else by a tag, else by `model-<run id>`."""
+def run_of(env: Mapping[str, str], own: Mapping[str, str]) -> str | None:
+    """The lineage's W&B run: by the Environment, else by a tag, else by `model-<run id>`."""
     collection = own.get(tags.CHECKPOINT_NAME, "").partition(":")[0]
     named = collection.removeprefix(_MODEL) if collection.startswith(_MODEL) else ""
-    told = env.get(tags.RUN_ID) or own.get(tags.RUN_ID) or named
-    return told if tags.is_wandb_name(told) else None
+    run = env.get(tags.RUN_ID) or own.get(tags.RUN_ID) or named
+    return run if tags.is_wandb_name(run) else None
 
 
 def own_runs(name: str) -> tuple[str, ...]:
@@ -75,19 +87,19 @@ def checkpoint_request(
     """Where the job's checkpoints are, and whose count.
 
     Raises:
-        tags.UnreadableTagError: a tag is missing or is no name that W&B could have.
+        words.UnreadableTagError: a tag is missing or is no name that W&B could have.
     """
-    told = told_run(env, own)
-    runs = (*([told] if told else []), *own_runs(name))
+    run = run_of(env, own)
+    runs = (*([run] if run else []), *own_runs(name))
     return tags.checkpoint_request(own, tuple(dict.fromkeys(runs)))
 
 
 def pinned_project(
-    env: Mapping[str, str], told: CheckpointRequest | None
+    env: Mapping[str, str], tagged: CheckpointRequest | None
 ) -> CheckpointRequest | None:
     """The project that was fixed at the launch; None: none was, or its entity is unknown."""
     path = environment.collection_path(env)
-    entity = path[0] if path else env.get(tags.ENTITY) or (told.entity if told else None)
+    entity = path[0] if path else env.get(tags.ENTITY) or (tagged.entity if tagged else None)
     project = path[1] if path else env.get(tags.PROJECT)
     if not (entity and project):
         return None
@@ -102,7 +114,7 @@ def contradictions(name: str, env: Mapping[str, str], own: Mapping[str, str]) ->
 def _of_wandb(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:
     entity, project, collection = environment.collection_path(env) or (None, None, None)
     for key, pinned in ((tags.ENTITY, entity), (tags.PROJECT, project)):
-        if any(told and own.get(key) != told for told in (env.get(key), pinned)):
+        if any(fixed and own.get(key) != fixed for fixed in (env.get(key), pinned)):
             yield key
     run, runs = env.get(tags.RUN_ID), own_runs(name)
     if run and own.get(tags.RUN_ID, run) not in (run, *runs):
@@ -112,10 +124,10 @@ def _of_wandb(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Iter
 
 
 def _may_be_collection(
-    told: str, pinned: str | None, run: str | None, runs: tuple[str, ...]
+    tagged: str, pinned: str | None, run: str | None, runs: tuple[str, ...]
 ) -> bool:
     """Whether the tag names the pinned collection, or one that the job's own name gives."""
-    collection = told.partition(":")[0]
+    collection = tagged.partition(":")[0]
     if collection.removeprefix(_MODEL) in runs:
         return True
     if pinned is not None:
@@ -124,10 +136,10 @@ def _may_be_collection(
 
 
 def _of_lineage(name: str, env: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:
-    born = environment.lineage_tags(env) or {}
-    if tags.is_attempt(name, born):
+    born = environment.born_with(env) or {}
+    if lineage_tags.is_attempt(name, born):
         yield from (key for key in _COPIES if own.get(key, "") != born.get(key, ""))
-    elif tags.is_attempt(name, own):
+    elif lineage_tags.is_attempt(name, own):
         yield tags.ROOT  # its tags call it a successor; it was not launched as one
 
 

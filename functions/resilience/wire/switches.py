@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from resilience.decide import naming
 from resilience.decide.breaker import UNREADABLE, Breaker, Circuit
 from resilience.decide.decisions import Mode
-from resilience.wire import tags
+from resilience.wire import words
 
 _CAUSE = re.compile(r"([a-z_]{1,40}(/[0-9a-f]{8})?)?")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -28,11 +29,11 @@ def text_of(breaker: Breaker) -> str:
     """Write the state as JSON; what has its default is left out."""
     members = {
         "state": str(breaker.state),
-        "since": tags.stamp(breaker.since),
+        "since": words.stamp(breaker.since),
         "cause": breaker.cause,
         "probe": breaker.probe,
         "died_within": breaker.died_within,
-        "mailed": tags.stamp(breaker.mailed) if breaker.mailed else "",
+        "mailed": words.stamp(breaker.mailed) if breaker.mailed else "",
     }
     return json.dumps({name: value for name, value in members.items() if value})
 
@@ -56,7 +57,7 @@ def breaker_of(text: str, written: int) -> Breaker:
 def _read(members: Mapping[str, object], written: int) -> Breaker:
     """Raises ValueError for what is not ours: these words stand in the log and in a mail."""
     cause, probe = str(members.get("cause", "")), str(members.get("probe", ""))
-    if not _CAUSE.fullmatch(cause) or (probe and not tags.is_job_name(probe)):
+    if not _CAUSE.fullmatch(cause) or (probe and not naming.is_job_name(probe)):
         raise ValueError("not a state of ours")
     since = members.get("since")
     return Breaker(
@@ -71,8 +72,8 @@ def _read(members: Mapping[str, object], written: int) -> Breaker:
 
 def _instant(value: object, written: int) -> int:
     """A time after the write is another clock's, or a slip of the hand."""
-    told = datetime.strptime(str(value), _STAMP).replace(tzinfo=UTC)
-    return min(int(told.timestamp()), written)
+    instant = datetime.strptime(str(value), _STAMP).replace(tzinfo=UTC)
+    return min(int(instant.timestamp()), written)
 
 
 def _seconds(value: object) -> int:

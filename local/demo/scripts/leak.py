@@ -24,6 +24,7 @@ class Leak(Callback):
     ) -> None:
         self._steps += 1
         if self._steps == _STEPS_UNTIL_FULL:
+            print(f"at step {trainer.global_step}", flush=True)
             raise torch.OutOfMemoryError(
                 "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of"
                 " 22.06 GiB of which 1.10 GiB is free."

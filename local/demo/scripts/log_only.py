@@ -26,6 +26,7 @@ class Broken(Callback):
         batch_idx: int,
     ) -> None:
         if trainer.global_step == _STEP and attempt() <= _LAST_BROKEN_ATTEMPT:
+            print(f"at step {trainer.global_step}", flush=True)
             raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
 
 
