@@ -113,8 +113,9 @@ def _hold(decision: Decision, observed: Observed, world: World) -> Facts | None:
     _record(decision, observed, world)
     _come_back(decision, world)
     # A concurrent worker may create the successor after our check, and our tag may overwrite its
-    # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH.
-    if asks and (learnt := _verified(facts, world)).succession is Succession.OURS:
+    # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH. Also where
+    # another's job had the name: it may have been deleted since.
+    if (learnt := _verified(facts, world)).succession is Succession.OURS:
         return learnt
     return None
 

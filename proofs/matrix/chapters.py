@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from proofs.matrix import story
 from proofs.matrix.faults import Fault
+from proofs.matrix.incidents import INCIDENTS
 from proofs.matrix.lasting import EVERY, RARELY, Chapter, Script, live
 from proofs.matrix.line import Outage
 from proofs.matrix.mails import DAY, HOUR
@@ -66,16 +67,6 @@ def switched_while_it_waits(stage: Stage) -> None:
     live(stage, DAY, RARELY)
 
 
-def breaker(stage: Stage) -> None:
-    """Many relaunched jobs fail at once; the stack only observes when the next job fails."""
-    story.train(stage)
-    story.fleet(stage)
-    stage.sweep()
-    story.fail(stage)
-    stage.queue.send(story.event(stage))
-    live(stage, 600)
-
-
 def used_again(stage: Stage) -> None:
     """The root is deleted and its name used again, while its first successor is still there."""
     _fails(stage)
@@ -112,11 +103,19 @@ def suspect(stage: Stage) -> str | None:
     story.train(stage)
     story.work(stage, JOB)
     stage.account.suspect(1)
-    stage.account.end(JOB, "Failed", "Failed", "InternalServerError: retry")
+    _ends(stage)
     stage.queue.send(story.event(stage))
     live(stage, 60)
     resumed_from = stage.account.standing(SUCCESSOR)["resilience:checkpoint"]
     return None if resumed_from == "v0" else f"resumed from {resumed_from}"
+
+
+def foreign(stage: Stage) -> None:
+    """Another's job has the successor's name, and keeps it."""
+    story.launch(stage, SUCCESSOR)
+    stage.act("another's", SUCCESSOR)
+    _fails(stage)
+    live(stage, HOUR)
 
 
 def taken(stage: Stage) -> None:
@@ -125,9 +124,11 @@ def taken(stage: Stage) -> None:
     def goes(_: object, step: Step) -> None:
         if step is Step.ADJUDICATE and SUCCESSOR in stage.account.jobs:
             stage.account.delete(SUCCESSOR)
+            stage.act("another's gone", SUCCESSOR)
             stage.line.on_request.remove(goes)
 
     story.launch(stage, SUCCESSOR)
+    stage.act("another's", SUCCESSOR)
     stage.line.on_request.append(goes)
     _fails(stage)
     live(stage, HOUR)
@@ -138,11 +139,12 @@ def again(stage: Stage) -> None:
     story.train(stage)
     story.work(stage, JOB)
     stage.account.tag(JOB, {"WANDB_PROJECT": "not/a/name"})
-    stage.account.end(JOB, "Failed", "Failed", "InternalServerError: retry")
+    _ends(stage)
     stage.queue.send(story.event(stage))
     live(stage, 60)
     stage.pass_by(30 * DAY)
     stage.account.tag(JOB, {"WANDB_PROJECT": "vision", "resilience:again": "1"})
+    stage.act("asked again", JOB)
     live(stage, HOUR)
 
 
@@ -171,12 +173,18 @@ def _fails(stage: Stage, how: Story = Story.RELAUNCH) -> None:
     stage.queue.send(story.event(stage))
 
 
+def _ends(stage: Stage) -> None:
+    stage.account.end(JOB, "Failed", "Failed", "InternalServerError: retry")
+    stage.act("failed", JOB)
+
+
 def _anew(stage: Stage, job: str) -> None:
     """A person deletes a job, and launches and loses another of its name."""
     stage.pass_by(HOUR)
     stage.account.delete(job)
     stage.act("deleted", job)
     story.launch(stage, job)
+    stage.act("launched anew", job)
     story.fail(stage, job=job)
     stage.queue.send(story.event(stage, job, number=7))
 
@@ -261,12 +269,11 @@ CHAPTERS = (
     ),
     Chapter("the job off for a day", switched("off", DAY, what=JOB), _RELAUNCHED, _ONE_MAIL),
     Chapter("off while it waits", switched_while_it_waits, _RELAUNCHED, _WITHIN_A_WAIT),
-    Chapter("the breaker trips, and is set back", breaker, _RELAUNCHED, _ONE_MAIL),
     Chapter(
         "the root's name is used again, its successor is there",
         used_again,
-        {JOB: "STOP", SUCCESSOR: "RELAUNCH"},
-        _ONE_MAIL | {f"STOP {JOB}": 1},
+        _RELAUNCHED | {SUCCESSOR: "RELAUNCH"},
+        {f"RELAUNCH {JOB}": 2, f"RELAUNCH {SUCCESSOR}": 1},
     ),
     Chapter("all names are used again", all_used_again, _RELAUNCHED, {f"RELAUNCH {JOB}": 2}),
     Chapter("the project is hidden for a day", hidden, _RELAUNCHED, _ONE_MAIL | {f"WAIT {JOB}": 2}),
@@ -277,6 +284,7 @@ CHAPTERS = (
         _RELAUNCHED,
         _ONE_MAIL | {f"WAIT {JOB}": 1},
     ),
+    Chapter("another's job has the successor's name", foreign, {JOB: "STOP"}, {f"STOP {JOB}": 1}),
     Chapter(
         "another's job has the successor's name, and is gone when it is looked at",
         taken,
@@ -291,4 +299,5 @@ CHAPTERS = (
         {f"RELAUNCH {job}": 1 for job in _FLEET},
     ),
     Chapter("one event comes fifty times", storm, _RELAUNCHED, _ONE_MAIL),
+    *INCIDENTS,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from proofs.matrix import replay
 from proofs.matrix import story as told
 from proofs.matrix.cells import record_of
 from proofs.matrix.faults import Fault
@@ -74,7 +75,8 @@ def orders(meeting: Meeting, connections: Connections) -> Iterator[tuple[Turns, 
         for second in range(_LONGEST):
             turns = Turns(first, second)
             run, ended = _meet(meeting, turns, connections)
-            yield turns, violations(record_of(run))
+            record = record_of(run)
+            yield turns, (*violations(record), *replay.of_lineages(record))
             if ended.second:
                 break
         if ended.first:

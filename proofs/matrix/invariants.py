@@ -1,4 +1,4 @@
-"""What may never happen (I1 to I15), each as a check of a run that can fail.
+"""What may never happen (I1 to I16), each as a check of a run that can fail.
 
 A check yields one sentence for each violation. It judges by what the services saw and by what
 people did, never by what the controller says of itself.
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from proofs.matrix.launches import (
     budget_counts,
     fresh_terminal,
+    held_by_the_fleet,
     newest_checkpoint,
     nothing_lost,
     one_successor,
@@ -44,6 +45,7 @@ INVARIANTS: Mapping[str, Check] = {
     "I13": told_of,
     "I14": told_in_measure,
     "I15": waits_are_tags,
+    "I16": held_by_the_fleet,
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.replaying.event import captured
-from proofs.matrix import deployment
+from proofs.matrix import deployment, replay
 from proofs.matrix.cells import record_of
 from proofs.matrix.invariants import violations
 from proofs.matrix.line import Taken
@@ -35,6 +35,7 @@ class Chapter:
     script: Script
     verdicts: Mapping[str, str]  # by job, at rest
     mails: Mapping[str, int] = field(default_factory=dict)  # by subject
+    others: int = 0  # mails of other subjects that may be sent
     dead: int = 0  # messages that may have died
 
     def __str__(self) -> str:
@@ -78,6 +79,7 @@ def tell(chapter: Chapter, connections: Connections) -> Told:
     broken = (
         *wrong,
         *violations(record_of(run)),
+        *replay.of_lineages(record_of(run)),
         *_otherwise(chapter, run, mails, dead),
         *_flood(run),
     )
@@ -92,6 +94,9 @@ def _otherwise(chapter: Chapter, run: Run, mails: Counter[str], dead: int) -> It
     for subject, count in chapter.mails.items():
         if mails[subject] != count:
             yield f"{subject!r} was sent {mails[subject]} times, and not {count}"
+    others = mails.total() - sum(mails[subject] for subject in chapter.mails)
+    if others > chapter.others:
+        yield f"{others} mails that nobody expects, {chapter.others} at most: {dict(mails)}"
     if dead > chapter.dead:
         yield f"{dead} dead letters, {chapter.dead} at most"
 

@@ -1,4 +1,4 @@
-"""What may never be launched: I1 to I5 and I8."""
+"""What may never be launched: I1 to I5, I8 and I16."""
 
 import json
 from collections import Counter, defaultdict
@@ -10,6 +10,8 @@ from local.doubts import unechoed
 from proofs.matrix.line import Act, Call
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import Step
+from proofs.matrix.switches import breaker_in
+from resilience.decide.breaker import Breaker, Circuit, strikes_all
 from resilience.failures import FailureClass
 
 # What a delivery does to the world.
@@ -149,6 +151,25 @@ def people_are_obeyed(record: Record) -> Iterator[str]:
         for off in offs:
             if off.place < call.place and _knew(record, call, off):
                 yield f"{off.job} was switched off at {off.place}, and {call.step} at {call.place}"
+
+
+def held_by_the_fleet(record: Record) -> Iterator[str]:
+    """I16: while the breaker is open, only what advanced, or is tried, is launched."""
+    for call in record.calls(Step.CREATE):
+        switches = list(record.seen(call.delivery, Step.READ_SWITCHES, call.place))
+        breaker = breaker_in(switches[-1].answer or {}) if switches else Breaker()
+        parent = tags_of(call)["resilience:parent"]
+        all_wait = breaker.state is not Circuit.CLOSED and strikes_all(breaker.cause)
+        if not all_wait or breaker.tries(parent) or advanced(record, call, parent):
+            continue
+        yield f"{parent} came back at {call.place}, and the breaker was {breaker.state}"
+
+
+def advanced(record: Record, call: Call, job: str) -> bool:
+    """Whether W&B had shown, in this delivery and until this call, a version of the job itself."""
+    answers = list(record.seen(call.delivery, Step.ASK_WANDB, call.place))
+    nodes = _nodes(answers[-1].answer or {}) if answers else ()
+    return any(json.loads(node["metadata"]).get("training_job") == job for node in nodes)
 
 
 def _knew(record: Record, call: Call, off: Act) -> bool:

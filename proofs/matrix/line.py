@@ -16,6 +16,7 @@ from proofs.matrix.switches import breaker_in
 from resilience.decide.breaker import Circuit
 
 GARBAGE = "<html>no such page"
+SET_BREAKER = "set the breaker: "  # what a person did, and then the word
 
 
 @dataclass(slots=True)

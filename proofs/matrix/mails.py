@@ -25,6 +25,22 @@ def told_in_measure(record: Record) -> Iterator[str]:
             if later.at - earlier.at < _APART and not _excused(record, earlier, later):
                 yield f"{subject!r} was sent at {earlier.place} and at {later.place}"
         yield from _too_many(subject, mails)
+    yield from _fleet_told_in_measure(record)
+
+
+def _fleet_told_in_measure(record: Record) -> Iterator[str]:
+    """Of one cause once a day, where it could be recorded that this was done."""
+    mails = list(record.calls(Step.TELL_OF_BREAKER))
+    for earlier, later in pairwise(mails):
+        same = earlier.asked["Message"].split("\n")[0] == later.asked["Message"].split("\n")[0]
+        recorded = any(
+            earlier.place < one.place < later.delivery.began
+            for one in record.calls(Step.SET_BREAKER)
+        )
+        resent = earlier.logical == later.logical
+        if same and recorded and not resent and later.at - earlier.at < DAY:
+            yield f"the breaker's mail was sent at {earlier.place} and at {later.place}"
+    yield from _too_many("of the breaker", mails)
 
 
 def _too_many(subject: str, mails: list[Call]) -> Iterator[str]:

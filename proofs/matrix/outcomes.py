@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from local.replaying.log_line import redecide
+from proofs.matrix.launches import advanced
 from proofs.matrix.line import Call, Delivery, Taken
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import WRITES, Step
@@ -71,8 +72,9 @@ def _accounted_for(record: Record, taken: Taken) -> bool:
 
 def _is_logged(record: Record, taken: Taken, mode: str) -> bool:
     """Whether a line says of the job what was decided, and that nothing was done in this mode."""
-    told = (json.loads(line) for line in record.lines if str(taken.delivery.job) in line)
-    return any(line.get("reason") == "mode_off" or line.get("mode") == mode for line in told)
+    told = (json.loads(line) for line in record.lines)
+    about = (line for line in told if line.get("job") == taken.delivery.job)
+    return any(line.get("reason") == "mode_off" or line.get("mode") == mode for line in about)
 
 
 def _tags_seen(record: Record, delivery: Delivery, before: int) -> dict[str, str] | None:
@@ -182,7 +184,7 @@ def waits_are_tags(record: Record) -> Iterator[str]:
 
 
 def told_of(record: Record) -> Iterator[str]:
-    """I13: whatever changes is told first: a verdict to act on, and a breaker that trips.
+    """I13: people are told of what changes: first of a verdict to act on; of a breaker that trips.
 
     But for one more try within a wait: it is the wait that is reported.
     """
@@ -197,25 +199,20 @@ def told_of(record: Record) -> Iterator[str]:
 
 
 def _tripped_in_silence(record: Record) -> Iterator[str]:
-    known = ""
+    """Of a breaker it is enough that people are told of it while it is open."""
+    told = [str(call.asked["Message"]) for call in record.calls(Step.TELL_OF_BREAKER)]
     for call in record.calls(Step.SET_BREAKER):
         after = breaker_set(call.asked, call.at)
-        mails = (one for one in record.calls(Step.TELL_OF_BREAKER) if one.place < call.place)
-        named = any(f"cause: {after.cause}" in one.asked["Message"] for one in mails)
-        if after.state is not Circuit.CLOSED and after.cause != known and not named:
+        named = any(f"cause: {after.cause}" in text for text in told)
+        if after.state is not Circuit.CLOSED and not named:
             yield f"the breaker tripped at {call.place}, and nobody was told"
-        known = after.cause
+            return
 
 
 def _is_within_a_wait(record: Record, verdict: Call) -> bool:
     """Whether the job waited before, and its attempt did no work that would have ended the wait."""
     seen = _tags_seen(record, verdict.delivery, verdict.place) or {}
-    launched = [tags_of(one) for one in record.calls(Step.CREATE) if one.place < verdict.place]
-    goes_on = any(
-        one["resilience:parent"] == _job_of(verdict) and "resilience:waiting" in one
-        for one in launched
-    )
-    return "resilience:waiting" in seen and goes_on
+    return "resilience:waiting" in seen and not advanced(record, verdict, _job_of(verdict))
 
 
 def _job_of(call: Call) -> str:

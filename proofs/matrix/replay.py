@@ -4,11 +4,13 @@ The model may be in several states at once: what it does between two events that
 not in the history. A history is none of the model's where no state is left.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from proofs.matrix.assumptions import assumptions
+from proofs.matrix.faults import CLOCK_JUMPS
 from proofs.matrix.record import Record
 from proofs.matrix.retelling import Asked, Begins, Does, Ends, Event, Happens, Looked, retold
 from proofs.matrix.run import Cell
@@ -21,6 +23,7 @@ from proofs.model.worker import work
 from proofs.model.world import is_left_over
 
 _VISIBLE = ("accepted", "ResourceInUse", " records ", "acknowledges")
+_IS_SUCCESSOR = re.compile(r"-r[0-9]+$")
 _OF_THE_MODE = "the stack is switched "
 
 
@@ -31,6 +34,7 @@ class Assumed:
     stale: bool = False  # reads of tags and of jobs lag
     stale_mode: bool = False
     untold: bool = False  # a successor was deleted before its parent's verdict
+    clocks_differ: bool = False  # a sweep may find a wait overdue that is not due for the worker
 
     def protocol(self) -> Protocol:
         return replace(
@@ -47,7 +51,18 @@ def of_cell(cell: Cell, record: Record) -> str | None:
     if any(name == "I7" for name, _ in assumptions(cell)):
         return None  # AddTags that answers and has no effect is assumed away in the model
     untold = cell.situation is Situation.DELETED_UNTOLD
-    return of_history(retold(record), assumed_in(record, untold=untold))
+    assumed = assumed_in(record, untold=untold)
+    return of_history(retold(record), replace(assumed, clocks_differ=cell.fault in CLOCK_JUMPS))
+
+
+def of_lineages(record: Record) -> Iterator[str]:
+    """What the model cannot do of the history of each lineage of a run."""
+    assumed = assumed_in(record, untold=False)
+    judged = {one.delivery.job for one in record.calls(Step.ADD_TAGS)}
+    for root in sorted(one for one in judged if one and not _IS_SUCCESSOR.search(one)):
+        unknown = of_history(retold(record, root), assumed)
+        if unknown is not None:
+            yield f"model: {unknown}"
 
 
 def assumed_in(record: Record, *, untold: bool) -> Assumed:
@@ -75,7 +90,14 @@ _READS = frozenset(
 def _extent_of(events: Iterable[Event], late: int) -> Extent:
     """Two at once, and whoever left a call under way; more attempts than the history has."""
     jobs = (one.job for one in events if isinstance(one, Begins | Does | Ends))
-    return Extent(attempts=max(jobs, default=0) + 3, workers=2 + late, modes=True)
+    return Extent(
+        attempts=max(jobs, default=0) + 3,
+        workers=2 + late,
+        modes=True,
+        breaker=True,
+        reuse=any(isinstance(one, Happens) and "again" in one.label for one in events),
+        again=True,
+    )
 
 
 @cache
@@ -83,6 +105,8 @@ def of_history(events: tuple[Event, ...], assumed: Assumed) -> str | None:
     """The first event that the model cannot do; many histories are alike, hence the cache."""
     replaying = _Replaying(assumed.protocol(), events)
     for place, event in enumerate(events):
+        if isinstance(event, Asked) and assumed.clocks_differ:
+            continue
         replaying.take(event)
         if not replaying.states:
             return f"the model cannot do event {place}, {event}, after {events[:place]}"

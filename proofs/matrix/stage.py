@@ -16,7 +16,7 @@ from proofs.at_once import AtOnce
 from proofs.matrix import clients, deployment
 from proofs.matrix.account import BREAKER, MODE, SECRET, Account
 from proofs.matrix.faults import Crash
-from proofs.matrix.line import Act, Delivery, Line, Taken
+from proofs.matrix.line import SET_BREAKER, Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
 from proofs.matrix.resources import Kept
 from resilience.adapters.graphql import Bounds
@@ -48,6 +48,7 @@ class Process:
 
     intake: Intake
     born: int
+    needs_http: bool
 
 
 class Connections:
@@ -56,6 +57,11 @@ class Connections:
     def __init__(self) -> None:
         self.switchboard = clients.Switchboard()
         self.clients = clients.connect(self.switchboard)
+        # HTTP takes its time: where no fault can hit, it is left out.
+        self.short = {
+            service: clients.Short(self.switchboard, client)
+            for service, client in self.clients.aws.items()
+        }
 
 
 @dataclass(slots=True)
@@ -159,7 +165,7 @@ class Stage:
     def set_breaker(self, word: str) -> None:
         """A person opens the breaker, closes it, or mistypes."""
         self.account.breaker.become(word, self.clock())
-        self.act(f"set the breaker to {word!r}", "the stack")
+        self.act(SET_BREAKER + word, "the stack")
 
     @property
     def breaker(self) -> Breaker:
@@ -181,9 +187,8 @@ class Stage:
             self.queue.send(body)
 
     def _fleet(self) -> Fleet:
-        aws = self.connections.clients.aws
-        if not any(plan.is_of_the_sweep for plan in self.line.plans):  # HTTP takes its time
-            aws = dict.fromkeys(aws, clients.Short(self.connections.switchboard))
+        needs_http = any(plan.is_of_the_sweep for plan in self.line.plans)
+        aws = self.connections.clients.aws if needs_http else self.connections.short
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
             queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
@@ -219,14 +224,17 @@ class Stage:
 
     def _intake(self, process: str) -> Intake:
         found = self._processes.get(process)
-        if found is None or self.clock() - found.born >= _WARM_SECONDS:
-            found = Process(self._start(), self.clock())
+        needs_http = bool(self.line.plans)
+        is_cold = found is None or self.clock() - found.born >= _WARM_SECONDS
+        if found is None or is_cold or found.needs_http != needs_http:
+            found = Process(self._start(needs_http=needs_http), self.clock(), needs_http)
             self._processes[process] = found
         return found.intake
 
-    def _start(self) -> Intake:
+    def _start(self, *, needs_http: bool) -> Intake:
         """Wire the function up as its entry does."""
-        own, aws = deployment.SETTINGS, self.connections.clients.aws
+        own = deployment.SETTINGS
+        aws = self.connections.clients.aws if needs_http else self.connections.short
         # Powertools puts a handler of its own on each client that it is given, for good; these
         # outlive many processes, so it is given their one operation alone.
         secrets_manager = SimpleNamespace(get_secret_value=aws["secretsmanager"].get_secret_value)

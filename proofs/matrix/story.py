@@ -1,7 +1,7 @@
 """One training job and how it ends; what SageMaker says of it; what people do meanwhile."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -80,7 +80,7 @@ def train(stage: Stage, job: str = JOB) -> None:
     stage.account.commit(100, job, _BEFORE)
 
 
-def launch(stage: Stage, job: str = JOB) -> None:
+def launch(stage: Stage, job: str = JOB, *, pinned: Mapping[str, str] | None = None) -> None:
     """Have a training job that waits for its instances, in the W&B run of its own name."""
     described: dict[str, Any] = {
         "CreationTime": stage.clock() - _TRAINED_FOR,
@@ -94,7 +94,8 @@ def launch(stage: Stage, job: str = JOB) -> None:
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": 86_400},
         "HyperParameters": {"epochs": "20", "note": stage.canaries["parameter"]},
-        "Environment": {"MINE": "kept", "API_KEY": stage.canaries["environment"]},
+        "Environment": {"MINE": "kept", "API_KEY": stage.canaries["environment"]}
+        | dict(pinned or {}),
         "RetryStrategy": {"MaximumRetryAttempts": 2},
         "EnableManagedSpotTraining": False,
         "TrainingJobStatus": "InProgress",

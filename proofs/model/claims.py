@@ -39,6 +39,8 @@ WORLDS = {
     "2 attempts, the root's name is used again": Extent(reuse=True),
     "2 attempts, Scheduler never answers": Extent(scheduler=False),
     "2 attempts, all of that": Extent(modes=True, ages=True, reuse=True, scheduler=False),
+    "2 attempts, a person asks again": Extent(again=True),
+    "2 attempts, the fleet breaker opens and closes": Extent(breaker=True),
     "3 attempts": Extent(attempts=3),
 }
 ELEMENTS = (
@@ -72,6 +74,18 @@ ELEMENTS = (
         replace(WHOLE, sweeps_as_far_back_as_it_acts=False),
         "I9",
         Extent(ages=True),
+    ),
+    Removal(
+        "what the fleet breaker holds waits: it is left alone",
+        replace(WHOLE, holds_by_a_tag=False),
+        "I7",
+        Extent(breaker=True),
+    ),
+    Removal(
+        "the fleet breaker closes by itself: a person must close it",
+        replace(WHOLE, closes_by_itself=False),
+        "I9",
+        Extent(breaker=True),
     ),
 )
 ASSUMPTIONS = (

@@ -16,6 +16,7 @@ from proofs.model.states import (
 )
 from proofs.model.steps import may_stop
 
+_UNNOTICED = (Step.ACKNOWLEDGE, Tag.NONE)
 _AWAITED = frozenset({Status.FAILED, Status.UNSTARTED})
 
 
@@ -88,7 +89,8 @@ def _choices(
 ) -> Iterator[tuple[str, Step, Tag, bool]]:
     number = state.workers[place].job
     job = state.jobs[number]
-    waits = tag is Tag.WAIT and not job.overdue
+    tried = state.tried == number
+    waits = tag is Tag.WAIT and not job.overdue and not tried
     if status not in ENDED or tag in FINAL or waits:
         yield "nothing to do", Step.ACKNOWLEDGE, Tag.NONE, False
     elif status not in _AWAITED:
@@ -101,7 +103,11 @@ def _choices(
         yield "it never trained", Step.CHECK, Tag.WAIT, False
     else:
         first = Step.CREATE if protocol.creates_before_recording else Step.RECORD
-        yield "relaunch", first, Tag.RELAUNCH, False
+        if state.holds and not tried:
+            held = (Step.CHECK, Tag.WAIT) if protocol.holds_by_a_tag else _UNNOTICED
+            yield "the fleet breaker holds it", *held, False
+        if tried or not state.holds or status is Status.FAILED:  # then it may have advanced
+            yield "relaunch", first, Tag.RELAUNCH, False
         yield "W&B is away: wait", Step.CHECK, Tag.WAIT, True
         if may_stop(state, place, protocol):
             yield "W&B shows nothing to resume: stop", Step.CHECK, Tag.STOP, True

@@ -1,6 +1,8 @@
 """The protocol of `functions/resilience/controller.py`, as a machine that can be walked whole.
 
-What is left out cannot matter to it: which checkpoint, which reason, how long a wait is.
+What is left out cannot matter to it: which checkpoint, which reason, how long a wait is. Of the
+fleet breaker there is what one lineage sees: it may open at any time, because others die, and close
+at any time, because another's successor trains. Once nothing fails any more each sweep moves it on.
 """
 
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 from proofs.model.states import Extent, Job, Move, Protocol, State, Status, Step, Tag, Worker
 from proofs.model.steps import may_die
 from proofs.model.worker import receive_at_any_time, receive_what_was_swept, work
-from proofs.model.world import happenings, sweep, switches
+from proofs.model.world import breaker_moves, happenings, sweep, switches
 
 
 def initial(extent: Extent) -> Iterator[State]:
@@ -27,6 +29,8 @@ def moves(state: State, protocol: Protocol, extent: Extent) -> Iterator[Move]:
             gone = state.with_worker(place, Worker())
             yield Move(f"the worker on job {worker.job} crashes", gone, fault=True)
     yield from receive_at_any_time(state, protocol)
+    if extent.breaker:
+        yield from breaker_moves(state)
     yield from _planned(state, protocol, extent)
     for number in range(len(state.jobs)):
         yield from happenings(state, number, protocol, extent)

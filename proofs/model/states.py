@@ -76,7 +76,7 @@ class Worker(NamedTuple):
     step: Step = Step.IDLE
     job: int = 0
     verdict: Tag = Tag.NONE  # to be recorded
-    asks: bool = False  # it holds the job back, and does not know of a successor
+    asks: bool = False  # it holds the job back, and does not know of a successor of its own
     met: bool = False  # another was at work on the job since it looked
     too_late: bool = False  # a final verdict stood already when it looked
     saw_ended: bool = False
@@ -87,6 +87,8 @@ class State(NamedTuple):
     jobs: tuple[Job, ...]
     workers: tuple[Worker, ...]
     acts: bool = True  # the stack's mode
+    holds: bool = False  # the fleet breaker is open, or half open
+    tried: int = -1  # half open: the job that it lets through; -1: none of this lineage
 
     def with_job(self, number: int, **changes: Any) -> "State":  # noqa: ANN401 — Job's own fields
         return self.with_whole_job(number, self.jobs[number]._replace(**changes))
@@ -129,9 +131,11 @@ class Extent:
 
     attempts: int = 2
     workers: int = 2
-    modes: bool = False  # people and the breaker switch the stack off and on
+    modes: bool = False  # people switch the stack off and on
+    breaker: bool = False  # the fleet's opens, tries one job and closes, for other lineages as well
     ages: bool = False  # days pass
     reuse: bool = False  # the root's name is deleted and used again
+    again: bool = False  # a person has what was stopped decided on again
     scheduler: bool = True  # EventBridge Scheduler answers, but for faults
 
 
@@ -153,6 +157,8 @@ class Protocol:
     reads_modes: bool = True
     sweeps: bool = True
     sweeps_as_far_back_as_it_acts: bool = True
+    holds_by_a_tag: bool = True  # what the breaker holds back waits, and does not only go unnoticed
+    closes_by_itself: bool = True  # the breaker
     # What is assumed of the world, and not done by the protocol.
     names_stay_taken: bool = True
     reads_are_fresh: bool = True

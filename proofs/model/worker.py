@@ -9,6 +9,7 @@ from proofs.model.states import (
     OURS,
     Age,
     Extent,
+    Job,
     Move,
     Protocol,
     State,
@@ -67,6 +68,9 @@ def _look_at_successor(state: State, place: int, protocol: Protocol) -> Iterator
         assumed = _to_record(worker, protocol)
         yield Move(f"{said}no, it assumes", state.with_worker(place, assumed))
         return
+    if asked and _is_of_an_older_lineage(state, worker.job + 1, protocol):
+        yield from _take_another_name(state, place, said)
+        return
     for status in _statuses_read(state, worker.job + 1, protocol):
         if asked and status is Status.ABSENT:
             stale = state.jobs[worker.job + 1].status is not Status.ABSENT
@@ -77,11 +81,32 @@ def _look_at_successor(state: State, place: int, protocol: Protocol) -> Iterator
             verdict = Tag.RELAUNCH
         elif asked:
             verdict = Tag.STOP
-        decided = _to_record(worker._replace(verdict=verdict, asks=not asked), protocol)
+        decided = _to_record(worker._replace(verdict=verdict, asks=True), protocol)
         for after in _unless_recorded(state, decided, protocol) if asked else (decided,):
             yield Move(
                 said + ("ours" if status in OURS else "not ours"), state.with_worker(place, after)
             )
+
+
+def _is_of_an_older_lineage(state: State, number: int, protocol: Protocol) -> bool:
+    """Whether the job continues one that was deleted, and whose name its parent bears now."""
+    job = state.jobs[number]
+    ours_once = job.status in OURS and job.of < state.jobs[number - 1].made
+    return ours_once and job.counted and protocol.knows_parents_by_their_time
+
+
+def _take_another_name(state: State, place: int, said: str) -> Iterator[Move]:
+    """The older lineage keeps its names, and goes on apart: the model follows the new one.
+
+    It lets whoever is at work on the older one's jobs end first. A create that is under way asks
+    for the older name, and comes to nothing.
+    """
+    number = state.workers[place].job + 1
+    if not any(one.step is not Step.IDLE and one.job >= number for one in state.workers):
+        jobs = (*state.jobs[:number], *[Job()] * (len(state.jobs) - number))
+        again = state.workers[place]._replace(step=Step.CREATE)
+        freed = state._replace(jobs=jobs).with_worker(place, again)
+        yield Move(f"{said}an older lineage's; it takes another name", freed)
 
 
 def _unless_recorded(state: State, decided: Worker, protocol: Protocol) -> Iterator[Worker]:

@@ -17,6 +17,8 @@ from proofs.model.states import (
 )
 
 SWEEP = "the sweep asks for every job that is left over"
+BREAKER_OPENS, BREAKER_CLOSES = "the breaker opens", "the breaker closes"
+_TRAINED = frozenset({Status.RUNNING, Status.COMPLETED, Status.FAILED})
 _MOST_ACCEPTED = 2  # one more than allowed is enough to know
 _HARMLESS = frozenset({Step.IDLE, Step.ACKNOWLEDGE})  # nothing is done to a job after these
 _ENDS = (
@@ -31,8 +33,13 @@ def happenings(state: State, number: int, protocol: Protocol, extent: Extent) ->
     job = state.jobs[number]
     if job.status is Status.RUNNING:
         yield from _ends(state, number)
+    if job.status is Status.FOREIGN and not job.underway:
+        free = state.with_whole_job(number, job._replace(status=Status.ABSENT))
+        yield Move(f"another's job with the name of job {number} is gone", free, fault=True)
     if job.underway:
         yield from _arrives_late(state, number)
+    if extent.again:
+        yield from _people_ask_again(state, number)
     if extent.ages:
         yield from _days_pass(state, number)
     yield from _people_delete(state, number, protocol, extent)
@@ -43,6 +50,18 @@ def _ends(state: State, number: int) -> Iterator[Move]:
         if status is Status.UNSTARTED and number == len(state.jobs) - 1:
             continue  # no ledger counts it, so that it would go on beyond what is modelled
         yield Move(f"job {number} {how}", state.with_job(number, status=status), fault=True)
+
+
+def _people_ask_again(state: State, number: int) -> Iterator[Move]:
+    """A person puts right what stopped a job, or knows why an old one is to come back."""
+    job = state.jobs[number]
+    worked_on = any(w.step is not Step.IDLE and w.job == number for w in state.workers)
+    followed = number + 1 < len(state.jobs) and state.jobs[number + 1].underway
+    if worked_on or followed or job.status not in ENDED:
+        return
+    if job.tag is Tag.STOP or job.age is Age.TOO_OLD:
+        again = state.with_job(number, tag=Tag.NONE, age=Age.FRESH)
+        yield Move(f"a person has job {number} decided on again", again, fault=True)
 
 
 def _days_pass(state: State, number: int) -> Iterator[Move]:
@@ -58,19 +77,64 @@ def _days_pass(state: State, number: int) -> Iterator[Move]:
 
 
 def switches(state: State) -> Iterator[Move]:
-    """A person or the breaker turns the stack off; that it is turned on again is no fault."""
+    """A person turns the stack off; that it is turned on again is no fault."""
     if state.acts:
         yield Move("the stack is switched off", state._replace(acts=False), fault=True)
     else:
         yield Move("the stack is switched on", state._replace(acts=True))
 
 
+def breaker_moves(state: State) -> Iterator[Move]:
+    """The fleet breaker's moves at any time: other lineages die, or train, as well."""
+    held = [at for at, job in enumerate(state.jobs) if job.status in ENDED]
+    for label, holds, tried in (
+        (BREAKER_OPENS, True, -1),
+        (BREAKER_CLOSES, False, -1),
+        *((f"the breaker tries job {at}", True, at) for at in held if state.holds),
+    ):
+        if (holds, tried) != (state.holds, state.tried):
+            yield Move(label, state._replace(holds=holds, tried=tried), fault=True)
+
+
 def sweep(state: State, protocol: Protocol) -> Iterator[Move]:
-    swept = tuple(
-        job._replace(message=True) if is_left_over(job, protocol) else job for job in state.jobs
-    )
-    if swept != state.jobs:
-        yield Move(SWEEP, state._replace(jobs=swept))
+    for moved in _breaker_moved(state, protocol):
+        swept = tuple(
+            job._replace(message=True) if is_left_over(job, protocol) else job for job in moved.jobs
+        )
+        if (after := moved._replace(jobs=swept)) != state:
+            yield Move(SWEEP, after)
+
+
+def _breaker_moved(state: State, protocol: Protocol) -> Iterator[State]:
+    """The breaker after a sweep that came when it had been open for long enough."""
+    if not (state.holds and protocol.closes_by_itself):
+        yield state
+    elif state.tried < 0:
+        yield from _with_one_tried(state)
+    elif state.jobs[state.tried].tag is Tag.WAIT:
+        yield state.with_job(state.tried, message=True)
+    else:
+        yield from _answered(state, state.tried + 1)
+
+
+def _with_one_tried(state: State) -> Iterator[State]:
+    held = [at for at, job in enumerate(state.jobs) if job.status in ENDED and job.tag is Tag.WAIT]
+    for at in held:
+        yield state._replace(tried=at).with_job(at, message=True)
+    if not held:
+        yield state._replace(holds=False, tried=-1)
+
+
+def _answered(state: State, number: int) -> Iterator[State]:
+    """What became of the trial decides; where it never trained, the next one is tried."""
+    there = number < len(state.jobs) and state.is_ours(number)
+    status = state.jobs[number].status if there else Status.ABSENT
+    if status not in _TRAINED:
+        yield from _with_one_tried(state._replace(tried=-1))
+        return
+    yield state._replace(holds=False, tried=-1)
+    if status is Status.FAILED:  # sooner than those before it, or later: both may be
+        yield state._replace(tried=-1)
 
 
 def is_left_over(job: Job, protocol: Protocol) -> bool:

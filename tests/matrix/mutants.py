@@ -70,8 +70,8 @@ def meeting(of: Meeting) -> Run:
 _NO_FAULT = cell(Step.READ_KEY, Fault.CLOCK_AHEAD)
 _RECORD = "    _record(decision, observed, world)\n"
 _COME_BACK = "    _come_back(decision, world)\n"
-_LOOK = "    if asks and _succession(facts, world) is Succession.OURS:\n"
-_OURS = "        return replace(facts, succession=Succession.OURS)\n"
+_LOOK = "    if asks and (learnt := _verified(facts, world)).succession is Succession.OURS:\n"
+_OURS = "        return learnt\n"
 _PUBLISH = "        world.notifications.publish(decision)\n"
 _TAG = "        world.jobs.add_tags(observed.job.arn, verdict)\n"
 
@@ -92,9 +92,8 @@ MUTANTS = (
     ),
     Mutant(
         "no second look at the successor",
-        "    # RELAUNCH. So check again after writing: whichever writes last then says RELAUNCH.\n"
-        + _LOOK
-        + _OURS,
+        "    # another's job had the name: it may have been deleted since.\n"
+        "    if (learnt := _verified(facts, world)).succession is Succession.OURS:\n" + _OURS,
         "",
         cell(Step.CREATE, Fault.BAD_REQUEST, Situation.CONCURRENT),
         "I12",
@@ -172,15 +171,22 @@ MUTANTS = (
     ),
     Mutant(
         "another's job taken for ours",
-        "return Succession.OURS if ours else Succession.FOREIGN",
-        "return Succession.OURS",
-        chapter("the root's name is used again, its successor is there"),
+        "Succession.OURS if ours else Succession.FOREIGN",
+        "Succession.OURS",
+        chapter("another's job has the successor's name"),
         "I12",
     ),
     Mutant(
+        "the names of an older lineage are kept",
+        "if identity.continues_an_earlier(found, facts.job, facts.created_at):",
+        "if not found:",
+        chapter("the root's name is used again, its successor is there"),
+        "night-1 rests with STOP",
+    ),
+    Mutant(
         "ours taken for another's",
-        "return Succession.OURS if ours else Succession.FOREIGN",
-        "return Succession.FOREIGN",
+        "Succession.OURS if ours else Succession.FOREIGN",
+        "Succession.FOREIGN",
         cell(Step.CREATE, Fault.LOST_RESPONSE),
         "I12",
     ),
@@ -221,7 +227,7 @@ MUTANTS = (
     ),
     Mutant(
         "one turn and no more",
-        "_MOST_TURNS = 3",
+        "_MOST_TURNS = 4",
         "_MOST_TURNS = 1",
         chapter("there is no quota for a day"),
         "dead letters",

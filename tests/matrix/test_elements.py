@@ -9,7 +9,6 @@ from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
 from proofs.matrix.steps import Step
 from resilience import controller
-from resilience.decide.decisions import Succession
 from tests.matrix import elements
 
 
@@ -37,7 +36,7 @@ def test_a_name_in_use_that_is_taken_for_ours_unasked_hides_what_is_not(
 def test_without_a_question_after_the_tag_a_stop_hides_a_relaunch(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    monkeypatch.setattr(controller, "_succession", lambda *_: Succession.UNKNOWN)
+    monkeypatch.setattr(controller, "_verified", lambda facts, _: facts)
     cell = Cell(Step.CREATE, Fault.BAD_REQUEST, Situation.CONCURRENT)
     assert "I12" in violated(cell, connections)
 

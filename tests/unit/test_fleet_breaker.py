@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ from local.in_memory import Clock, InMemoryWorld
 from resilience.decide import naming
 from resilience.decide.breaker import OPEN_SECONDS, Breaker, Circuit
 from resilience.decide.decisions import Mode
+from resilience.errors import Retry
 from resilience.fleet.breaker import FleetBreaker
+from resilience.fleet.sweeping import sweep
 from resilience.wire import tags, words
 from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, swept
 from tests.unit.recovery_world import SWEEP, TAGS
@@ -347,6 +350,56 @@ def test_people_are_told_once_a_day_of_the_fleet_and_how_to_close_it() -> None:
             " --name /resilience/breaker --value closed"
         ),
     ]
+
+
+class NotWritten:
+    """Switches that are read and never written, as without the right to PutParameter."""
+
+    def __init__(self, world: InMemoryWorld) -> None:
+        self.read = world.read
+
+    def write(self, breaker: Breaker, *, instead_of: Breaker) -> bool:
+        raise Retry(f"cannot write {breaker} instead of {instead_of}")
+
+
+class NobodyThere:
+    def notify(self, subject: str, text: str) -> None:
+        raise Retry(f"cannot send {subject}: {text}")
+
+
+def sweep_with(world: InMemoryWorld, **service: Any) -> None:  # noqa: ANN401 — a part of the fleet
+    settings = replace(SWEEP, breaker_failures=5)
+    sweep(replace(world.fleet(), **service), settings, world.clock(), lambda: 60.0)
+
+
+def test_of_a_state_that_cannot_be_written_no_sweep_notifies() -> None:
+    world = world_at_night()
+    many_die(world, 5)
+    for _ in range(3):
+        with pytest.raises(Retry):
+            sweep_with(world, switches=NotWritten(world))
+    assert world.topic.told == []
+
+
+def test_where_nobody_can_be_notified_the_breaker_holds_and_a_later_sweep_notifies() -> None:
+    world = world_at_night()
+    many_die(world, 5)
+    with pytest.raises(Retry):
+        sweep_with(world, alert=NobodyThere())
+    assert world.breaker.state is Circuit.OPEN
+    world.clock.pass_by(300)
+    swept(world, 5)
+    swept(world, 5)
+    assert len(world.topic.told) == 1
+
+
+def test_what_is_left_over_is_asked_for_though_the_breaker_cannot_be_written() -> None:
+    world = world_at_night()
+    many_die(world, 5)
+    world.clock.pass_by(300)
+    with pytest.raises(Retry):
+        sweep_with(world, switches=NotWritten(world))
+    assert asked(world, "bad-0")
 
 
 def test_what_nobody_can_read_in_the_parameter_is_reported_and_mended_by_the_sweep() -> None:

@@ -159,9 +159,27 @@ class _Untagged(Away):
         return self._port.tags(*arguments) if self._asked == 1 else None  # type: ignore[attr-defined]  # a port
 
 
-def test_a_name_that_is_known_to_be_anothers_is_not_asked_about_again() -> None:
+def test_a_name_that_is_known_to_be_anothers_is_asked_about_once_more_when_stop_is_written() -> (
+    None
+):
     world = failed()
     world.sagemaker.put(SUCCESSOR, {"TrainingJobStatus": "InProgress"}, {})
     watched = Watched(world)
     assert decide(world, ports=watched.ports()).reason is Reason.NAME_TAKEN
-    assert [name for name, _ in watched.made].count("describe") == 2
+    assert [name for name, _ in watched.made].count("describe") == 3
+
+
+def test_a_name_that_becomes_free_before_stop_is_written_hides_no_relaunch() -> None:
+    """Another's job is deleted, and another worker creates the successor, before our tag stands."""
+    world = failed()
+    world.sagemaker.put(SUCCESSOR, {"TrainingJobStatus": "InProgress"}, {})
+    decision = decide(world, ports=replace(world.ports(), jobs=_FreedAndOvertaken(world)))
+    assert (decision.verdict, decision.reason) == (Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED)
+    assert verdict_of(world) == "RELAUNCH"
+
+
+class _FreedAndOvertaken(_Overtaken):
+    def no_answer(self, *arguments: object) -> None:
+        if self._before:
+            self._world.sagemaker.delete(SUCCESSOR)
+        super().no_answer(*arguments)

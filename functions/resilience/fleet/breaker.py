@@ -34,12 +34,19 @@ class FleetBreaker:
     def look(self, before: Breaker) -> Breaker:
         """Move the breaker on, and ask to have the job checked that it lets through."""
         after = self._moved(before)
-        mailed = self._notify(before, after)
-        if mailed != before and not self.fleet.switches.write(mailed, instead_of=before):
+        is_mail_due = circuit.is_mail_due(before, after, self.now)
+        if is_mail_due:
+            after = replace(after, mailed=0)
+        if (is_mail_due or after != before) and not self._write(after, before):
             return before  # somebody set it in the meantime; the next sweep looks at that
-        if mailed.state is Circuit.HALF_OPEN:
-            self._ask_for(mailed.probe)
-        return mailed
+        if is_mail_due:
+            after = self._notified(after)
+        if after.state is Circuit.HALF_OPEN:
+            self._ask_for(after.probe)
+        return after
+
+    def _write(self, after: Breaker, before: Breaker) -> bool:
+        return self.fleet.switches.write(after, instead_of=before)
 
     def _moved(self, before: Breaker) -> Breaker:
         counted = circuit.counted(
@@ -88,10 +95,12 @@ class FleetBreaker:
         if job is not None and is_held_by_the_breaker(job, self.settings):
             self.fleet.queue.ask_to_check((probe,))
 
-    def _notify(self, before: Breaker, after: Breaker) -> Breaker:
-        """Notify before the write: a crash between the two notifies twice rather than never."""
-        if not circuit.is_mail_due(before, after, self.now):
-            return after
+    def _notified(self, after: Breaker) -> Breaker:
+        """Notify of a state that is written, and then write that people were notified.
+
+        A crash between the two notifies twice rather than never. A state that cannot be written
+        holds nothing, and would be mailed by each sweep.
+        """
         self.fleet.alert.notify(
             "fleet breaker open: relaunches wait",
             f"cause: {after.cause or 'set by a person'}"
@@ -102,7 +111,8 @@ class FleetBreaker:
             "\nclose it now: aws ssm put-parameter --overwrite --type String"
             f" --name {self.settings.breaker_parameter} --value closed",
         )
-        return replace(after, mailed=self.now)
+        mailed = replace(after, mailed=self.now)
+        return mailed if self._write(mailed, after) else after
 
 
 def _whom(after: Breaker) -> str:

@@ -42,10 +42,19 @@ def sweep(
     switches = fleet.switches.read()
     if switches.mode is not Mode.ACT:
         return Swept((), (), switches.breaker.state)
-    breaker = FleetBreaker(fleet, settings, now)
-    state = breaker.look(switches.breaker).state
+    breaker, asking = FleetBreaker(fleet, settings, now), _Asking(fleet.queue, seconds_left)
+    try:
+        state = breaker.look(switches.breaker).state
+    finally:  # what is left over does not wait for the breaker's services
+        overdue, left_over = _ask_for_what_is_left_over(asking, fleet, settings, now)
+    return Swept(left_over, overdue, state, (*breaker.cut, *asking.cut))
+
+
+def _ask_for_what_is_left_over(
+    asking: "_Asking", fleet: Fleet, settings: SweepSettings, now: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ask to have checked the waits that are overdue, and what has no verdict or is to get one."""
     before = now - settings.grace_seconds
-    asking = _Asking(fleet.queue, seconds_left)
     overdue = asking.ask(_WAITING, fleet.jobs.waiting(), lambda job: _is_overdue(job, before))
     again = asking.ask(_AGAIN, fleet.jobs.again(), lambda job: _is_asked_again(job, settings))
     unjudged = asking.ask(
@@ -53,7 +62,7 @@ def sweep(
         fleet.jobs.opted_in(since=now - settings.lookback_seconds),
         lambda job: _is_due(job, settings, now),
     )
-    return Swept((*again, *unjudged), overdue, state, (*breaker.cut, *asking.cut))
+    return overdue, (*again, *unjudged)
 
 
 class _Asking:
