@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from resilience.decide import policy
-from resilience.decide.decisions import Judged, Reason, Verdict
+from resilience.decide import policy, reporting
+from resilience.decide.decisions import Facts, Judged, Policy, Reason, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     LIMIT,
@@ -15,6 +15,7 @@ from tests.unit.lineages import (
     V2,
     at_place,
     attempt,
+    checkpoint,
     ended,
     outcome,
     succeeded,
@@ -91,3 +92,53 @@ def test_a_checkpoint_that_cannot_be_loaded_is_walked_back_from_without_a_wait()
     assert outcome(decision) == (RELAUNCH, Reason.WALKED_BACK)
     assert decision.passed_over == (("v2", "rejected"),)
     assert (succeeded(facts).checkpoint, succeeded(facts).rejected) == (V1, ("v2",))
+
+
+# --- deaths that the text blames on something outside, one like the other
+
+
+OUTSIDE_PLACE = "b59affa0"  # of step 10 and the signature of `ended`
+
+
+def alike(before: int, **more: object) -> Facts:
+    """One more death of a machine, begun at v1, where so many came before after the same time."""
+    lineage = attempt(9, same=before, place=OUTSIDE_PLACE, best=10, after=600)
+    older = checkpoint("v0", 5)
+    return ended(FailureClass.INFRASTRUCTURE, older, V1, lineage=lineage, **more)
+
+
+def test_the_third_and_fourth_that_are_alike_wait_for_an_hour_and_the_fourth_goes_back() -> None:
+    half = Policy().backoff_max_seconds // 2
+    for before, reason in ((2, Reason.RESUMED_FROM_CHECKPOINT), (3, Reason.WALKED_BACK)):
+        decision = policy.decide(alike(before))
+        assert outcome(decision) == (WAIT, Reason.FAILING_AGAIN)
+        assert decision.due is not None
+        assert NOW + half <= decision.due <= NOW + 2 * half
+        waited = policy.decide(alike(before, judged=waits(Reason.FAILING_AGAIN)))
+        assert outcome(waited) == (RELAUNCH, reason)
+
+
+def test_the_fifth_asks_a_person_and_is_tried_again_after_a_night() -> None:
+    decision = policy.decide(alike(4))
+    assert outcome(decision) == (WAIT, Reason.FAILING_ALIKE)
+    assert reporting.notifies(decision)
+    night = 8 * 3600
+    for ago, verdict in ((night - 1, WAIT), (night, RELAUNCH)):
+        facts = alike(4, judged=waits(Reason.FAILING_ALIKE), ended_at=NOW - ago)
+        assert policy.decide(facts).verdict is verdict
+        assert not reporting.notifies(policy.decide(facts)) or verdict is RELAUNCH
+
+
+@pytest.mark.parametrize("before", [5, 6, 9])
+def test_the_sixth_stops_and_never_in_silence(before: int) -> None:
+    decision = policy.decide(alike(before))
+    assert outcome(decision) == (STOP, Reason.FAILED_AGAIN_AT_SAME_STEP)
+    assert reporting.notifies(decision)
+
+
+@pytest.mark.parametrize("before", [2, 3, 4, 5, 9])
+def test_one_that_differs_in_time_is_the_first_again(before: int) -> None:
+    assert outcome(policy.decide(alike(before, seconds=1200))) == (
+        RELAUNCH,
+        Reason.RESUMED_FROM_CHECKPOINT,
+    )

@@ -76,6 +76,19 @@ def test_no_facts_at_all_relaunch_what_a_person_stopped(facts: Facts) -> None:
     assert not policy.needs_checkpoints(stopped)
 
 
+@pytest.mark.parametrize("rule", ["interrupted_by_hand", "stop_mentioned"])
+@given(FACTS)
+def test_what_only_a_text_calls_a_persons_stop_never_comes_back_and_never_ends_in_silence(
+    rule: str, facts: Facts
+) -> None:
+    said = replace(facts, failure_class=FailureClass.STOPPED_BY_USER, failure_rule=rule)
+    decision = policy.decide(said)
+    assert decision.verdict in {IGNORE, STOP}
+    assert (decision.verdict, decision.reason) != (IGNORE, Reason.STOPPED_BY_USER)
+    found = decided(FailureClass.STOPPED_BY_USER, V1, failure_rule=rule)
+    assert found == (STOP, Reason.STOPPED_BY_USER)
+
+
 @pytest.mark.parametrize("lookup", Lookup)
 @pytest.mark.parametrize("due", [NOW - 60, NOW + 60, None])
 def test_a_verdict_to_wait_does_not_bring_back_what_a_person_stopped(

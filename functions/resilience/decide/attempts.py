@@ -116,9 +116,7 @@ def _is_to_blame(version: str, case: Case) -> bool:
 
 
 def _is_the_only_one(version: str, case: Case) -> bool:
-    """Whether nothing would be left; a text that may be wrong takes nobody's only checkpoint."""
-    if case.blame is Blame.PROGRAM:
-        return False
+    """Whether nothing would be left: then it is tried once more, and later, instead."""
     return checkpoints.choose(case.facts, _and_this(version, case)).chosen is None
 
 
