@@ -21,7 +21,7 @@ from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
 ROOT, PROJECT = "digits", "resilient-digits"
-PATIENCE_SECONDS = 480
+PATIENCE_SECONDS = 480.0
 _POLL_SECONDS = 0.25
 _SWEEP_SECONDS = 3
 # Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.
@@ -51,6 +51,7 @@ class Run:
     scenario: Scenario
     story: Story
     directory: Path
+    patience: float = PATIENCE_SECONDS
     attempts: dict[str, Attempt] = field(default_factory=dict)
     broken: bool = False
     next_sweep: float = 0.0
@@ -63,7 +64,7 @@ class Run:
             self.stack.aws.fault(self.scenario.fault, ROOT, count=1)
             self._tell("break", f"ordered for the next job: {self.scenario.fault}")
         self._launch()
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             self._look(observer)
             self._break_if_time()
@@ -72,7 +73,7 @@ class Run:
             if self._is_over():
                 return
             time.sleep(_POLL_SECONDS)
-        raise DemoError(f"the lineage has not ended after {PATIENCE_SECONDS} s")
+        raise DemoError(f"the lineage has not ended after {self.patience:.0f} s")
 
     def _tell(self, who: str, text: str) -> None:
         """Say a thing once."""
