@@ -89,7 +89,7 @@ judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="-
 MUTANTS := build/mutation
 
 mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails
-	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local training tests events docs template.yaml $(MUTANTS)
+	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local proofs training tests events docs template.yaml $(MUTANTS)
 	@cp proofs/mutation.toml $(MUTANTS)/pyproject.toml
 	@cd $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut run --max-children 2 && \
 	  PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python -m proofs.mutation

@@ -16,6 +16,7 @@ _MACHINES = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: E
 _BUG = "AlgorithmError: ExecuteUserScriptError: ErrorMessage \"KeyError: 'labels'\""
 _PINNED = {"WANDB_ENTITY": "example-team", "WANDB_PROJECT": "vision"}
 _FLEET = tuple(f"fleet-{number}" for number in range(8))
+_FEW = _FLEET[:4]
 _RELAUNCHED = dict.fromkeys(_FLEET, "RELAUNCH")
 _SUBJECT = "fleet breaker open: relaunches wait"
 _TRIPS_AT = 3
@@ -102,7 +103,7 @@ def while_down(
         stage.breaker_failures = _TRIPS_AT
         down = Outage(frozenset(steps), fault, stage.clock, stage.clock() + seconds)
         stage.line.plans.append(down)
-        for job in _FLEET:
+        for job in _FEW:
             _dies(stage, job, _MACHINES)
         _suffer(stage, seconds, _MACHINES)
         found = stage.breaker.state
@@ -144,6 +145,7 @@ def _train_on(stage: Stage, seconds: int) -> None:
 
 
 _ONE_MAIL_EACH = {f"RELAUNCH {job}": 1 for job in _FLEET}
+_ONE_MAIL_OF_EACH = {f"RELAUNCH {job}": 1 for job in _FEW}
 INCIDENTS = (
     Chapter(
         "an incident of three hours hits a fleet of eight",
@@ -174,16 +176,16 @@ INCIDENTS = (
         {_SUBJECT: 2},
     ),
     Chapter(
-        "the breaker cannot be set for three hours",
-        while_down([Step.SET_BREAKER], Fault.ACCESS_DENIED, 3 * HOUR),
-        _RELAUNCHED,
-        _ONE_MAIL_EACH | {_SUBJECT: 0},  # then each lineage's own back-off holds it
+        "the breaker cannot be set for an hour",
+        while_down([Step.SET_BREAKER], Fault.ACCESS_DENIED, HOUR),
+        dict.fromkeys(_FEW, "RELAUNCH"),
+        _ONE_MAIL_OF_EACH | {_SUBJECT: 0},  # then each lineage's own back-off holds it
     ),
     Chapter(
         "SNS is down for an hour when the breaker trips",
         while_down(_NOTIFY, Fault.SERVER_ERROR, HOUR, Circuit.OPEN),
-        _RELAUNCHED,
-        _ONE_MAIL_EACH | {_SUBJECT: 1},
+        dict.fromkeys(_FEW, "RELAUNCH"),
+        _ONE_MAIL_OF_EACH | {_SUBJECT: 1},
         dead=70,
     ),
 )

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from proofs.matrix import replay
 from proofs.matrix import story as told
 from proofs.matrix.cells import record_of
 from proofs.matrix.faults import Fault
@@ -75,8 +74,7 @@ def orders(meeting: Meeting, connections: Connections) -> Iterator[tuple[Turns, 
         for second in range(_LONGEST):
             turns = Turns(first, second)
             run, ended = _meet(meeting, turns, connections)
-            record = record_of(run)
-            yield turns, (*violations(record), *replay.of_lineages(record))
+            yield turns, violations(record_of(run))
             if ended.second:
                 break
         if ended.first:

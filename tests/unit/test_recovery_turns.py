@@ -159,9 +159,7 @@ class _Untagged(Away):
         return self._port.tags(*arguments) if self._asked == 1 else None  # type: ignore[attr-defined]  # a port
 
 
-def test_a_name_that_is_known_to_be_anothers_is_asked_about_once_more_when_stop_is_written() -> (
-    None
-):
+def test_a_name_that_is_known_to_be_anothers_is_asked_about_once_more_after_the_tag() -> None:
     world = failed()
     world.sagemaker.put(SUCCESSOR, {"TrainingJobStatus": "InProgress"}, {})
     watched = Watched(world)
