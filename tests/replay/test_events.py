@@ -20,7 +20,7 @@ EXPECTED = {
     if (row := _ROW.match(line))
 }
 SAME_PLACE = [
-    "training-failed.internal-error-alike.json",
+    "training-failed.collective-timeout-alike.json",
     "training-failed.user-bug-again.json",
     "check-asked.confirming-wait-is-over.json",
     "training-failed.user-bug-thrice.json",

@@ -137,6 +137,14 @@ def test_the_sixth_stops_and_never_in_silence(before: int) -> None:
 
 
 @pytest.mark.parametrize("before", [2, 3, 4, 5, 9])
+def test_what_sagemaker_says_of_itself_is_believed_however_often(before: int) -> None:
+    facts = alike(before, worded_by_container=False)
+    assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
+    waited = succeeded(facts)
+    assert (waited.rejected, waited.ledger.same) == ((), before)
+
+
+@pytest.mark.parametrize("before", [2, 3, 4, 5, 9])
 def test_one_that_differs_in_time_is_the_first_again(before: int) -> None:
     assert outcome(policy.decide(alike(before, seconds=1200))) == (
         RELAUNCH,

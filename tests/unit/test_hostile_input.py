@@ -448,7 +448,6 @@ STRANGE: dict[str, dict[str, object]] = {
     "a digest that is none": {**OWN, "metadata": '{"step": 900}', "digest": "d\nLD_PRELOAD=x"},
     "a digest without end": {**OWN, "metadata": '{"step": 900}', "digest": "d" * 600},
     "excluded": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
-    "pending": {**OWN, "metadata": '{"step": 900}', "state": "PENDING"},
     "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
     "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},
     "aliases of another kind": {**OWN, "metadata": '{"step": 900}', "aliases": 7},
@@ -468,6 +467,14 @@ def test_a_strange_version_is_not_resumed_from_and_hides_no_good_one(
     assert isinstance(environment, dict)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night-1:v1"
     assert not [value for value in environment.values() if "LD_PRELOAD" in value]
+
+
+def test_an_upload_that_has_not_ended_is_waited_for_and_never_resumed_from(scene: Scene) -> None:
+    pending = {**VERSION, **OWN, "metadata": '{"step": 900}', "state": "PENDING"}
+    scene.wire.more_versions = (pending,)
+    run(scene)
+    assert scene.reason == "upload_pending"
+    assert scene.world.sagemaker.requests == []
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from resilience.failures import LOSS_DIVERGED, Blame, FailureClass, row
 # An attempt that worked so long pays for its successor: no count ends a training that goes on.
 _PAYS_SECONDS = 3600
 CONFIRMED = 2  # deaths of the program in a row at one place: no accident
-# So many that seem to be of something outside, one like the other: the text may be wrong.
+# So many that seem to be of something outside, one like the other: the job's words may mislead.
 ALIKE = 4
 # Program deaths that a lineage has got over: it dies now and then, wherever it is.
 _FLAKY = 2
@@ -59,11 +59,19 @@ class Case:
             case Blame.PROGRAM:
                 return self.ledger.same >= CONFIRMED
             case Blame.OUTSIDE:
-                return self.ledger.same == ALIKE
+                return self.in_doubt and self.ledger.same == ALIKE
             case Blame.LIMIT | Blame.PERSON:
                 return False
             case _:
                 assert_never(self.blame)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the end seems to be of something outside, and the job alone says so.
+
+        A program's words may mislead. What SageMaker says of itself, or of a spot instance, is so.
+        """
+        return self.blame is Blame.OUTSIDE and self.facts.worded_by_container
 
     @property
     def flaky(self) -> bool:
@@ -193,7 +201,7 @@ def _lost(facts: Facts, ledger: Ledger, blame: Blame, *, further_back: bool) -> 
         without_work=ledger.without_work + (blame is not Blame.PERSON),
         by_program=ledger.by_program + 1 if counts else 0,
     )
-    if blame is Blame.PERSON:
+    if blame is Blame.PERSON or (blame is Blame.OUTSIDE and not facts.worded_by_container):
         return ledger
     further_back = further_back and ledger.same >= CONFIRMED
     alike = ledger.place == place and _agree(ledger.after, facts.seconds, further_back=further_back)

@@ -9,8 +9,8 @@ from resilience.failures import LOSS_DIVERGED, Blame
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = CONFIRMED + 1
-# Those alike that seem to be of something outside: one walks back, the next waits for a night, and
-# the one after that stops. Most of what is outside has passed by then.
+# Those alike of which the job says that something outside did it: one walks back, the next waits
+# for a night, and the one after that stops. Most of what is outside has passed by then.
 _WAITED_FOR_A_NIGHT = ALIKE + 2
 _NIGHT_SECONDS = 28_800
 # A death that was confirmed waits so long for its next try: an incident that was read as a bug has
@@ -27,7 +27,8 @@ def given_up(case: Case) -> Decision | None:
         detail = f"{ledger.unpaid} that did not pay for a successor, {policy.max_jobs} allowed"
         return case.verdict(Verdict.STOP, Reason.ATTEMPTS_EXHAUSTED, "max_jobs", detail)
     if case.advanced:
-        return _dead_again(case) if ledger.same >= _WALKED_BACK else None
+        again = case.facts.started and ledger.same >= _WALKED_BACK
+        return _dead_again(case) if again else None
     if ledger.lost_seconds > policy.max_lost_seconds:
         detail = f"{ledger.lost_seconds} s without a checkpoint, {policy.max_lost_seconds} allowed"
         return case.verdict(Verdict.STOP, Reason.NO_PROGRESS, "max_lost_seconds", detail)
@@ -39,7 +40,7 @@ def _dead_again(case: Case) -> Decision | None:
     policy, ledger = case.facts.policy, case.ledger
     if ledger.without_work >= policy.max_failing:
         return _too_often(case, "max_failing", ledger.without_work, policy.max_failing)
-    if case.blame is Blame.PERSON:
+    if case.blame is Blame.PERSON or (case.blame is Blame.OUTSIDE and not case.in_doubt):
         return None
     if ledger.same >= _last_at_one_place(case):
         limit = case.blame is Blame.LIMIT
@@ -79,7 +80,8 @@ def _backed_off(case: Case) -> Decision | None:
     match case.blame:
         case Blame.PERSON:
             return _half_the_longest(case, Reason.ACCESS_DENIED)
-        case Blame.OUTSIDE if case.ledger.same > CONFIRMED:  # it does not pass in minutes
+        case Blame.OUTSIDE if case.in_doubt and case.ledger.same > CONFIRMED:
+            # What strikes so often alike does not pass in minutes.
             return _half_the_longest(case, Reason.FAILING_AGAIN)
         case Blame.OUTSIDE:  # the first is tried again at once
             waits = case.lineage.waiting is not None
@@ -98,12 +100,12 @@ def _half_the_longest(case: Case, reason: Reason) -> Decision:
 
 
 def _needs_a_night(case: Case) -> bool:
-    """Whether the text says that it is outside, and all else that it is not: a person is asked.
+    """Whether the job says that it is outside, and all else that it is not: a person is asked.
 
     A walk-back is tried first, where there is an older checkpoint. Then one more attempt tells.
     """
     facts, walks_back = case.facts, case.rejected != case.lineage.rejected
-    if case.blame is not Blame.OUTSIDE or case.ledger.same < ALIKE or walks_back:
+    if not case.in_doubt or case.ledger.same < ALIKE or walks_back:
         return False
     return facts.ended_at is not None and facts.observed_at - facts.ended_at < _NIGHT_SECONDS
 
