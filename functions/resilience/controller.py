@@ -99,9 +99,9 @@ def _named_already(facts: Facts, world: World) -> Facts | None:
     if learnt.succession is not Succession.OURS or learnt.lineage != facts.lineage:
         return learnt
     # SageMaker sends each event more than once, and a concurrent worker may have notified already.
-    judged = verdict_tags.judged(world.jobs.tags(facts.job) or {})
-    recorded = judged is not None and judged.verdict == Verdict.RELAUNCH and facts.again is None
-    return replace(facts, judged=judged) if recorded else None
+    recorded = verdict_tags.recorded(world.jobs.tags(facts.job) or {})
+    relaunched = recorded is not None and recorded.verdict == Verdict.RELAUNCH
+    return replace(facts, recorded=recorded) if relaunched and facts.again is None else None
 
 
 def _hold(decision: Decision, observed: Observed, world: World) -> Facts | None:

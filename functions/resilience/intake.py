@@ -72,5 +72,5 @@ def take(body: str, intake: Intake) -> Decision | NotForUs:
     if isinstance(outcome, NotForUs):
         telemetry.passed_by(outcome.reason, hint=message)
     else:
-        telemetry.judged(outcome, hint=message)
+        telemetry.decided(outcome, hint=message)
     return outcome

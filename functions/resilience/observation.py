@@ -138,7 +138,7 @@ def _establish(shown: _Shown, settings: Settings, switches: Switches, now: int) 
         project_allowed=any(map(settings.allows_project, _places(env, request))),
         owner=identity.owner(name, described, own),
         lineage=_lineage(name, env, own),
-        judged=None if tags.again(own) else verdict_tags.judged(own),
+        recorded=None if tags.again(own) else verdict_tags.recorded(own),
         again=tags.again(own),
         failure_class=classification.failure_class,
         failure_rule=classification.rule,

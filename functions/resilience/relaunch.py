@@ -189,8 +189,8 @@ def _limits(request: Mapping[str, object]) -> Iterator[str]:
 
 
 def _too_many_tags(of_the_successor: AbstractSet[str]) -> Iterator[str]:
-    """A successor without room for its own verdict could be launched, and never be judged."""
-    needed = len(of_the_successor | tags.OF_THE_JUDGED)
+    """A successor without room for its own verdict could be launched, and never be decided on."""
+    needed = len(of_the_successor | tags.OF_THE_DECIDED)
     if needed > verdict_tags.MOST_TAGS:
         most = verdict_tags.MOST_TAGS
         yield f"Tags: {needed} with the next verdict's, {most} allowed; remove {needed - most}"

@@ -23,9 +23,9 @@ _MOST_NAMES = 50  # of jobs, in one line
 _UNNAMED = CheckpointRequest(entity="unnamed", project="unnamed", collection="unnamed")
 
 
-def judged(decision: Decision, hint: Hint) -> None:
+def decided(decision: Decision, hint: Hint) -> None:
     """Tell of one decision; the line's facts are what `make replay LOG=…` decides from again."""
-    logger.info("training job judged", extra=record(decision) | _source(hint))
+    logger.info("training job decided", extra=record(decision) | _source(hint))
     with single_metric(name="Decisions", unit=MetricUnit.Count, value=1) as metric:
         metric.add_dimension(name="Verdict", value=str(decision.verdict))
         metric.add_dimension(name="Reason", value=str(decision.reason))

@@ -187,7 +187,7 @@ class Course:
         if lineage is None or job not in lineage.open:
             return
         own = self._world.sagemaker.tags(job) or {}
-        judged = verdict_tags.judged(own)
+        judged = verdict_tags.recorded(own)
         if judged is None:
             return
         if judged.verdict == Verdict.WAIT:

@@ -10,7 +10,7 @@ from resilience.decide.decisions import CheckpointRequest
 from resilience.relaunch import Request
 from resilience.wire import environment, tags
 
-ENTITY, PROJECT = "example-team", "judged"
+ENTITY, PROJECT = "example-team", "recorded"
 _IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/training:1"
 _BUCKET = f"s3://sagemaker-{REGION}-{ACCOUNT}"
 

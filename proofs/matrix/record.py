@@ -1,4 +1,4 @@
-"""What a run leaves to be judged: all that the services saw, and what people did."""
+"""What a run leaves to be recorded: all that the services saw, and what people did."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -228,7 +228,7 @@ def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service)
     assert environment["MINE"] == "kept"
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night:v0"
     assert (service.jobs.tags(name) or {})[tags.SUCCESSOR] == f"{name}-r2"
-    assert recovered(service, world, name).reason is Reason.ALREADY_JUDGED
+    assert recovered(service, world, name).reason is Reason.ALREADY_DECIDED
 
 
 GROUP = {"InstanceGroupName": "all", "InstanceType": "ml.m5.large", "InstanceCount": 1}

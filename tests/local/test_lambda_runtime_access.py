@@ -90,7 +90,7 @@ def test_what_a_function_prints_is_in_its_log_group(aws: ServedAws) -> None:
 def test_json_logs_go_to_the_group_that_was_asked_for(aws: ServedAws) -> None:
     code = """
         import logging
-        def handler(event, context): logging.getLogger().info("judged")
+        def handler(event, context): logging.getLogger().info("recorded")
     """
     aws.client("logs").create_log_group(logGroupName="/own/group")
     settings = {"LogGroup": "/own/group", "LogFormat": "JSON", "ApplicationLogLevel": "INFO"}
@@ -98,7 +98,7 @@ def test_json_logs_go_to_the_group_that_was_asked_for(aws: ServedAws) -> None:
     invoke(aws, "json")
     lines = [json.loads(line) for line in log_lines(aws, "/own/group")]
     kinds = [line.get("type") or line.get("message") for line in lines]
-    assert kinds == ["platform.initStart", "platform.start", "judged", "platform.report"]
+    assert kinds == ["platform.initStart", "platform.start", "recorded", "platform.report"]
     assert lines[-1]["record"]["status"] == "success"
 
 

@@ -29,7 +29,7 @@ def no_sweep(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_reading_of_verdicts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(verdict_tags, "judged", lambda _: None)
+    patch.setattr(verdict_tags, "recorded", lambda _: None)
 
 
 def no_reading_of_modes(patch: pytest.MonkeyPatch) -> None:

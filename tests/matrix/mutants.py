@@ -192,7 +192,7 @@ MUTANTS = (
     ),
     Mutant(
         "not looked whether another has recorded it",
-        "return replace(facts, judged=judged) if recorded else None",
+        "return replace(facts, recorded=recorded) if relaunched and facts.again is None else None",
         "return None",
         cell(Step.CREATE, Fault.CLOCK_AHEAD, Situation.CONCURRENT),
         "I14",

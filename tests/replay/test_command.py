@@ -45,7 +45,7 @@ def test_a_replay_tells_the_decision_and_what_the_successor_carries(told: str) -
 
 def test_a_replay_ends_with_the_line_that_the_function_would_log(told: str) -> None:
     line = json.loads(told.splitlines()[-1])
-    assert line["message"] == "training job judged"
+    assert line["message"] == "training job decided"
     assert line["service"] == "resilience"
     assert line["facts"]["job"] == "night-1"
 

@@ -81,7 +81,7 @@ PREFIXED = JOBS.replace("*", f"{EVERYTHING['TrainingJobPrefix']}*")
 # What may only be granted under a condition, and the condition: there is no other.
 VERDICT_ONLY = {
     "Null": {"aws:TagKeys": "false"},
-    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED | {tags.ANSWERED})},
+    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_DECIDED | {tags.ANSWERED})},
 }
 SNS_ALONE = {"StringLike": {"kms:ViaService": f"sns.{REGION}.*"}}
 GUARDED: dict[tuple[str, str], list[Any]] = {

@@ -185,7 +185,7 @@ def test_a_successor_may_carry_any_tag_from_the_start() -> None:
 
 
 def verdict_keys() -> set[str]:
-    """What the code can write on a judged job, found by reading what writes it."""
+    """What the code can write on a decided job, found by reading what writes it."""
     written = (ROOT / "functions/resilience/wire/verdict_tags.py").read_text()
     body = written.split("def of_verdict", 1)[1].split("\ndef ", 1)[0]
     names = set(re.findall(r"\b([A-Z]{3,})\b", body)) - set(Verdict)

@@ -8,13 +8,13 @@ from resilience.decide.decisions import (
     CheckpointRequest,
     Decision,
     Facts,
-    Judged,
     Ledger,
     Lineage,
     Lookup,
     Mode,
     Policy,
     Reason,
+    Recorded,
     Successor,
     Verdict,
     Waiting,
@@ -108,7 +108,7 @@ def ended(
         project_allowed=True,
         owner=None,
         lineage=lineage,
-        judged=None,
+        recorded=None,
         again=None,
         failure_class=failure_class,
         failure_rule="completed" if failure_class is None else "some_rule",
@@ -128,9 +128,9 @@ def changed(facts: Facts, **more: object) -> Facts:
     return replace(facts, **more)  # type: ignore[arg-type]  # dataclasses.replace checks the names
 
 
-def waits(reason: Reason = Reason.WANDB_UNAVAILABLE, due: int | None = NOW) -> Judged:
+def waits(reason: Reason = Reason.WANDB_UNAVAILABLE, due: int | None = NOW) -> Recorded:
     """The verdict of a job that waits."""
-    return Judged(verdict=str(Verdict.WAIT), reason=str(reason), due=due)
+    return Recorded(verdict=str(Verdict.WAIT), reason=str(reason), due=due)
 
 
 def outcome(decision: Decision) -> tuple[Verdict, Reason]:

@@ -122,7 +122,7 @@ class Life:
             signature=end.signature,
             worded_by_container=end.worded_by_container,
             lookup=end.lookup,
-            judged=verdict_tags.judged(self.own),
+            recorded=verdict_tags.recorded(self.own),
             observed_at=self.now,
             ended_at=ended_at,
             checkpoint_load_error=end.load_error,

@@ -199,7 +199,7 @@ def forgotten(world: InMemoryWorld, job: str = JOB) -> None:
     """Have no verdict on the job, as if it had never been written."""
     found, own = world.sagemaker.describe(job), world.sagemaker.tags(job)
     assert found is not None
-    kept = {key: value for key, value in (own or {}).items() if key not in tag_names.OF_THE_JUDGED}
+    kept = {key: value for key, value in (own or {}).items() if key not in tag_names.OF_THE_DECIDED}
     world.sagemaker.put(job, found.described, kept)
 
 

@@ -152,7 +152,7 @@ def test_a_job_that_waits_goes_on_waiting_and_backs_off_whatever_it_worked(
         FailureClass.INFRASTRUCTURE,
         *found,
         lineage=attempt(2, waiting=Waiting(5, NOW - 4000)),
-        judged=waits(Reason.QUOTA_REACHED),
+        recorded=waits(Reason.QUOTA_REACHED),
         refusal=REFUSED,
     )
     assert policy.decide(facts).waiting == Waiting(6, NOW - 4000)
@@ -170,7 +170,7 @@ def looked_at(facts: Facts, looks: int) -> list[Decision]:
         facts = replace(
             facts,
             observed_at=decision.due,
-            judged=waits(decision.reason, decision.due),
+            recorded=waits(decision.reason, decision.due),
             lineage=replace(facts.lineage, waiting=decision.waiting),
         )
     return decisions

@@ -45,7 +45,7 @@ def test_nothing_is_launched_or_awaited_but_for_an_ended_allowed_job_of_nobody_e
         assert facts.owner is None
         assert facts.contradictions == () or facts.succession is Succession.OURS
         assert facts.failure_class not in {None, FailureClass.STOPPED_BY_USER}
-        assert facts.judged is None or facts.judged.verdict == WAIT
+        assert facts.recorded is None or facts.recorded.verdict == WAIT
 
 
 @settings(max_examples=200)
@@ -106,6 +106,6 @@ def test_the_outside_is_stopped_by_no_count_but_the_two_that_bound_its_cost(fact
 @given(FAILED_FACTS)
 def test_a_wait_that_stands_on_a_job_is_never_followed_by_a_shorter_count(facts: Facts) -> None:
     decision = policy.decide(facts)
-    if decision.waiting is not None and facts.judged is not None and facts.lineage is not None:
+    if decision.waiting is not None and facts.recorded is not None and facts.lineage is not None:
         before = facts.lineage.waiting
         assert before is None or decision.waiting.times == before.times + 1

@@ -35,7 +35,7 @@ def test_attempts_in_a_row_without_work_end_whatever_they_die_of(
     allowed = Policy().max_without_work - 1
     for before, verdict in ((allowed - 1, RELAUNCH), (allowed, STOP), (allowed + 1, STOP)):
         facts = ended(failure_class, V1, lineage=attempt(4, by_program=before))
-        assert policy.decide(replace(facts, judged=WAITED)).verdict is verdict
+        assert policy.decide(replace(facts, recorded=WAITED)).verdict is verdict
     decision = policy.decide(ended(failure_class, V1, lineage=attempt(4, by_program=allowed)))
     assert (decision.reason, decision.rule, decision.detail) == (
         Reason.NO_PROGRESS,
@@ -62,10 +62,10 @@ def test_a_program_that_dies_now_and_then_and_goes_on_may_do_so_twice_as_often_i
     for before, verdict in ((most - 2, RELAUNCH), (most - 1, STOP)):
         ends = (("user_code", before + 2),)
         lineage = attempt(9, ends=ends, by_program=before)
-        facts = ended(failure_class, V1, lineage=lineage, judged=WAITED)
+        facts = ended(failure_class, V1, lineage=lineage, recorded=WAITED)
         assert policy.decide(facts).verdict is verdict
     elsewhere_once = attempt(9, ends=(("user_code", most - 1),), by_program=most - 2)
-    assert decided(failure_class, V1, lineage=elsewhere_once, judged=WAITED)[0] is STOP
+    assert decided(failure_class, V1, lineage=elsewhere_once, recorded=WAITED)[0] is STOP
 
 
 @pytest.mark.parametrize("failure_class", AT_ONCE)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from resilience.decide import policy, reporting
-from resilience.decide.decisions import Facts, Judged, Policy, Reason, Verdict
+from resilience.decide.decisions import Facts, Policy, Reason, Recorded, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     LIMIT,
@@ -65,7 +65,7 @@ def test_a_death_that_was_confirmed_waits_and_then_goes_back_to_one_older_checkp
     assert decision.due is not None
     assert NOW + 900 <= decision.due <= NOW + 1800
     assert decision.due == NOW + 1192  # for ever: a decision replays to the second
-    waited = replace(facts, judged=waits(Reason.FAILING_AGAIN))
+    waited = replace(facts, recorded=waits(Reason.FAILING_AGAIN))
     after = policy.decide(waited)
     assert outcome(after) == (RELAUNCH, Reason.WALKED_BACK)
     assert after.passed_over == (("v2", "rejected"),)
@@ -73,11 +73,11 @@ def test_a_death_that_was_confirmed_waits_and_then_goes_back_to_one_older_checkp
 
 
 @pytest.mark.parametrize("failure_class", PROGRAM)
-@pytest.mark.parametrize("judged", [None, waits(Reason.FAILING_AGAIN)], ids=["fresh", "waited"])
+@pytest.mark.parametrize("recorded", [None, waits(Reason.FAILING_AGAIN)], ids=["fresh", "waited"])
 def test_the_third_death_at_one_place_stops(
-    failure_class: FailureClass, judged: Judged | None
+    failure_class: FailureClass, recorded: Recorded | None
 ) -> None:
-    facts = replace(at_place(2), failure_class=failure_class, judged=judged)
+    facts = replace(at_place(2), failure_class=failure_class, recorded=recorded)
     decision = policy.decide(facts)
     assert (*outcome(decision), decision.rule) == (
         STOP,
@@ -114,7 +114,7 @@ def test_the_third_and_fourth_that_are_alike_wait_for_an_hour_and_the_fourth_goe
         assert outcome(decision) == (WAIT, Reason.FAILING_AGAIN)
         assert decision.due is not None
         assert NOW + half <= decision.due <= NOW + 2 * half
-        waited = policy.decide(alike(before, judged=waits(Reason.FAILING_AGAIN)))
+        waited = policy.decide(alike(before, recorded=waits(Reason.FAILING_AGAIN)))
         assert outcome(waited) == (RELAUNCH, reason)
 
 
@@ -124,7 +124,7 @@ def test_the_fifth_asks_a_person_and_is_tried_again_after_a_night() -> None:
     assert reporting.notifies(decision)
     night = 8 * 3600
     for ago, verdict in ((night - 1, WAIT), (night, RELAUNCH)):
-        facts = alike(4, judged=waits(Reason.FAILING_ALIKE), ended_at=NOW - ago)
+        facts = alike(4, recorded=waits(Reason.FAILING_ALIKE), ended_at=NOW - ago)
         assert policy.decide(facts).verdict is verdict
         assert not reporting.notifies(policy.decide(facts)) or verdict is RELAUNCH
 

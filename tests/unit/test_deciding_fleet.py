@@ -7,7 +7,7 @@ from hypothesis import given
 
 from resilience.decide import policy
 from resilience.decide.breaker import Breaker, Circuit
-from resilience.decide.decisions import Decision, Facts, Judged, Reason, Verdict, Waiting
+from resilience.decide.decisions import Decision, Facts, Reason, Recorded, Verdict, Waiting
 from resilience.decide.reporting import notifies
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
@@ -18,7 +18,7 @@ OPEN = Breaker(state=Circuit.OPEN, since=NOW - 60, cause="infrastructure")
 DIED_AGAIN = ended(
     FailureClass.INFRASTRUCTURE, checkpoint("v1", 10), lineage=attempt(), cause="infrastructure"
 )
-HELD = Judged(verdict="WAIT", reason="fleet_breaker_open", due=NOW + 900)
+HELD = Recorded(verdict="WAIT", reason="fleet_breaker_open", due=NOW + 900)
 
 
 def held(facts: Facts, breaker: Breaker = OPEN) -> Decision:
@@ -57,7 +57,7 @@ def test_of_a_programs_error_only_those_wait_that_died_of_it() -> None:
 
 def test_the_one_that_is_tried_is_relaunched_before_it_is_due() -> None:
     tried = replace(OPEN, state=Circuit.HALF_OPEN, probe=DIED_AGAIN.job)
-    waits = replace(DIED_AGAIN, judged=HELD)
+    waits = replace(DIED_AGAIN, recorded=HELD)
     assert held(waits, tried).verdict is Verdict.RELAUNCH
     other = replace(tried, probe="another-job")
     assert held(waits, other).reason is Reason.NOT_DUE
@@ -66,12 +66,12 @@ def test_the_one_that_is_tried_is_relaunched_before_it_is_due() -> None:
 @pytest.mark.parametrize("reason", ["capacity_unavailable", "wandb_unavailable"])
 def test_a_wait_of_another_kind_is_not_cut_short_by_being_tried(reason: str) -> None:
     tried = replace(OPEN, state=Circuit.HALF_OPEN, probe=DIED_AGAIN.job)
-    judged = replace(HELD, reason=reason)
-    assert held(replace(DIED_AGAIN, judged=judged), tried).reason is Reason.NOT_DUE
+    recorded = replace(HELD, reason=reason)
+    assert held(replace(DIED_AGAIN, recorded=recorded), tried).reason is Reason.NOT_DUE
 
 
 def test_a_job_that_is_due_while_the_breaker_is_open_waits_on() -> None:
-    due = replace(DIED_AGAIN, judged=replace(HELD, due=NOW))
+    due = replace(DIED_AGAIN, recorded=replace(HELD, due=NOW))
     assert held(due).reason is Reason.FLEET_BREAKER_OPEN
     assert held(due, Breaker()).verdict is Verdict.RELAUNCH
 
@@ -81,7 +81,7 @@ def test_of_what_the_fleet_waits_for_no_job_notifies_however_long_it_lasts() -> 
         facts = replace(
             DIED_AGAIN,
             observed_at=NOW + days * 86_400,
-            judged=replace(HELD, due=NOW + days * 86_400 - 900) if days else None,
+            recorded=replace(HELD, due=NOW + days * 86_400 - 900) if days else None,
             lineage=replace(attempt(), waiting=Waiting(1, NOW)),
         )
         decision = held(facts)

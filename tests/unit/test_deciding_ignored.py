@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from resilience.decide import policy
-from resilience.decide.decisions import Facts, Judged, Lookup, Mode, Policy, Reason, Verdict
+from resilience.decide.decisions import Facts, Lookup, Mode, Policy, Reason, Recorded, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, V1, changed, decided, ended, outcome, waits
 from tests.unit.strategies import FACTS
@@ -28,11 +28,11 @@ RELAUNCH, WAIT, STOP, IGNORE = Verdict
         ({"request": None}, Reason.NOT_OPTED_IN),
         ({"owner": "TuningJobArn"}, Reason.OWNED_ELSEWHERE),
         ({"project_allowed": False}, Reason.PROJECT_NOT_ALLOWED),
-        ({"judged": Judged(verdict="RELAUNCH", reason="x")}, Reason.ALREADY_JUDGED),
-        ({"judged": Judged(verdict="STOP", reason="x")}, Reason.ALREADY_JUDGED),
-        ({"judged": Judged(verdict="IGNORE", reason="x")}, Reason.ALREADY_JUDGED),
-        ({"judged": Judged(verdict="unknown", reason="x")}, Reason.ALREADY_JUDGED),
-        ({"judged": waits(due=NOW + 60)}, Reason.NOT_DUE),
+        ({"recorded": Recorded(verdict="RELAUNCH", reason="x")}, Reason.ALREADY_DECIDED),
+        ({"recorded": Recorded(verdict="STOP", reason="x")}, Reason.ALREADY_DECIDED),
+        ({"recorded": Recorded(verdict="IGNORE", reason="x")}, Reason.ALREADY_DECIDED),
+        ({"recorded": Recorded(verdict="unknown", reason="x")}, Reason.ALREADY_DECIDED),
+        ({"recorded": waits(due=NOW + 60)}, Reason.NOT_DUE),
         ({"failure_class": FailureClass.STOPPED_BY_USER}, Reason.STOPPED_BY_USER),
         ({"failure_class": None, "failure_rule": "completed"}, Reason.COMPLETED),
     ],
@@ -58,11 +58,11 @@ def test_a_job_that_has_ended_in_any_way_is_ours(status: str) -> None:
 def test_a_wait_is_over_when_it_is_due_give_or_take_the_second_that_clocks_are_cut_to(
     ahead: int, verdict: Verdict
 ) -> None:
-    assert decided(INFRASTRUCTURE, V1, judged=waits(due=NOW + ahead))[0] is verdict
+    assert decided(INFRASTRUCTURE, V1, recorded=waits(due=NOW + ahead))[0] is verdict
 
 
 def test_a_wait_whose_due_time_nobody_can_read_is_due() -> None:
-    assert decided(INFRASTRUCTURE, V1, judged=waits(due=None))[0] is RELAUNCH
+    assert decided(INFRASTRUCTURE, V1, recorded=waits(due=None))[0] is RELAUNCH
 
 
 # --- what a person stopped
@@ -94,14 +94,14 @@ def test_what_only_a_text_calls_a_persons_stop_never_comes_back_and_never_ends_i
 def test_a_verdict_to_wait_does_not_bring_back_what_a_person_stopped(
     due: int | None, lookup: Lookup
 ) -> None:
-    stopped = decided(FailureClass.STOPPED_BY_USER, V1, judged=waits(due=due), lookup=lookup)
+    stopped = decided(FailureClass.STOPPED_BY_USER, V1, recorded=waits(due=due), lookup=lookup)
     assert stopped == (IGNORE, Reason.STOPPED_BY_USER)
 
 
 def test_a_verdict_that_stands_says_more_than_a_stop_that_came_before_it() -> None:
-    relaunched = Judged(verdict="RELAUNCH", reason="resumed_from_checkpoint")
-    found = decided(FailureClass.STOPPED_BY_USER, V1, judged=relaunched)
-    assert found == (IGNORE, Reason.ALREADY_JUDGED)
+    relaunched = Recorded(verdict="RELAUNCH", reason="resumed_from_checkpoint")
+    found = decided(FailureClass.STOPPED_BY_USER, V1, recorded=relaunched)
+    assert found == (IGNORE, Reason.ALREADY_DECIDED)
 
 
 # --- what cannot be trusted
@@ -188,7 +188,7 @@ def test_a_job_of_the_longest_age_still_comes_back_and_one_a_second_older_does_n
 
 def test_a_wait_comes_back_however_old_its_job_is() -> None:
     old = NOW - 3 * Policy().max_age_days * DAY
-    assert decided(INFRASTRUCTURE, V1, ended_at=old, judged=waits())[0] is RELAUNCH
+    assert decided(INFRASTRUCTURE, V1, ended_at=old, recorded=waits())[0] is RELAUNCH
 
 
 def test_a_job_whose_age_nobody_knows_is_not_taken_to_be_old() -> None:
@@ -201,7 +201,7 @@ def test_a_job_whose_age_nobody_knows_is_not_taken_to_be_old() -> None:
 def test_wandb_is_asked_only_where_its_answer_can_matter() -> None:
     hopeful = ended(INFRASTRUCTURE)
     assert policy.needs_checkpoints(hopeful)
-    assert policy.needs_checkpoints(replace(hopeful, judged=waits()))
+    assert policy.needs_checkpoints(replace(hopeful, recorded=waits()))
     blocked = replace(hopeful, obstacles=((Reason.LIMIT_REACHED, "Tags"),))
     assert not policy.needs_checkpoints(blocked)
 

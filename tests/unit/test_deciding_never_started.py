@@ -73,7 +73,7 @@ def test_a_refusal_after_another_failed_start_is_seen_twice_before_it_is_final(
     """In an incident AWS may refuse what it took a minute ago."""
     once = ended(failure_class, lineage=UNTRIED, started=False)
     assert outcome(policy.decide(once)) == (WAIT, Reason.START_REFUSED)
-    successor = succeeded(replace(once, judged=waits(Reason.START_REFUSED)))
+    successor = succeeded(replace(once, recorded=waits(Reason.START_REFUSED)))
     assert successor.ledger.refused == 1
     lineage = replace(UNTRIED, attempt=3, ledger=successor.ledger)
     again = replace(once, lineage=lineage)
@@ -110,12 +110,12 @@ def test_what_has_waited_may_try_whatever_it_waited_for(
 ) -> None:
     worst = replace(TRAINED_BEFORE.ledger, same=2, without_work=9, place=PLACE)
     lineage = replace(TRAINED_BEFORE, ledger=worst, waiting=Waiting(4, NOW - 700))
-    facts = ended(failure_class, V1, lineage=lineage, started=False, judged=waits(waited_for))
+    facts = ended(failure_class, V1, lineage=lineage, started=False, recorded=waits(waited_for))
     assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
 
 
 def test_a_first_job_that_has_waited_starts_from_the_beginning() -> None:
-    found = decided(FailureClass.CAPACITY, started=False, judged=waits())
+    found = decided(FailureClass.CAPACITY, started=False, recorded=waits())
     assert found == (RELAUNCH, Reason.RESTARTED_FROM_BEGINNING)
 
 
@@ -123,7 +123,7 @@ def test_a_first_job_that_has_waited_starts_from_the_beginning() -> None:
 def test_it_changes_no_count_and_rejects_no_checkpoint_whatever_else_is_true(
     facts: Facts,
 ) -> None:
-    decision = policy.decide(replace(facts, started=False, judged=waits()))
+    decision = policy.decide(replace(facts, started=False, recorded=waits()))
     if decision.successor is None:
         return
     before = facts.lineage
@@ -139,7 +139,7 @@ def test_a_text_about_a_checkpoint_rejects_none_that_nobody_has_loaded() -> None
         V1,
         lineage=TRAINED_BEFORE,
         started=False,
-        judged=waits(),
+        recorded=waits(),
         checkpoint_load_error=True,
     )
     assert succeeded(facts).checkpoint == V1
@@ -148,7 +148,9 @@ def test_a_text_about_a_checkpoint_rejects_none_that_nobody_has_loaded() -> None
 
 def test_the_checkpoint_that_a_walk_back_found_is_not_rejected_for_want_of_machines() -> None:
     walked_back = attempt(4, rejected=("v2",), same=2, place="0123abcd", seen=2)
-    facts = ended(FailureClass.CAPACITY, V1, V2, lineage=walked_back, started=False, judged=waits())
+    facts = ended(
+        FailureClass.CAPACITY, V1, V2, lineage=walked_back, started=False, recorded=waits()
+    )
     assert succeeded(facts).checkpoint == V1
     assert succeeded(facts).rejected == ("v2",)
 
@@ -157,7 +159,7 @@ def test_a_checkpoint_that_a_person_barred_meanwhile_is_passed_over() -> None:
     excluded = checkpoint("v2", 20, "suspect")
     lineage = attempt(3, started_from="v2", started_step=20, ends=(("infrastructure", 1),))
     facts = ended(
-        FailureClass.CAPACITY, V1, excluded, lineage=lineage, started=False, judged=waits()
+        FailureClass.CAPACITY, V1, excluded, lineage=lineage, started=False, recorded=waits()
     )
     assert succeeded(facts).checkpoint == V1
 
@@ -173,19 +175,21 @@ def test_its_wait_goes_on_over_all_attempts_that_never_started() -> None:
     lineage = replace(TRAINED_BEFORE, waiting=began)
     facts = ended(FailureClass.CAPACITY, V1, lineage=lineage, started=False)
     assert policy.decide(facts).waiting == Waiting(4, NOW - 5000)
-    assert succeeded(replace(facts, judged=waits())).waiting == began
+    assert succeeded(replace(facts, recorded=waits())).waiting == began
 
 
 @pytest.mark.parametrize("failure_class", WHY)
 def test_its_wait_goes_on_whatever_its_text_says(failure_class: FailureClass) -> None:
     began = Waiting(3, NOW - 5000)
     lineage = replace(TRAINED_BEFORE, waiting=began)
-    facts = ended(failure_class, V1, lineage=lineage, started=False, judged=waits())
+    facts = ended(failure_class, V1, lineage=lineage, started=False, recorded=waits())
     assert succeeded(facts).waiting == began
 
 
 def test_a_wait_that_no_tag_tells_of_begins_with_the_try() -> None:
-    facts = ended(FailureClass.CAPACITY, V1, lineage=TRAINED_BEFORE, started=False, judged=waits())
+    facts = ended(
+        FailureClass.CAPACITY, V1, lineage=TRAINED_BEFORE, started=False, recorded=waits()
+    )
     assert succeeded(facts).waiting == Waiting(0, NOW)
 
 

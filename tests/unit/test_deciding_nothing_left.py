@@ -104,7 +104,7 @@ def test_checkpoints_that_were_there_and_are_gone_are_for_a_person(
 
 
 def test_so_are_they_for_a_job_that_never_started() -> None:
-    found = decided(FailureClass.CAPACITY, lineage=attempt(2), started=False, judged=waits())
+    found = decided(FailureClass.CAPACITY, lineage=attempt(2), started=False, recorded=waits())
     assert found == (STOP, Reason.NO_CHECKPOINT)
 
 
@@ -140,7 +140,7 @@ def test_a_death_that_was_confirmed_at_the_only_checkpoint_is_tried_once_more_an
     """There is nothing older to go back to; and it may fail at its start only now and then."""
     only = replace(at_place(1), checkpoints=(V2,))
     assert outcome(policy.decide(only)) == (WAIT, Reason.FAILING_AGAIN)
-    later = succeeded(replace(only, judged=waits(Reason.FAILING_AGAIN)))
+    later = succeeded(replace(only, recorded=waits(Reason.FAILING_AGAIN)))
     assert (later.checkpoint, later.rejected) == (V2, ())
     third = replace(at_place(2), checkpoints=(V2,))
     decision = policy.decide(third)

@@ -3,7 +3,7 @@
 import pytest
 
 from resilience.decide import policy, reporting
-from resilience.decide.decisions import Facts, Judged, Reason, Succession, Verdict
+from resilience.decide.decisions import Facts, Reason, Recorded, Succession, Verdict
 from resilience.failures import FailureClass
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
 
@@ -67,7 +67,7 @@ def test_a_job_that_never_started_wrote_nothing() -> None:
             started=False,
             created_at=NOW - created_ago,
             ended_at=NOW - 10,
-            judged=Judged(verdict="WAIT", reason="capacity_unavailable", due=NOW),
+            recorded=Recorded(verdict="WAIT", reason="capacity_unavailable", due=NOW),
             heartbeat_at=NOW - beat_ago,
         )
 
@@ -105,7 +105,7 @@ def test_a_person_is_notified_when_the_wait_begins_and_not_at_each_look() -> Non
         lineage=attempt(),
         ended_at=NOW - 60 * MINUTE,
         heartbeat_at=NOW,
-        judged=Judged(verdict="WAIT", reason="run_in_use", due=NOW),
+        recorded=Recorded(verdict="WAIT", reason="run_in_use", due=NOW),
     )
     decision = policy.decide(again)
     assert (decision.verdict, decision.reason) == HELD

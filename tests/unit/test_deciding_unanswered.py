@@ -54,7 +54,7 @@ def test_without_wandbs_answer_nothing_is_launched_and_nothing_given_up(
     decision = policy.decide(facts)
     rule = "wandb_unavailable" if lookup is Lookup.UNAVAILABLE else "wandb_refused"
     assert (*outcome(decision), decision.rule) == (WAIT, reason, rule)
-    assert policy.decide(replace(facts, judged=waits())).verdict is WAIT
+    assert policy.decide(replace(facts, recorded=waits())).verdict is WAIT
 
 
 @pytest.mark.parametrize("pending", [1, 3])
@@ -87,13 +87,13 @@ def test_an_upload_is_waited_for_before_a_lineage_is_given_up() -> None:
 def test_a_wait_for_an_upload_is_too_short_to_stand_for_the_back_off(waited_for: Reason) -> None:
     """A machine that dies in an upload leaves it pending for ever: each attempt after waits."""
     verdict = WAIT if waited_for is Reason.UPLOAD_PENDING else RELAUNCH
-    confirmed = replace(at_place(1), judged=waits(waited_for))
+    confirmed = replace(at_place(1), recorded=waits(waited_for))
     assert policy.decide(confirmed).verdict is verdict
     lost = ended(
         FailureClass.INFRASTRUCTURE,
         V1,
         lineage=attempt(3, waiting=Waiting(4, NOW - 700)),
-        judged=waits(waited_for),
+        recorded=waits(waited_for),
         pending=1,
         ended_at=NOW - 91,
     )

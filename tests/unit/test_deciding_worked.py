@@ -93,7 +93,7 @@ def test_the_next_one_waits_and_backs_off(failure_class: FailureClass) -> None:
     assert (*outcome(decision), decision.rule) == (WAIT, Reason.FAILING_AGAIN, "some_rule")
     assert decision.waiting == Waiting(1, NOW - 700)
     waited = replace(lineage, waiting=decision.waiting)
-    later = replace(facts, lineage=waited, judged=waits(Reason.FAILING_AGAIN))
+    later = replace(facts, lineage=waited, recorded=waits(Reason.FAILING_AGAIN))
     assert succeeded(later).waiting == Waiting(1, NOW - 700)
 
 

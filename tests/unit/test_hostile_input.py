@@ -120,7 +120,7 @@ def test_a_tag_that_is_no_name_stops_the_job_notifies_once_and_wandb_is_not_aske
     results = [taken(world, forged(world, {"Tags": own})) for _ in range(3)]
     contradicts = fixed and key != tags.CHECKPOINT_TAG
     first = Reason.TAGS_CONTRADICT_LAUNCH if contradicts else Reason.TAGS_INVALID
-    assert [one.reason for one in results] == [first, *[Reason.ALREADY_JUDGED] * 2]
+    assert [one.reason for one in results] == [first, *[Reason.ALREADY_DECIDED] * 2]
     assert [one.reason for one in world.topic.published] == [first]
     assert (world.wandb.asked, world.sagemaker.requests) == ([], [])
 
@@ -224,7 +224,7 @@ def test_a_message_about_a_job_that_nobody_has_is_passed_by() -> None:
 def test_a_flood_of_one_message_launches_once_and_tells_once() -> None:
     world = failed()
     reasons = {taken(world, forged(world, {"n": number})).reason for number in range(50)}
-    assert reasons == {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_JUDGED}
+    assert reasons == {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_DECIDED}
     assert len(world.sagemaker.requests) == len(world.topic.published) == 1
 
 
@@ -286,7 +286,9 @@ def test_a_field_that_is_told_twice_is_one_hint_and_no_more() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from([*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_JUDGED, tags.MODE, "owner"]),
+        st.sampled_from(
+            [*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_DECIDED, tags.MODE, "owner"]
+        ),
         st.text(max_size=40) | st.sampled_from(["1", "2", "v0", "WAIT", "RELAUNCH", "act", "yes"]),
     )
 )

@@ -66,7 +66,7 @@ def test_a_job_that_another_container_has_tagged_anew_stops_and_is_reported_once
 ) -> None:
     world = retagged(STRANGERS_TAGS[stranger])
     reasons = [decide(world).reason for _ in range(3)]
-    assert reasons == [Reason.TAGS_CONTRADICT_LAUNCH, *[Reason.ALREADY_JUDGED] * 2]
+    assert reasons == [Reason.TAGS_CONTRADICT_LAUNCH, *[Reason.ALREADY_DECIDED] * 2]
     assert [one.reason for one in world.topic.published] == [Reason.TAGS_CONTRADICT_LAUNCH]
     assert world.sagemaker.requests == []
     assert world.wandb.asked == []
@@ -303,7 +303,7 @@ def test_no_tag_raises_the_longest_age() -> None:
 
 
 SET = st.sampled_from(["WAIT", "RELAUNCH", "STOP", "no", "act", "1 2026-01-31T02:00:00Z", "99", ""])
-KEYS = [*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_JUDGED, tags.MODE, "resilience:max-jobs"]
+KEYS = [*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_DECIDED, tags.MODE, "resilience:max-jobs"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), SET | st.text(max_size=20)), st.booleans())

@@ -228,7 +228,7 @@ WAYS: dict[str, tuple[Setting, str]] = {
     "a key for a project": (a_key_for_a_project, "project_not_allowed"),
     "a key over a project": (a_key_for_a_project_that_was_fixed, "tags_contradict_launch"),
     "owned": (owned, "owned_elsewhere"),
-    "judged in other words": (judged_in_other_words, "already_judged"),
+    "judged in other words": (judged_in_other_words, "already_decided"),
     "a mode of their own": (a_mode_of_their_own, "resumed_from_checkpoint"),
     "the switch says something else": (the_switch_says_something_else, "resumed_from_checkpoint"),
     "gone": (the_job_is_gone, "job_not_found"),

@@ -58,7 +58,7 @@ def test_a_repeated_event_writes_nothing_and_tells_nothing() -> None:
     before = (world.sagemaker.tags(JOB), world.sagemaker.names(), len(world.topic.published))
     watched = Watched(world)
     again = decide(world, ports=watched.ports())
-    assert again.reason is Reason.ALREADY_JUDGED
+    assert again.reason is Reason.ALREADY_DECIDED
     after = (world.sagemaker.tags(JOB), world.sagemaker.names(), len(world.topic.published))
     assert before == after
     assert {name for name, _ in watched.made} == {"describe", "tags"}
@@ -91,7 +91,7 @@ def test_two_messages_at_once_make_one_successor() -> None:
         first, second = executor.map(lambda _: decide(world, ports=ports), range(2))
     # The later one made no job, and may already see that the earlier one has told of it.
     assert Verdict.RELAUNCH in {first.verdict, second.verdict}
-    assert {first.reason, second.reason} <= {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_JUDGED}
+    assert {first.reason, second.reason} <= {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_DECIDED}
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
     assert verdict_of(world) == "RELAUNCH"
 

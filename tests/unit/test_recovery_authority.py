@@ -36,7 +36,7 @@ def test_a_job_that_a_person_stopped_never_comes_back() -> None:
     world = trained()
     world.sagemaker.end(JOB, "Stopped", "Stopped")
     assert decide(world).reason is Reason.STOPPED_BY_USER
-    assert decide(world).reason is Reason.ALREADY_JUDGED
+    assert decide(world).reason is Reason.ALREADY_DECIDED
     assert world.sagemaker.names() == (JOB,)
 
 

@@ -49,7 +49,7 @@ def test_the_fullest_job_that_fits_is_relaunched_and_its_successor_can_be_judged
     successor = decision.successor
     assert successor is not None
     own = world.sagemaker.tags(successor.name) or {}
-    assert len(own.keys() | tag_names.OF_THE_JUDGED) <= 50
+    assert len(own.keys() | tag_names.OF_THE_DECIDED) <= 50
 
 
 def test_a_job_without_room_for_a_verdict_is_reported_once_a_day_however_many_messages_come() -> (

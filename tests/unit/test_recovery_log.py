@@ -173,6 +173,6 @@ def test_where_no_log_is_needed_no_class_changes_what_comes_next(
     assert not policy.needs_log(facts)
     if failure_class is FailureClass.STOPPED_BY_USER:
         return
-    other = policy.decide(replace(facts, judged=None, failure_class=failure_class))
-    by_reason = policy.decide(replace(facts, judged=None))
+    other = policy.decide(replace(facts, recorded=None, failure_class=failure_class))
+    by_reason = policy.decide(replace(facts, recorded=None))
     assert (other.verdict, other.reason) == (by_reason.verdict, by_reason.reason)

@@ -206,7 +206,7 @@ def test_a_root_name_that_is_used_again_is_relaunched_once_however_often_it_is_t
     world = used_again()
     decide(world)
     names = world.sagemaker.names()
-    assert decide(world).reason is Reason.ALREADY_JUDGED
+    assert decide(world).reason is Reason.ALREADY_DECIDED
     forgotten(world)  # the verdict was never written
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED)

@@ -60,7 +60,7 @@ def test_a_job_that_a_person_stopped_in_wandb_never_comes_back(reason: str) -> N
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.IGNORE, Reason.STOPPED_BY_USER)
     assert verdict_of(world) == "IGNORE"
-    assert decide(world, event()).reason is Reason.ALREADY_JUDGED
+    assert decide(world, event()).reason is Reason.ALREADY_DECIDED
     assert world.sagemaker.names() == (JOB,)
 
 

@@ -105,7 +105,7 @@ def second(world: InMemoryWorld, *, recorded: bool) -> Decision:
 def test_whoever_comes_second_and_sees_that_it_was_recorded_neither_records_nor_notifies() -> None:
     world = failed()
     decision = second(world, recorded=True)
-    assert (decision.verdict, decision.reason) == (Verdict.IGNORE, Reason.ALREADY_JUDGED)
+    assert (decision.verdict, decision.reason) == (Verdict.IGNORE, Reason.ALREADY_DECIDED)
     assert len(world.topic.published) == 1
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
 

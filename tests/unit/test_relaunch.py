@@ -474,7 +474,7 @@ def test_a_successor_fits_or_its_limit_is_named(
         and all(len(value) <= 512 for value in request["Environment"].values())
     )
     assert fits or relaunch.limit_reached(request) is not None
-    verdict = tags.OF_THE_JUDGED
+    verdict = tags.OF_THE_DECIDED
     if relaunch.limit_reached(request) is None:
         assert len(sent.keys() | verdict) <= 50, "it has room for its own verdict"
 

@@ -8,11 +8,11 @@ from resilience.decide import policy, reporting
 from resilience.decide.decisions import (
     Decision,
     Facts,
-    Judged,
     Lookup,
     Mode,
     Policy,
     Reason,
+    Recorded,
     Succession,
     Verdict,
     Waiting,
@@ -63,7 +63,7 @@ def waiting_for(reason: Reason, facts: Facts) -> Decision:
         (ended(INFRASTRUCTURE, V1), Verdict.RELAUNCH),
         (ended(INFRASTRUCTURE, succession=Succession.OURS), Verdict.RELAUNCH),
         (ended(INFRASTRUCTURE, lineage=None), Verdict.STOP),
-        (ended(INFRASTRUCTURE, V1, judged=waits(Reason.WANDB_REFUSED)), Verdict.RELAUNCH),
+        (ended(INFRASTRUCTURE, V1, recorded=waits(Reason.WANDB_REFUSED)), Verdict.RELAUNCH),
     ],
 )
 def test_a_person_is_notified_at_once_of_what_goes_on_and_of_what_stops(
@@ -89,10 +89,12 @@ def test_a_wait_that_a_person_must_end_is_told_when_it_begins_and_not_at_each_lo
     facts = FOR_A_PERSON[reason]
     decision = waiting_for(reason, facts)
     assert reporting.notifies(decision)
-    again = replace(decision, facts=replace(facts, judged=Judged(verdict="WAIT", reason=reason)))
+    again = replace(
+        decision, facts=replace(facts, recorded=Recorded(verdict="WAIT", reason=reason))
+    )
     assert not reporting.notifies(again)
-    other = Judged(verdict="WAIT", reason=str(Reason.WANDB_UNAVAILABLE))
-    assert reporting.notifies(replace(decision, facts=replace(facts, judged=other)))
+    other = Recorded(verdict="WAIT", reason=str(Reason.WANDB_UNAVAILABLE))
+    assert reporting.notifies(replace(decision, facts=replace(facts, recorded=other)))
 
 
 @pytest.mark.parametrize("reason", FOR_TIME)
@@ -120,7 +122,7 @@ def looks(facts: Facts, until: int, late: int = 0) -> list[Decision]:
         facts = replace(
             facts,
             observed_at=decision.due + late,
-            judged=waits(decision.reason, decision.due),
+            recorded=waits(decision.reason, decision.due),
             lineage=replace(facts.lineage, waiting=decision.waiting),
         )
     return decisions
@@ -154,7 +156,7 @@ def test_a_week_that_nobody_looked_is_one_notice() -> None:
         INFRASTRUCTURE,
         lineage=lineage,
         lookup=Lookup.UNAVAILABLE,
-        judged=waits(due=NOW - 7 * DAY),
+        recorded=waits(due=NOW - 7 * DAY),
     )
     late, *after = looks(facts, NOW + DAY // 2)
     assert reporting.notifies(late)
@@ -226,7 +228,7 @@ def test_a_try_within_a_wait_is_not_reported_and_one_after_work_or_without_a_wai
         (waited, (V1,), False),
         (waited, (V1, V2), True),
     ):
-        facts = ended(INFRASTRUCTURE, *found, lineage=lineage, judged=waits())
+        facts = ended(INFRASTRUCTURE, *found, lineage=lineage, recorded=waits())
         decision = policy.decide(facts)
         assert decision.verdict is Verdict.RELAUNCH
         assert reporting.notifies(decision) is notified
@@ -256,7 +258,7 @@ def test_a_due_time_that_nobody_can_read_is_taken_to_be_the_jobs_beginning() -> 
         INFRASTRUCTURE,
         lineage=lineage,
         lookup=Lookup.UNAVAILABLE,
-        judged=waits(due=None),
+        recorded=waits(due=None),
         created_at=NOW - 30,
     )
     assert not reporting.notifies(waiting_for(Reason.WANDB_UNAVAILABLE, facts))

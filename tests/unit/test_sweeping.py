@@ -1,4 +1,4 @@
-"""What events missed is found, put on the one path that acts, and judged there."""
+"""What events missed is found, put on the one path that acts, and decided on there."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -165,7 +165,7 @@ def test_the_sweep_and_a_late_event_at_once_make_one_successor() -> None:
     swept(world)
     deliver(world)
     work_off(world)
-    assert decide(world).reason is Reason.ALREADY_JUDGED
+    assert decide(world).reason is Reason.ALREADY_DECIDED
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
 
 

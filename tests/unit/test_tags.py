@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from resilience.decide import policy
 from resilience.decide.decisions import (
     CheckpointRequest,
-    Judged,
     Mode,
     Policy,
     Reason,
+    Recorded,
     Verdict,
 )
 from resilience.failures import FailureClass
@@ -153,13 +153,15 @@ def test_the_verdict_that_stands_is_read_back(verdict: Verdict) -> None:
         "resilience:reason": "no_progress",
         "resilience:due": "2027-01-15T08:00:00Z",
     }
-    assert verdict_tags.judged(own) == Judged(verdict=str(verdict), reason="no_progress", due=NOW)
-    assert verdict_tags.judged({}) is None
+    assert verdict_tags.recorded(own) == Recorded(
+        verdict=str(verdict), reason="no_progress", due=NOW
+    )
+    assert verdict_tags.recorded({}) is None
 
 
 def test_words_in_a_verdict_that_are_not_ours_are_not_passed_on() -> None:
     canary = {"resilience:verdict": "canary", "resilience:reason": "canary"}
-    assert verdict_tags.judged(canary) == Judged(verdict="unknown", reason="unknown")
+    assert verdict_tags.recorded(canary) == Recorded(verdict="unknown", reason="unknown")
 
 
 @pytest.fixture
@@ -175,12 +177,12 @@ def _clocks_in_nepal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_times_in_tags_are_utc_wherever_the_reader_and_the_writer_run() -> None:
     assert words.stamp(NOW) == "2027-01-15T08:00:00Z"
     own = {"resilience:verdict": "WAIT", "resilience:due": "2027-01-15T08:00:00Z"}
-    assert verdict_tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=NOW)
+    assert verdict_tags.recorded(own) == Recorded(verdict="WAIT", reason="unknown", due=NOW)
 
 
 def test_a_due_time_that_is_no_time_is_due_now() -> None:
     own = {"resilience:verdict": "WAIT", "resilience:due": "soon"}
-    assert verdict_tags.judged(own) == Judged(verdict="WAIT", reason="unknown", due=None)
+    assert verdict_tags.recorded(own) == Recorded(verdict="WAIT", reason="unknown", due=None)
 
 
 def test_a_wait_is_recorded_with_its_due_time_its_cause_and_its_start() -> None:

@@ -62,8 +62,8 @@ def metric(lines: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def test_a_decision_is_one_line_in_the_words_of_the_design() -> None:
     decision = policy.decide(RELAUNCHED)
     with told() as lines:
-        telemetry.judged(decision, HINT)
-    (line,) = (line for line in lines if line.get("message") == "training job judged")
+        telemetry.decided(decision, HINT)
+    (line,) = (line for line in lines if line.get("message") == "training job decided")
     expected = {
         "verdict": "RELAUNCH",
         "reason": "resumed_from_checkpoint",
@@ -87,7 +87,7 @@ def test_a_decision_is_one_line_in_the_words_of_the_design() -> None:
 
 def test_a_decision_is_counted_by_verdict_and_reason_and_a_relaunch_is_timed() -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(RELAUNCHED), HINT)
+        telemetry.decided(policy.decide(RELAUNCHED), HINT)
     counted = metric(lines, "Decisions")
     assert (counted["Verdict"], counted["Reason"]) == ("RELAUNCH", "resumed_from_checkpoint")
     timed = metric(lines, "SecondsToRelaunch")
@@ -100,15 +100,15 @@ def test_a_clock_that_runs_behind_gives_no_negative_time(
     ended_at: int, seconds: list[float]
 ) -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(replace(RELAUNCHED, ended_at=ended_at)), HINT)
+        telemetry.decided(policy.decide(replace(RELAUNCHED, ended_at=ended_at)), HINT)
     assert metric(lines, "SecondsToRelaunch")["SecondsToRelaunch"] == seconds
 
 
 def test_what_is_no_relaunch_or_has_no_end_is_not_timed() -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(ended(FailureClass.USER_CODE, lineage=attempt(2))), HINT)
-        telemetry.judged(policy.decide(ended(FailureClass.CAPACITY, started=False)), HINT)
-        telemetry.judged(policy.decide(replace(RELAUNCHED, ended_at=None)), HINT)
+        telemetry.decided(policy.decide(ended(FailureClass.USER_CODE, lineage=attempt(2))), HINT)
+        telemetry.decided(policy.decide(ended(FailureClass.CAPACITY, started=False)), HINT)
+        telemetry.decided(policy.decide(replace(RELAUNCHED, ended_at=None)), HINT)
     assert not [line for line in lines if "SecondsToRelaunch" in line]
 
 
@@ -159,7 +159,7 @@ def test_the_line_says_what_the_attempt_was_measured_by() -> None:
 def test_every_line_is_json_and_replays_to_the_same_decision(facts: Facts) -> None:
     decision = policy.decide(facts)
     with told() as lines:
-        telemetry.judged(decision, replace(HINT, job=facts.job))
+        telemetry.decided(decision, replace(HINT, job=facts.job))
     (line,) = (line for line in lines if "facts" in line)
     again = redecide(line)
     assert again.same, again.difference()

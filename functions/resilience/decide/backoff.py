@@ -39,7 +39,7 @@ def _until(case: Case, reason: Reason, rule: str, due: int) -> Decision:
 def _so_far(case: Case) -> Waiting:
     """A wait goes on over looks at one job and over attempts that did no work."""
     now, so_far = case.facts.observed_at, case.lineage.waiting
-    is_own = case.facts.judged is not None  # else it is what the attempts before have waited
+    is_own = case.facts.recorded is not None  # else it is what the attempts before have waited
     if so_far is None or (case.advanced and not is_own):
         return Waiting(0, now)
     # A start in the future is another clock's.

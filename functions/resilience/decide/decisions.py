@@ -66,7 +66,7 @@ class Reason(StrEnum):
     COMPLETED = "completed"
     STOPPED_BY_USER = "stopped_by_user"
     OWNED_ELSEWHERE = "owned_elsewhere"
-    ALREADY_JUDGED = "already_judged"
+    ALREADY_DECIDED = "already_decided"
     NOT_DUE = "not_due"
     MODE_OFF = "mode_off"
     JOB_NOT_FOUND = "job_not_found"
@@ -202,7 +202,7 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Recorded:
     """The verdict that already stands on a job; a word that is not ours is `unknown`."""
 
     verdict: str
@@ -246,7 +246,7 @@ class Facts:
     project_allowed: bool
     owner: str | None
     lineage: Lineage | None  # None: its lineage tags cannot be read
-    judged: Judged | None
+    recorded: Recorded | None
     again: str | None  # a person asks for another decision: a hash of the word
     failure_class: FailureClass | None
     failure_rule: str

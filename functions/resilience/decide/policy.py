@@ -131,7 +131,7 @@ def _not_started(case: Case) -> Decision | None:
 
     Only AWS's refusal of a configuration that has never trained is final.
     """
-    if case.facts.started or case.facts.judged is not None:
+    if case.facts.started or case.facts.recorded is not None:
         return None  # it has waited, for whatever reason; now it may try
     refused = refusal_of_the_start(case.failure_class)
     if refused is not None and not case.ledger.ends and case.ledger.refused >= _seen_before(case):

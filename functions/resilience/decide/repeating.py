@@ -112,4 +112,4 @@ def _needs_a_night(case: Case) -> bool:
 
 def _has_waited(facts: Facts) -> bool:
     """Whether a wait stands on the job; one for an upload is over too soon to count."""
-    return facts.judged is not None and facts.judged.reason != Reason.UPLOAD_PENDING
+    return facts.recorded is not None and facts.recorded.reason != Reason.UPLOAD_PENDING

@@ -46,9 +46,9 @@ def _tries_again(decision: Decision) -> bool:
 def _needs_a_person_now(decision: Decision) -> bool:
     if decision.reason not in _WAITS_FOR_A_PERSON:
         return False
-    judged = decision.facts.judged
-    if judged is not None:
-        return judged.reason != decision.reason
+    recorded = decision.facts.recorded
+    if recorded is not None:
+        return recorded.reason != decision.reason
     # This one comes after waits of another kind, which nobody was asked to end.
     return decision.reason is Reason.FAILING_ALIKE or not _goes_on(decision)
 
@@ -69,7 +69,7 @@ def _a_day_ends(decision: Decision) -> bool:
     if waiting is None or due is None:
         return False
     # A successor was created when the attempt before it had waited long enough.
-    this = facts.judged.due if facts.judged and facts.judged.due else facts.created_at
+    this = facts.recorded.due if facts.recorded and facts.recorded.due else facts.created_at
     last = max(waiting.since, this or waiting.since)
     return (due - waiting.since) // _DAY > (last - waiting.since) // _DAY
 

@@ -1,6 +1,6 @@
 """What is left alone, and what is said of a job that may not be acted on. Pure."""
 
-from resilience.decide.decisions import Facts, Judged, Mode, Reason, Verdict
+from resilience.decide.decisions import Facts, Mode, Reason, Recorded, Verdict
 from resilience.failures import FailureClass, is_like_a_stop
 
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
@@ -28,9 +28,9 @@ def why_ignored(facts: Facts) -> Reason | None:  # noqa: PLR0911 — one line pe
         return Reason.PROJECT_NOT_ALLOWED
     # Before any verdict that a tag may claim: no tag brings back what a person stopped.
     stopped = _was_stopped(facts) and not is_like_a_stop(facts.failure_rule)
-    if facts.judged is not None:
-        tried = _is_tried_for_the_fleet(facts.judged, facts)
-        return _still_judged(facts.judged, facts.observed_at, stopped=stopped, tried=tried)
+    if facts.recorded is not None:
+        tried = _is_tried_for_the_fleet(facts.recorded, facts)
+        return _still_recorded(facts.recorded, facts.observed_at, stopped=stopped, tried=tried)
     return Reason.STOPPED_BY_USER if stopped else None
 
 
@@ -38,17 +38,17 @@ def _was_stopped(facts: Facts) -> bool:
     return facts.failure_class is FailureClass.STOPPED_BY_USER
 
 
-def _is_tried_for_the_fleet(judged: Judged, facts: Facts) -> bool:
+def _is_tried_for_the_fleet(recorded: Recorded, facts: Facts) -> bool:
     """Whether the fleet breaker lets the job through before it is due."""
-    return judged.reason == Reason.FLEET_BREAKER_OPEN and facts.breaker.tries(facts.job)
+    return recorded.reason == Reason.FLEET_BREAKER_OPEN and facts.breaker.tries(facts.job)
 
 
-def _still_judged(judged: Judged, now: int, *, stopped: bool, tried: bool) -> Reason | None:
-    if judged.verdict != Verdict.WAIT:
-        return Reason.ALREADY_JUDGED
+def _still_recorded(recorded: Recorded, now: int, *, stopped: bool, tried: bool) -> Reason | None:
+    if recorded.verdict != Verdict.WAIT:
+        return Reason.ALREADY_DECIDED
     if stopped:
         return Reason.STOPPED_BY_USER
-    if not tried and judged.due is not None and judged.due > now + _DUE_SLACK_SECONDS:
+    if not tried and recorded.due is not None and recorded.due > now + _DUE_SLACK_SECONDS:
         return Reason.NOT_DUE
     return None
 
@@ -75,7 +75,7 @@ def _unreadable(facts: Facts) -> tuple[Reason, str] | None:
 
 def _too_old(facts: Facts) -> tuple[Reason, str] | None:
     """Nobody expects a job of long ago to come back by itself. A wait knows how long it lasts."""
-    if facts.ended_at is None or facts.judged is not None or facts.again is not None:
+    if facts.ended_at is None or facts.recorded is not None or facts.again is not None:
         return None
     age, most = facts.observed_at - facts.ended_at, facts.policy.max_age_days
     if age <= most * _DAY:

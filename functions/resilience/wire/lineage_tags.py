@@ -44,7 +44,7 @@ def read(job: str, own: Mapping[str, str]) -> Lineage:
     """
     root, attempt = own.get(tags.ROOT), own.get(tags.ATTEMPT)
     if root is None or attempt is None or not is_attempt(job, own):
-        # A clone has its model's start of waiting until it is judged itself.
+        # A clone has its model's start of waiting until it is decided on itself.
         inherited = root is not None and tags.VERDICT not in own
         return Lineage(
             root=job, attempt=1, waiting=None if inherited else _waiting(own.get(tags.WAITING))

@@ -32,10 +32,10 @@ CHECKPOINT_NAME, CHECKPOINT_TAG, RUN_ID = (
 OPT_IN = (ENTITY, PROJECT, CHECKPOINT_NAME)
 UNFINISHED = "no"
 NO_CHECKPOINT = "none"
-# What every successor bears, and what it will bear when it is judged in its turn.
+# What every successor bears, and what it will bear when it is decided on in its turn.
 OF_EVERY_SUCCESSOR = frozenset({ROOT, PARENT, ATTEMPT, CHECKPOINT, CHECKPOINT_STEP, LEDGER})
-OF_THE_JUDGED = frozenset({VERDICT, REASON, SUCCESSOR, DUE, WAITING})
-OF_ONE_JOB = OF_EVERY_SUCCESSOR | OF_THE_JUDGED | {REJECTED, AGAIN, ANSWERED}
+OF_THE_DECIDED = frozenset({VERDICT, REASON, SUCCESSOR, DUE, WAITING})
+OF_ONE_JOB = OF_EVERY_SUCCESSOR | OF_THE_DECIDED | {REJECTED, AGAIN, ANSWERED}
 # Narrower than what W&B allows, so that a tag that passes is harmless wherever it goes.
 _WANDB_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 _WORD_LENGTH = 8

@@ -1,9 +1,9 @@
-"""A verdict as tags: written on the judged job, and read again. Pure (docs/contract.md)."""
+"""A verdict as tags: written on the decided job, and read again. Pure (docs/contract.md)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from resilience.decide.decisions import Decision, Judged, Reason, Verdict
+from resilience.decide.decisions import Decision, Reason, Recorded, Verdict
 from resilience.wire import tags
 from resilience.wire.lineage_tags import waiting_text
 from resilience.wire.words import UnreadableTagError, instant, stamp
@@ -12,7 +12,7 @@ MOST_TAGS = 50  # that SageMaker lets one job have; aws: ones do not count
 _NOT_OURS = "unknown"
 
 
-def judged(own: Mapping[str, str]) -> Judged | None:
+def recorded(own: Mapping[str, str]) -> Recorded | None:
     """The verdict that stands on the job, if one does; a due time that is no time is due now."""
     verdict = own.get(tags.VERDICT)
     if not verdict:
@@ -21,7 +21,7 @@ def judged(own: Mapping[str, str]) -> Judged | None:
         due = instant(own.get(tags.DUE))
     except UnreadableTagError:
         due = None
-    return Judged(
+    return Recorded(
         verdict=_ours(verdict, Verdict), reason=_ours(own.get(tags.REASON), Reason), due=due
     )
 
@@ -31,7 +31,7 @@ def _ours(word: str | None, ours: type[StrEnum]) -> str:
 
 
 def of_verdict(decision: Decision) -> dict[str, str]:
-    """Tags that record a verdict on the job that was judged."""
+    """Tags that record a verdict on the job that was decided on."""
     written = {tags.VERDICT: str(decision.verdict), tags.REASON: str(decision.reason)}
     if decision.facts.again is not None:
         written[tags.ANSWERED] = decision.facts.again
@@ -45,7 +45,7 @@ def of_verdict(decision: Decision) -> dict[str, str]:
 
 
 def with_room(own: Mapping[str, str], verdict: Mapping[str, str]) -> dict[str, str]:
-    """As many of a verdict's tags, the most telling first, as the judged job has room for."""
+    """As many of a verdict's tags, the most telling first, as the decided job has room for."""
     room = MOST_TAGS - sum(not key.lower().startswith("aws:") for key in own)
     fresh = [key for key in verdict if key not in own][: max(0, room)]
     return {key: value for key, value in verdict.items() if key in own or key in fresh}
