@@ -76,6 +76,30 @@ def test_a_job_that_is_due_while_the_breaker_is_open_waits_on() -> None:
     assert held(due, Breaker()).verdict is Verdict.RELAUNCH
 
 
+ALIKE = replace(
+    attempt(9, same=4, place="b59affa0", best=10, after=600), waiting=Waiting(1, NOW - 9000)
+)
+
+
+def test_while_the_fleet_waits_no_job_asks_a_person_why_it_dies_as_the_others_do() -> None:
+    facts = replace(DIED_AGAIN, lineage=ALIKE)
+    assert notifies(held(facts, Breaker()))
+    decision = held(facts)
+    assert decision.reason is Reason.FLEET_BREAKER_OPEN
+    assert not notifies(decision)
+
+
+def test_the_one_that_is_tried_is_not_held_back_by_its_own_back_off() -> None:
+    facts = replace(DIED_AGAIN, lineage=ALIKE, recorded=HELD)
+    tried = replace(OPEN, state=Circuit.HALF_OPEN, probe=facts.job)
+    assert held(facts, tried).verdict is Verdict.RELAUNCH
+
+
+def test_a_missing_right_is_told_whatever_the_fleet_does() -> None:
+    facts = replace(DIED_AGAIN, failure_class=FailureClass.PERMISSION, lineage=attempt(2))
+    assert held(facts).reason is Reason.ACCESS_DENIED
+
+
 def test_of_what_the_fleet_waits_for_no_job_notifies_however_long_it_lasts() -> None:
     for days in range(5):
         facts = replace(
@@ -91,12 +115,15 @@ def test_of_what_the_fleet_waits_for_no_job_notifies_however_long_it_lasts() -> 
 
 
 @given(facts=FACTS)
-def test_the_breaker_turns_relaunches_into_waits_and_changes_nothing_else(facts: Facts) -> None:
+def test_the_breaker_turns_relaunches_and_back_offs_into_its_wait_and_nothing_else(
+    facts: Facts,
+) -> None:
     breaker = facts.breaker if facts.breaker.probe != facts.job else Breaker()
     now = policy.decide(replace(facts, breaker=breaker))
     calm = policy.decide(replace(facts, breaker=Breaker()))
     if now.reason is Reason.FLEET_BREAKER_OPEN:
-        assert calm.verdict is Verdict.RELAUNCH
+        backs_off = calm.reason in {Reason.FAILING_AGAIN, Reason.FAILING_ALIKE}
+        assert calm.verdict is Verdict.RELAUNCH or backs_off
         assert not notifies(now)
     else:
         assert replace(now, facts=calm.facts) == calm

@@ -20,7 +20,7 @@ from resilience.decide.resuming import launched, nothing_to_resume, successor
 from resilience.decide.starts import refusal_of_the_start, why_not_started
 from resilience.decide.trust import why_distrusted, why_ignored
 from resilience.decide.writers import somebody_else_writes
-from resilience.failures import FailureClass, says_nothing
+from resilience.failures import Blame, FailureClass, says_nothing
 
 # An upload that has not ended when the job has is given so long (W&B commits within seconds).
 _UPLOAD_SECONDS, _UPLOAD_LOOK_SECONDS = 90, 15
@@ -168,13 +168,18 @@ def _went_on(case: Case) -> Decision:
     What stops is not held back first: the next look would find what this one has found.
     """
     choice = checkpoints.choose(case.facts, case.rejected)
-    decision = (
-        nothing_to_resume(case, choice)
-        or held_back(case)
-        or _held_by_the_fleet(case)
-        or launched(case, choice)
-    )
+    decision = nothing_to_resume(case, choice) or _held(case) or launched(case, choice)
     return replace(decision, passed_over=choice.passed_over)
+
+
+def _held(case: Case) -> Decision | None:
+    """Wait for a person's grant, with the fleet, or by the lineage's own back-off."""
+    facts = case.facts
+    if case.blame is Blame.PERSON:
+        return held_back(case) or _held_by_the_fleet(case)
+    # The one that the fleet tries has waited for long, and finds out for all.
+    tried = facts.breaker.tries(facts.job)
+    return _held_by_the_fleet(case) or (None if tried else held_back(case))
 
 
 def _held_by_the_fleet(case: Case) -> Decision | None:
