@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# More than two cores: most of the long tests wait for processes.
+WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix mutate bench build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge mutate bench build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -45,8 +47,8 @@ launch: $(READY) ## launch the example training on SageMaker (ARGS=--help)
 notebooks: $(READY) build-local ## run the notebooks from top to bottom, and keep what they show
 	@$(BIN)/python -m local.notebooks
 
-test: $(READY) build-local ## run all tests, fast ones first
-	@$(BIN)/python -m pytest -q
+test: $(READY) build-local ## run all tests, side by side, fast ones first (WORKERS=3)
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint types security ## lint, types, and the checkers of code and template
 
@@ -81,10 +83,13 @@ model: $(READY) ## visit every state of the protocol, whole and with each elemen
 matrix: $(READY) ## every remote call x every fault x every situation, on the real code, whichever way AWS behaves (ARGS=--pairs, --known)
 	@$(BIN)/python -m proofs.matrix $(ARGS)
 
+judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="--mixed", "--curve all", "--ablate")
+	@$(BIN)/python -m proofs.judge $(ARGS)
+
 MUTANTS := build/mutation
 
 mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails
-	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local training tests events docs template.yaml $(MUTANTS)
+	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local proofs training tests events docs template.yaml $(MUTANTS)
 	@cp proofs/mutation.toml $(MUTANTS)/pyproject.toml
 	@cd $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut run --max-children 2 && \
 	  PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python -m proofs.mutation

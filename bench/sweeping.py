@@ -54,7 +54,7 @@ def run(around: Surroundings, progress: Progress, repetitions: int) -> Iterator[
             fleet = Fleet(around, Counter())
             for case in progress.through("sweep", cases):
                 judged, unjudged, waiting = case
-                fleet.grow("judged", judged, _JUDGED)
+                fleet.grow("recorded", judged, _JUDGED)
                 fleet.grow("ended", unjudged, {})
                 fleet.grow("waits", waiting, _WAITS)
                 time.sleep(_SECOND)

@@ -1,52 +1,15 @@
 """Every few minutes: find the ended jobs whose event never came, and the waits that are overdue."""
 
-import os
-import time
-from dataclasses import asdict
-from functools import cache, partial
 from typing import Any
 
-import boto3
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
-from resilience import settings, sweeping
-from resilience.adapters.messages import CheckQueue, Topic
-from resilience.adapters.parameters import ModeSwitch
-from resilience.adapters.sagemaker import SageMakerTrainingJobs
-
-logger = Logger()
-_AWS_CALLS = Config(
-    connect_timeout=2, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
-)
+from resilience import telemetry, wiring
+from resilience.fleet.sweeping import sweep
 
 
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
-    """Sweep once; what it found is told in one line and put on the queue."""
-    fleet, own = _start(context.invoked_function_arn)
-    swept = sweeping.sweep(fleet, own, int(time.time()))
-    found: dict[str, object] = {
-        "without_verdict": len(swept.without_verdict),
-        "overdue": len(swept.overdue),
-        "breaker_tripped": swept.breaker_tripped,
-    }
-    if swept.cut:
-        logger.warning("a search had more pages than a sweep reads", extra={"cut": swept.cut})
-    logger.info("swept", extra=asdict(swept))
-    return found
-
-
-@cache
-def _start(function_arn: str) -> tuple[sweeping.Fleet, settings.SweepSettings]:
-    _, partition, _, region, account, *_ = function_arn.split(":")
-    own = settings.of_sweep(os.environ)
-    client = partial(boto3.client, region_name=region, config=_AWS_CALLS)
-    arns = f"arn:{partition}:sagemaker:{region}:{account}:training-job/"
-    fleet = sweeping.Fleet(
-        jobs=SageMakerTrainingJobs(client("sagemaker"), arns),
-        queue=CheckQueue(client("sqs"), own.queue_url, account, region),
-        switch=ModeSwitch(client("ssm"), own.mode_parameter, own.mode),
-        alert=Topic(client("sns"), own.topic_arn),
-    )
-    return fleet, own
+    """Sweep once; what it found is logged in one line and put on the queue."""
+    fleet, own = wiring.start_sweep(context.invoked_function_arn)
+    swept = sweep(fleet, own, wiring.now(), lambda: context.get_remaining_time_in_millis() / 1000)
+    return telemetry.swept(swept)

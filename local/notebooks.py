@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-_PATIENCE_SECONDS = 300
+_PATIENCE_SECONDS = 600
 # It warns that it talks over TCP unencrypted, which stays on the loopback and is signed.
 _NO_WIDGETS = "ignore:IProgress not found"
 _QUIETER = "--IPKernelApp.log_level=40"

@@ -8,7 +8,7 @@ import urllib3
 
 from bench.subjects.footprint import footprint
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import CheckpointRequest
+from resilience.decide.decisions import CheckpointRequest
 
 
 def main(entity: str, project: str, collection: str, run: str) -> None:

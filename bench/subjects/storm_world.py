@@ -10,7 +10,7 @@ from typing import Any
 
 from local.in_memory import Clock, InMemoryWorld
 from local.replaying.described import described
-from resilience.decisions import CheckpointRequest
+from resilience.decide.decisions import CheckpointRequest
 from resilience.errors import CreateRefused
 from resilience.ports import TrainingJobs, World
 from resilience.relaunch import Request

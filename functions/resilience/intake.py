@@ -1,14 +1,29 @@
-"""One message in, one outcome out: parsed, recovered or set aside, and told of in one log line."""
+"""One message in, one outcome out: parsed, recovered or quarantined, and logged in one line."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
-from resilience import events, telemetry
-from resilience.decisions import Decision, Reason
-from resilience.events import Malformed, NotForUs
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from resilience import telemetry
+from resilience.controller import recover
+from resilience.decide.decisions import Decision, Reason
 from resilience.ports import DeadLetters, World
-from resilience.recovery import recover
 from resilience.settings import Settings
+from resilience.wire import events
+from resilience.wire.events import Malformed, NotForUs
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +36,26 @@ class Intake:
     executor: Executor
     account: str
     region: str
+
+
+def take_batch(
+    event: dict[str, Any], context: LambdaContext, intake: Intake
+) -> PartialItemFailureResponse:
+    """Take the messages of an SQS event one by one; name those that must come again."""
+    return process_partial_response(
+        event=event,
+        record_handler=partial(_take_record, intake=intake),
+        processor=BatchProcessor(
+            EventType.SQS,
+            raise_on_entire_batch_failure=False,
+            logger=cast("Logger", telemetry.logger),
+        ),
+        context=context,
+    )
+
+
+def _take_record(record: SQSRecord, intake: Intake) -> None:
+    take(record.body, intake)
 
 
 def take(body: str, intake: Intake) -> Decision | NotForUs:
@@ -37,5 +72,5 @@ def take(body: str, intake: Intake) -> Decision | NotForUs:
     if isinstance(outcome, NotForUs):
         telemetry.passed_by(outcome.reason, hint=message)
     else:
-        telemetry.judged(outcome, hint=message)
+        telemetry.decided(outcome, hint=message)
     return outcome

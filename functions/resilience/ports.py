@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from resilience.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Mode
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Decision, Lookup, Upload
+from resilience.failures import Tail
 from resilience.relaunch import Request, Shape
+from resilience.wire.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,14 @@ class Answer:
     lookup: Lookup
     checkpoints: tuple[Checkpoint, ...] = ()
     project_exists: bool = True
-    collection_exists: bool = True
     # Other collections of the project that hold committed checkpoints of the requested runs.
     elsewhere: tuple[str, ...] = ()
     foreign: int = 0  # versions of other runs that were seen and do not count
-    pending: int = 0  # versions of the requested runs whose upload has not ended, as far as seen
+    # Versions of the requested runs whose upload has not ended, as far as they were seen.
+    pending: tuple[Upload, ...] = ()
+    # When a client last wrote to one of the requested runs, in epoch seconds by W&B's clock; None:
+    # each client has said that it ended, or W&B does not say.
+    heartbeat_at: int | None = None
 
 
 class TrainingJobs(Protocol):
@@ -60,15 +65,24 @@ class Checkpoints(Protocol):
         ...
 
 
-class Waits(Protocol):
-    def schedule(self, job: str, times: int, due: int) -> int:
-        """Have the job looked at again; returns when, which an earlier call may have set."""
+class JobLogs(Protocol):
+    def tails(self, job: str, hosts: int) -> tuple[Tail, ...]:
+        """Read the end of each host's own log; empty where none can be read.
+
+        Never raises for CloudWatch. Of many hosts, some are read.
+        """
         ...
 
-    def is_reminder_set(self, job: str) -> bool: ...
 
-    def remind(self, job: str, due: int) -> None:
-        """Have the job looked at again; a reminder that stands is left as it is."""
+class Waits(Protocol):
+    def schedule(self, job: str, times: int, due: int) -> None:
+        """Have the job looked at again; a schedule that stands is left as it is."""
+        ...
+
+    def is_reminder_set(self, job: str, verdict: str) -> bool: ...
+
+    def remind(self, job: str, verdict: str, due: int) -> None:
+        """Have the job looked at again; a reminder of this verdict that stands is left as it is."""
         ...
 
 
@@ -92,5 +106,6 @@ class World:
     checkpoints: Checkpoints
     waits: Waits
     notifications: Notifications
-    mode: Callable[[], Mode]
+    switches: Callable[[], Switches]  # both, read afresh in one call
     now: Callable[[], int]  # epoch seconds
+    logs: JobLogs | None = None  # None: the stack does not read them

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from resilience import environment, tags
-from resilience.decisions import CheckpointRequest, Reason, Successor
+from resilience.decide.decisions import CheckpointRequest, Reason, Successor
+from resilience.wire import environment, lineage_tags, tags, verdict_tags
 
 # Members that are not carried, each with its reason.
 DROPPED = {
@@ -71,6 +71,8 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
     """Compose the request; `shape` is the input of CreateTrainingJob in the client's own model."""
     described = source.described
     keep_rules = source.tags.get(tags.DEBUG_RULES) == _KEEP_RULES
+    # A tag that led to no checkpoint would contradict the successor's Environment.
+    own = lineage_tags.in_collection(_own(source.tags), source.wandb.collection)
     carried = {
         name: pruned
         for name, member in shape.members.items()
@@ -84,7 +86,7 @@ def compose(source: Source, successor: Successor, shape: Shape) -> Request:
         ),
         "Tags": [
             {"Key": key, "Value": value}
-            for key, value in sorted(tags.of_successor(_own(source.tags), successor).items())
+            for key, value in sorted(lineage_tags.of_successor(own, successor).items())
         ],
     }
     _drop_what_create_rejects(request)
@@ -107,7 +109,9 @@ def obstacles(
     ]
     if allowed_roles and described.get("RoleArn") not in allowed_roles:
         found.append((Reason.ROLE_NOT_ALLOWED, "RoleArn"))
-    crowded = _too_many_tags(tags.inherited(_own(own_tags)).keys() | tags.OF_EVERY_SUCCESSOR)
+    crowded = _too_many_tags(
+        lineage_tags.inherited(_own(own_tags)).keys() | tags.OF_EVERY_SUCCESSOR
+    )
     return (*found, *((Reason.LIMIT_REACHED, limit) for limit in crowded))
 
 
@@ -185,11 +189,11 @@ def _limits(request: Mapping[str, object]) -> Iterator[str]:
 
 
 def _too_many_tags(of_the_successor: AbstractSet[str]) -> Iterator[str]:
-    """A successor without room for its own verdict could be launched, and never be judged."""
-    needed = len(of_the_successor | tags.OF_THE_JUDGED)
-    if needed > tags.MOST_TAGS:
-        over = needed - tags.MOST_TAGS
-        yield f"Tags: {needed} with the next verdict's, {tags.MOST_TAGS} allowed; remove {over}"
+    """A successor without room for its own verdict could be launched, and never be decided on."""
+    needed = len(of_the_successor | tags.OF_THE_DECIDED)
+    if needed > verdict_tags.MOST_TAGS:
+        most = verdict_tags.MOST_TAGS
+        yield f"Tags: {needed} with the next verdict's, {most} allowed; remove {needed - most}"
 
 
 def _entries(member: str, entries: Mapping[str, object], longest: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from resilience.decisions import CheckpointRequest, Mode, Policy
+from resilience.decide.decisions import CheckpointRequest, Mode, Policy
 from resilience.errors import SettingsMissing
 from resilience.registries import with_accounts
 
@@ -29,6 +29,7 @@ class Settings(_Allowlist):
     wandb_ca_parameter: str  # empty: the public authorities
     mode: Mode  # the ceiling: the parameter can only make it more careful
     mode_parameter: str
+    breaker_parameter: str
     allowed_images: tuple[str, ...]  # globs of image URIs
     training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
     queue_arn: str
@@ -36,6 +37,7 @@ class Settings(_Allowlist):
     topic_arn: str
     schedule_group: str
     schedule_role_arn: str
+    reads_job_logs: bool
     policy: Policy
 
 
@@ -45,6 +47,7 @@ class SweepSettings(_Allowlist):
 
     mode: Mode
     mode_parameter: str
+    breaker_parameter: str
     queue_url: str
     grace_seconds: int
     lookback_seconds: int
@@ -61,6 +64,7 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         wandb_ca_parameter=environment.get("WANDB_CA_PARAMETER", "").strip(),
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        breaker_parameter=_text(environment, "RESILIENCE_BREAKER_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         allowed_images=_images(environment),
         training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
@@ -69,21 +73,22 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         schedule_group=_text(environment, "RESILIENCE_SCHEDULE_GROUP"),
         schedule_role_arn=_text(environment, "RESILIENCE_SCHEDULE_ROLE_ARN"),
+        reads_job_logs=_yes(environment, "RESILIENCE_READ_JOB_LOGS"),
         policy=_policy(environment),
     )
 
 
 def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
     """Read and check; raises SettingsMissing with the name of what is missing or malformed."""
-    lookback = _number(environment, "RESILIENCE_SWEEP_LOOKBACK_SECONDS")
     return SweepSettings(
         mode=_mode(environment),
         mode_parameter=_text(environment, "RESILIENCE_MODE_PARAMETER"),
+        breaker_parameter=_text(environment, "RESILIENCE_BREAKER_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         queue_url=_text(environment, "RESILIENCE_QUEUE_URL"),
         grace_seconds=_number(environment, "RESILIENCE_SWEEP_GRACE_SECONDS"),
-        # What is too old to be relaunched need not be found.
-        lookback_seconds=min(lookback, _number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY),
+        # As far as a job may be relaunched: whatever ended while the stack was off is taken up.
+        lookback_seconds=_number(environment, "RESILIENCE_MAX_AGE_DAYS") * _DAY,
         topic_arn=_text(environment, "RESILIENCE_TOPIC_ARN"),
         breaker_failures=_number(environment, "RESILIENCE_BREAKER_FAILURES"),
         breaker_window_seconds=_number(environment, "RESILIENCE_BREAKER_WINDOW_SECONDS"),
@@ -91,7 +96,7 @@ def of_sweep(environment: Mapping[str, str]) -> SweepSettings:
 
 
 def _policy(environment: Mapping[str, str]) -> Policy:
-    """Read the numbers: RESILIENCE_MAX_ATTEMPTS and so on; one that is not set has its default."""
+    """Read the numbers: RESILIENCE_MAX_JOBS and so on; one that is not set has its default."""
     names = {field.name: f"RESILIENCE_{field.name.upper()}" for field in fields(Policy)}
     given = set(environment)
     return Policy(
@@ -104,6 +109,13 @@ def _mode(environment: Mapping[str, str]) -> Mode:
     if word not in set(Mode):
         raise SettingsMissing(f"RESILIENCE_MODE must be one of {', '.join(Mode)}, not {word!r}")
     return Mode(word)
+
+
+def _yes(environment: Mapping[str, str], name: str) -> bool:
+    word = _text(environment, name)
+    if word not in {"yes", "no"}:
+        raise SettingsMissing(f"{name} must be yes or no, not {word!r}")
+    return word == "yes"
 
 
 def _images(environment: Mapping[str, str]) -> tuple[str, ...]:

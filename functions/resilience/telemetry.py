@@ -9,19 +9,23 @@ from dataclasses import asdict, replace
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from resilience import policy, tags
-from resilience.checkpoints import is_barring
-from resilience.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
-from resilience.events import Hint, Malformed
+from resilience.decide import reporting
+from resilience.decide.checkpoints import excludes
+from resilience.decide.decisions import CheckpointRequest, Decision, Facts, Reason, Verdict
+from resilience.fleet.sweeping import Swept
+from resilience.wire import words
+from resilience.wire.events import Hint, Malformed
 
 logger = Logger()
+
+_MOST_NAMES = 50  # of jobs, in one line
 
 _UNNAMED = CheckpointRequest(entity="unnamed", project="unnamed", collection="unnamed")
 
 
-def judged(decision: Decision, hint: Hint) -> None:
+def decided(decision: Decision, hint: Hint) -> None:
     """Tell of one decision; the line's facts are what `make replay LOG=…` decides from again."""
-    logger.info("training job judged", extra=record(decision) | _source(hint))
+    logger.info("training job decided", extra=record(decision) | _source(hint))
     with single_metric(name="Decisions", unit=MetricUnit.Count, value=1) as metric:
         metric.add_dimension(name="Verdict", value=str(decision.verdict))
         metric.add_dimension(name="Reason", value=str(decision.reason))
@@ -32,6 +36,13 @@ def judged(decision: Decision, hint: Hint) -> None:
             name="SecondsToRelaunch", unit=MetricUnit.Seconds, value=seconds
         ) as metric:
             metric.add_dimension(name="FailureClass", value=str(facts.failure_class))
+
+
+def not_scheduled(decision: Decision) -> None:
+    """Log that EventBridge Scheduler did not answer; the sweep takes the job up instead."""
+    logger.warning(
+        "schedule not created; the sweep re-evaluates it", extra={"job": decision.facts.job}
+    )
 
 
 def passed_by(reason: Reason, hint: Hint | None) -> None:
@@ -52,6 +63,22 @@ def quarantined(message: Malformed) -> None:
     )
 
 
+def swept(found: Swept) -> dict[str, object]:
+    """Log what a sweep found; a sweep may find thousands, and the line names the first."""
+    if found.cut:
+        logger.warning(
+            "the sweep ran out of time; the next one goes on", extra={"cut": list(found.cut)}
+        )
+    counts: dict[str, object] = {
+        "without_verdict": len(found.without_verdict),
+        "overdue": len(found.overdue),
+        "breaker": str(found.breaker),
+    }
+    named = {"jobs": [*found.without_verdict, *found.overdue][:_MOST_NAMES]}
+    logger.info("swept", extra=counts | named)
+    return counts
+
+
 def record(decision: Decision) -> dict[str, object]:
     """The decision as the canonical line carries it: short words first, then every fact."""
     facts, successor = decision.facts, decision.successor
@@ -60,7 +87,7 @@ def record(decision: Decision) -> dict[str, object]:
         "verdict": str(decision.verdict),
         "reason": str(decision.reason),
         "detail": decision.detail,
-        "next": policy.what_comes_next(decision),
+        "next": reporting.what_comes_next(decision),
         "job": facts.job,
         "root": facts.lineage.root if facts.lineage else None,
         "attempt": facts.lineage.attempt if facts.lineage else None,
@@ -69,8 +96,8 @@ def record(decision: Decision) -> dict[str, object]:
         "progress": str(decision.progress),
         "successor": successor.name if successor else None,
         "checkpoint": checkpoint.version if checkpoint else None,
-        "step": tags.step_word(checkpoint.step) if checkpoint else None,
-        "due": tags.stamp(decision.due) if decision.due is not None else None,
+        "step": words.step_word(checkpoint.step) if checkpoint else None,
+        "due": words.stamp(decision.due) if decision.due is not None else None,
         "passed_over": dict(decision.passed_over),
         "mode": str(facts.mode),
         "facts": asdict(_without_others_words(facts)),
@@ -87,7 +114,7 @@ def _without_others_words(facts: Facts) -> Facts:
     known = facts.request if trusted or facts.request is None else _UNNAMED
     wanted = known.alias if known else None
     checkpoints = tuple(
-        replace(one, aliases=tuple(a for a in one.aliases if a == wanted or is_barring(a)))
+        replace(one, aliases=tuple(a for a in one.aliases if a == wanted or excludes(a)))
         for one in facts.checkpoints
     )
     return replace(facts, request=known, checkpoints=checkpoints)

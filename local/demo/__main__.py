@@ -12,14 +12,18 @@ from rich.console import Console
 
 from local import doubts
 from local.demo.lineage import Observer
-from local.demo.run import ROOT, DemoError, Run
-from local.demo.scenarios import SCENARIOS
+from local.demo.run import PATIENCE_SECONDS, ROOT, DemoError, Run
+from local.demo.scenarios import BACKOFF_SECONDS, SCENARIOS
 from local.demo.story import Story
 from local.demo.timeline import defects, show
 from local.stack import REPOSITORY, LocalStack, local_stack
 
 # Seconds where a deployment has minutes, so that a wait fits into a demo.
-PARAMETERS = {"BackoffBaseSeconds": "3", "BackoffMaxSeconds": "6", "SweepGraceSeconds": "0"}
+PARAMETERS = {
+    "BackoffBaseSeconds": str(BACKOFF_SECONDS),
+    "BackoffMaxSeconds": str(2 * BACKOFF_SECONDS),
+    "SweepGraceSeconds": "0",
+}
 INTERRUPTED = 130
 _LOG_SECONDS = 0.5
 
@@ -41,7 +45,7 @@ def main() -> int:
             PARAMETERS,
             doubts=options.doubt,
         ) as stack:
-            run = Run(stack, scenario, story, directory)
+            run = Run(stack, scenario, story, directory, options.patience)
             code = _play(run, console)
             if options.keep:
                 _keep(stack, console)
@@ -64,6 +68,13 @@ def _options() -> argparse.Namespace:
         epilog="\n".join(f"  {name:<12}{one.says}" for name, one in SCENARIOS.items()),
     )
     parser.add_argument("fault", nargs="?", default="gpu", choices=SCENARIOS, metavar="FAULT")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_SECONDS,
+        metavar="SECONDS",
+        help="for how long the lineage may take (default %(default).0f); more on a busy machine",
+    )
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
     parser.add_argument(
         "--doubt",

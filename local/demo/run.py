@@ -1,6 +1,8 @@
 """One run of the demo: launch, break, watch, and judge whether the lineage really came back."""
 
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.aws.sagemaker.ends import INTERNAL
 from local.demo.browser import press
 from local.demo.lineage import Attempt, Observer
 from local.demo.scenarios import Blow, Scenario
@@ -18,7 +21,7 @@ from local.stack import ENTITY, REPOSITORY, SWEEP, LocalStack
 TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
 ROOT, PROJECT = "digits", "resilient-digits"
-PATIENCE_SECONDS = 170
+PATIENCE_SECONDS = 480.0
 _POLL_SECONDS = 0.25
 _SWEEP_SECONDS = 3
 # Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.
@@ -30,6 +33,10 @@ _HYPERPARAMETERS = {
 }
 _BREAK_AFTER_STEP = 30
 _MID_EPOCH_SECONDS = 0.6
+_NO_END = 1_000
+_REASON_SHOWN = 120
+# How Python names what a script died of, at the end of its traceback.
+_RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
 
 
 class DemoError(Exception):
@@ -44,9 +51,11 @@ class Run:
     scenario: Scenario
     story: Story
     directory: Path
+    patience: float = PATIENCE_SECONDS
     attempts: dict[str, Attempt] = field(default_factory=dict)
     broken: bool = False
     next_sweep: float = 0.0
+    mend_at: float = math.inf
     told: set[tuple[str, str]] = field(default_factory=set)
 
     def play(self, observer: Observer) -> None:
@@ -55,15 +64,16 @@ class Run:
             self.stack.aws.fault(self.scenario.fault, ROOT, count=1)
             self._tell("break", f"ordered for the next job: {self.scenario.fault}")
         self._launch()
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             self._look(observer)
             self._break_if_time()
+            self._mend_if_time()
             self._sweep_if_time()
             if self._is_over():
                 return
             time.sleep(_POLL_SECONDS)
-        raise DemoError(f"the lineage has not ended after {PATIENCE_SECONDS} s")
+        raise DemoError(f"the lineage has not ended after {self.patience:.0f} s")
 
     def _tell(self, who: str, text: str) -> None:
         """Say a thing once."""
@@ -122,10 +132,12 @@ class Run:
         time.sleep(_MID_EPOCH_SECONDS)
         for fault in self.scenario.also:
             self.stack.aws.fault(fault, ROOT)
-        if self.scenario.wandb_down_seconds:
-            seconds = self.scenario.wandb_down_seconds
-            self.stack.wandb.fault("unavailable", seconds=seconds)
-            self._tell("break", f"W&B answers 503 for {seconds:.0f} s from now on")
+        if self.scenario.no_start_seconds:
+            self.stack.aws.fault("capacity", f"{ROOT}-r*", count=_NO_END, reason=INTERNAL)
+            self.mend_at = time.monotonic() + self.scenario.no_start_seconds
+        if self.scenario.wandb_down:
+            self.stack.wandb.fault("unavailable")
+            self._tell("break", "W&B answers 503 from now on")
         self._tell("break", self.scenario.says)
         self._break()
 
@@ -137,6 +149,17 @@ class Run:
                 press(f"{self.stack.wandb.url}/{ENTITY}/{PROJECT}/runs/{ROOT}", "Stop run")
             case _:
                 self.stack.aws.fault(self.scenario.fault, ROOT)
+
+    def _mend_if_time(self) -> None:
+        """End an incident after its time, and an outage of W&B once the controller has met it."""
+        if time.monotonic() > self.mend_at:
+            self.mend_at = math.inf
+            self.stack.aws.clear_faults()
+            self._tell("stack", "the incident is over: starts succeed again")
+        root = self.attempts.get(ROOT)
+        if self.scenario.wandb_down and root is not None and root.verdict == "WAIT":
+            self.stack.wandb.clear_faults()
+            self._tell("stack", "W&B answers again")
 
     def _sweep_if_time(self) -> None:
         """Do what the sweep's schedule does every few minutes, where an event was lost."""
@@ -159,7 +182,7 @@ class Run:
 def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
     """What there is to tell of an attempt; whoever tells it drops what was told before."""
     status = f"{attempt.name}: {attempt.status} / {attempt.secondary_status}"
-    reason = str(attempt.described.get("FailureReason") or "").split("\n")[0][:120]
+    reason = " ".join(str(attempt.described.get("FailureReason") or "").split())[:_REASON_SHOWN]
     yield "job", f"{status}  {reason}".rstrip()
     for line in attempt.log:
         if told := _worth_telling(line):
@@ -171,12 +194,14 @@ def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _worth_telling(line: str) -> str:
-    """What the training script itself logs; the libraries' own lines stay in the log."""
+    """What the script itself logs, and what it raised; the libraries' lines stay in the log."""
     _, _, text = line.partition(" INFO ")
     marks = (
         *("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B"),
         *("a person stopped", "stopped by a person"),
     )
+    if _RAISED.match(line):
+        return line[:_REASON_SHOWN]
     return text if text.startswith(marks) else ""
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# The demo's first wait is 3 s, and a deployment's is 60 s.
+BACKOFF_SECONDS, FASTER = 3, 20
+
 
 class Blow(StrEnum):
     """What breaks the job, and when."""
@@ -45,10 +48,17 @@ class Scenario:
     script: str = ""
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
-    wandb_down_seconds: float = 0.0
-    call_sweep: bool = False
-    waits: bool = False  # a WAIT must have come before the verdict of the first attempt
+    no_start_seconds: float = 0.0  # from the blow on, no job starts for so long, by a fault of AWS
+    wandb_down: bool = False  # from the blow until the controller waits
+    waits: bool = False  # a WAIT must have come before the lineage's end
     hyperparameters: dict[str, str] = field(default_factory=dict)
+
+    def wanted(self, attempts: int) -> tuple[Outcome, ...]:
+        """How so many attempts must end; an incident has as many as it has time for."""
+        if not self.no_start_seconds:
+            return self.outcomes
+        first, again, last = self.outcomes
+        return (first, *(again,) * max(1, attempts - 2), last)
 
 
 SCENARIOS = {
@@ -85,18 +95,48 @@ SCENARIOS = {
         outcomes=(_relaunched("capacity", "restarted_from_beginning"), _COMPLETED),
     ),
     "bug": Scenario(
-        says="the script raises at the same step each time: one confirmation retry, then STOP",
+        says="the script raises at the same step each time: retried once to confirm, then, after"
+        " a wait, from an older checkpoint, then STOP",
         blow=Blow.NONE,
         script="bug.py",
+        waits=True,
         outcomes=(
             _relaunched("user_code"),
+            _relaunched("user_code", "walked_back"),
             _stopped("user_code", "failed_again_at_same_step"),
         ),
     ),
+    "log-only": Scenario(
+        says="a machine breaks, and only the job's own log has more than ExitCode 1",
+        blow=Blow.NONE,
+        script="log_only.py",
+        outcomes=(
+            # It advanced, so nobody asks why it died.
+            _relaunched("user_code"),
+            # By the reason alone this is the same death twice: a wait, and an older checkpoint.
+            _relaunched("infrastructure"),
+            _COMPLETED,
+        ),
+    ),
     "oom": Scenario(
-        says="the host's memory runs out",
+        says="the host's memory runs out after progress: the training goes on",
         fault="oom",
-        outcomes=(_stopped("out_of_memory", "out_of_memory"),),
+        outcomes=(_relaunched("out_of_memory"), _COMPLETED),
+    ),
+    "leak": Scenario(
+        says="a leak ends each attempt with out of memory, each farther than the one before",
+        blow=Blow.NONE,
+        script="leak.py",
+        outcomes=(_relaunched("out_of_memory"), _relaunched("out_of_memory"), _COMPLETED),
+    ),
+    "incident": Scenario(
+        says="an AWS incident: the job dies in mid-epoch, and no start succeeds for ten minutes,"
+        f" on a clock {FASTER} times as fast",
+        fault="gpu",
+        no_start_seconds=600 / FASTER,
+        waits=True,
+        # The start in the middle fails as often as it is tried meanwhile.
+        outcomes=(_relaunched("infrastructure"), _relaunched("infrastructure"), _COMPLETED),
     ),
     "user-stop": Scenario(
         says="a person stops the job, and it stays stopped",
@@ -139,7 +179,7 @@ SCENARIOS = {
     "wandb-down": Scenario(
         says="a GPU fault while W&B answers 503: the controller waits rather than start over",
         fault="gpu",
-        wandb_down_seconds=8.0,
+        wandb_down=True,
         waits=True,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),

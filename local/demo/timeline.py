@@ -31,9 +31,11 @@ def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
         following = attempts[number] if number < len(attempts) else None
         line = _settling(attempt, judgements)
         kind = line.get("failure_class") or "nothing failed"
-        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {line.get('rule')})"
+        ended = f"{attempt.status} / {attempt.secondary_status}  ({kind}, rule {_rule(line)})"
         shown.add_row(f"attempt {number}", "job", Text(attempt.name, style="bold"))
         shown.add_row("", "ended", ended)
+        for text in _waits(attempt, judgements):
+            shown.add_row("", "waited", text)
         shown.add_row(
             "",
             "verdict",
@@ -45,12 +47,27 @@ def timeline(run: Run, judgements: list[dict[str, Any]]) -> Table:
     return shown
 
 
+def _waits(attempt: Attempt, judgements: list[dict[str, Any]]) -> list[str]:
+    """Each wait once: a repeated message finds the same one."""
+    waits = [
+        f"{line['reason']}, until {line['due']}"
+        for line in judgements
+        if line.get("job") == attempt.name and line.get("verdict") == "WAIT"
+    ]
+    return list(dict.fromkeys(waits))
+
+
 def _settling(attempt: Attempt, judgements: list[dict[str, Any]]) -> dict[str, Any]:
     """The line of the verdict that stands; repeated messages were told of as well."""
     standing = (attempt.verdict, attempt.reason)
     lines = [line for line in judgements if line.get("job") == attempt.name]
     settling = [line for line in lines if (line.get("verdict"), line.get("reason")) == standing]
     return next(iter(settling), {})
+
+
+def _rule(line: Mapping[str, Any]) -> str:
+    by_log = line.get("facts", {}).get("log_read") == "found"
+    return f"{line.get('rule')}{'; its own log was read' * by_log}"
 
 
 def _what_followed(
@@ -75,7 +92,7 @@ def canonical_lines(judgements: list[dict[str, Any]]) -> Iterator[str]:
 def defects(run: Run, judgements: list[dict[str, Any]]) -> list[str]:
     """Everything that is not as it must be; empty when the lineage really did what it should."""
     attempts = list(run.attempts.values())
-    wanted = run.scenario.outcomes
+    wanted = run.scenario.wanted(len(attempts))
     found = []
     if len(attempts) != len(wanted):
         found.append(f"{len(attempts)} attempts instead of {len(wanted)}")
@@ -132,11 +149,13 @@ def show(console: Console, run: Run, judgements: list[dict[str, Any]]) -> None:
 
 
 def _lost(attempt: Attempt, line: Mapping[str, Any]) -> str:
-    """Steps that the job told of and that its successor does again."""
+    """Steps that the job logged and that its successor does again; it logs every fifth."""
     step = str(line.get("step") or "0")
     if attempt.last_step is None:
         return "no step lost: it never trained"
-    return f"{attempt.last_step - int(step)} steps lost" if step.isdigit() else "steps lost unknown"
+    if not step.isdigit():
+        return "steps lost unknown"
+    return f"its log ends at step {attempt.last_step}: {attempt.last_step - int(step)} steps lost"
 
 
 def _seconds_between(attempt: Attempt, following: Attempt) -> str:

@@ -5,6 +5,7 @@ the same behaviour. What is public beyond the ports drives them: jobs end, versi
 """
 
 from local.in_memory.clock import ACCOUNT, REGION, Clock
+from local.in_memory.job_logs import InMemoryJobLogs
 from local.in_memory.messages import (
     InMemoryDeadLetters,
     InMemoryQueue,
@@ -20,6 +21,7 @@ __all__ = [
     "REGION",
     "Clock",
     "InMemoryDeadLetters",
+    "InMemoryJobLogs",
     "InMemoryQueue",
     "InMemorySageMaker",
     "InMemorySchedules",

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from local.in_memory.clock import ACCOUNT, REGION
-from resilience import events
 from resilience.adapters.messages import LEAD_SECONDS
-from resilience.decisions import Decision
+from resilience.decide.decisions import Decision
+from resilience.wire import events
 
 
 @dataclass(slots=True)
@@ -14,18 +14,18 @@ class InMemorySchedules:
     """Fulfils ports.Waits."""
 
     now: Callable[[], int]
-    due: dict[tuple[str, int], int] = field(default_factory=dict)
+    due: dict[tuple[str, int | str], int] = field(default_factory=dict)  # by time or verdict
     account: str = ACCOUNT
     region: str = REGION
 
-    def schedule(self, job: str, times: int, due: int) -> int:
-        return self.due.setdefault((job, times), max(due, self.now() + LEAD_SECONDS))
+    def schedule(self, job: str, times: int, due: int) -> None:
+        self.due.setdefault((job, times), max(due, self.now() + LEAD_SECONDS))
 
-    def is_reminder_set(self, job: str) -> bool:
-        return (job, 0) in self.due
+    def is_reminder_set(self, job: str, verdict: str) -> bool:
+        return (job, verdict) in self.due
 
-    def remind(self, job: str, due: int) -> None:
-        self.due.setdefault((job, 0), due)
+    def remind(self, job: str, verdict: str, due: int) -> None:
+        self.due.setdefault((job, verdict), due)
 
     def fire(self, now: int) -> tuple[str, ...]:
         """Take out what is due; the messages that the queue gets for it."""
@@ -40,7 +40,7 @@ class InMemorySchedules:
 
 @dataclass(slots=True)
 class InMemoryTopic:
-    """Fulfils ports.Notifications and sweeping.Alert."""
+    """Fulfils ports.Notifications and fleet.Alert."""
 
     published: list[Decision] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -48,7 +48,7 @@ class InMemoryTopic:
     def publish(self, decision: Decision) -> None:
         self.published.append(decision)
 
-    def tell(self, subject: str, text: str) -> None:
+    def notify(self, subject: str, text: str) -> None:
         self.told.append((subject, text))
 
 

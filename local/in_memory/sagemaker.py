@@ -14,11 +14,11 @@ from botocore.validate import ParamValidator
 from local.doubts import KNOWN, TAGS_LAG_SECONDS, Doubts, echoed, refusal
 from local.in_memory.clock import ACCOUNT, REGION, Clock
 from local.in_memory.limits import broken_limit
-from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, ResilienceError, Retry
-from resilience.fleet import Seen, SeenJob
+from resilience.fleet.jobs import Pages, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape, without_injected
+from resilience.wire import tags as tag_names
 
 _ENDED = ("Failed", "Stopped", "Completed")
 _MOST_TAGS = 50
@@ -43,7 +43,7 @@ def create_shape() -> Any:  # noqa: ANN401 — botocore has no types
 
 
 class InMemorySageMaker:
-    """Fulfils ports.TrainingJobs and sweeping.EndedJobs."""
+    """Fulfils ports.TrainingJobs and fleet.EndedJobs."""
 
     def __init__(
         self,
@@ -114,18 +114,20 @@ class InMemorySageMaker:
         shape: Shape = create_shape()
         return shape
 
-    def opted_in(self, *, since: int) -> Seen:
-        jobs = (self._seen(name) for name in self._opted_in_and_ended(since))
-        return Seen(tuple(jobs))
+    def opted_in(self, *, since: int) -> Pages:
+        yield tuple(self._seen(name) for name in self._opted_in_and_ended(since))
 
-    def waiting(self) -> Seen:
+    def waiting(self) -> Pages:
         jobs = (self._seen(name) for name in self._opted_in_and_ended())
-        return Seen(tuple(job for job in jobs if job.tags.get(tag_names.VERDICT) == "WAIT"))
+        yield tuple(job for job in jobs if job.tags.get(tag_names.VERDICT) == "WAIT")
 
-    def relaunched(self, *, since: int) -> Seen:
-        jobs = (self._seen(name) for name in self._modified(since))
-        failed = (job for job in jobs if job.status == "Failed" and tag_names.PARENT in job.tags)
-        return Seen(tuple(failed))
+    def again(self) -> Pages:
+        jobs = (self._seen(name) for name in self._modified(0))
+        yield tuple(job for job in jobs if job.status in _ENDED and tag_names.AGAIN in job.tags)
+
+    def failed(self, *, since: int) -> Pages:
+        jobs = (self._seen(name) for name in self._opted_in_and_ended(since))
+        yield tuple(job for job in jobs if job.status == "Failed")
 
     def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
         return (self._seen(name) for name in names if name in self._jobs)
@@ -166,6 +168,10 @@ class InMemorySageMaker:
             **({"FailureReason": failure_reason} if failure_reason is not None else {}),
         }
 
+    def show(self, name: str, members: Mapping[str, object]) -> None:
+        """Have Describe show these members of a job."""
+        self._jobs[name] |= deepcopy(dict(members))
+
     def delete(self, name: str) -> None:
         """DeleteTrainingJob frees the name for another job."""
         del self._jobs[name], self._tags[name]
@@ -187,6 +193,7 @@ class InMemorySageMaker:
 
     def _seen(self, name: str) -> SeenJob:
         job = self._jobs[name]
+        started: datetime | None = job.get("TrainingStartTime")
         ended: datetime = job.get("TrainingEndTime", job["LastModifiedTime"])
         return SeenJob(
             name=name,
@@ -194,5 +201,6 @@ class InMemorySageMaker:
             tags=dict(self._tags[name]),
             environment=dict(job.get("Environment", {})),
             ended_at=int(ended.timestamp()),
-            started="TrainingStartTime" in job,
+            started_at=int(started.timestamp()) if started else None,
+            described=dict(job),
         )

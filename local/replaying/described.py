@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from local.in_memory import create_shape
-from resilience import environment
-from resilience.tags import (
+from resilience.wire import environment
+from resilience.wire.tags import (
     ATTEMPT,
     CHECKPOINT,
     CHECKPOINT_STEP,
@@ -16,8 +16,8 @@ from resilience.tags import (
     REJECTED,
     ROOT,
     UNFINISHED,
-    stamp,
 )
+from resilience.wire.words import stamp
 
 _ENTRIES = {
     ROOT: environment.ROOT,

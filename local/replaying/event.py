@@ -12,13 +12,15 @@ from logging import StreamHandler
 from local.in_memory import ACCOUNT, REGION, Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described, launched_with
-from local.replaying.surroundings import ASSUMED_NOW, Message
-from resilience import events, telemetry
-from resilience.decisions import Checkpoint, Decision, Lookup
+from local.replaying.surroundings import ASSUMED_NOW, Message, Surroundings, Version
+from resilience import telemetry
+from resilience.decide.decisions import Checkpoint, Decision, Lookup
 from resilience.errors import CreateRefused
-from resilience.events import Hint, NotForUs
 from resilience.intake import Intake, take
-from resilience.tags import UnreadableTagError, checkpoint_request, opted_in
+from resilience.wire import events, switches
+from resilience.wire.events import Hint, NotForUs
+from resilience.wire.tags import checkpoint_request, opted_in
+from resilience.wire.words import UnreadableTagError
 
 _SECONDS_TO_NOTICE = 5
 
@@ -76,12 +78,16 @@ def captured() -> Iterator[io.StringIO]:
 
 def _world(message: Message, account: str, region: str) -> InMemoryWorld:
     told = message.surroundings
-    world = InMemoryWorld(Clock(_now(message)), told.mode, account, region)
+    now = _now(message)
+    breaker = switches.breaker_of(told.breaker, written=now)
+    world = InMemoryWorld(Clock(now), told.mode, account, region, breaker)
     hint = events.parse(message.body, account=account, region=region)
     if isinstance(hint, Hint) and told.job_exists:
         job = described(message.detail, account=account, region=region)
         born = {"Environment": launched_with(message.tags)}
         world.sagemaker.put(hint.job, born | job, message.tags)
+        world.logs.refused = told.log is None
+        world.logs.write(hint.job, *(told.log or ()))
     for name, tags in told.others.items():
         created = _creation(world, tags.get("resilience:parent"))
         running = {
@@ -111,23 +117,28 @@ def _fill_wandb(world: InMemoryWorld, message: Message) -> None:
     if request is None or not told.project_exists:
         return
     run = tags.get("WANDB_RUN_ID") or request.collection.removeprefix("model-")
-    newest = len(told.checkpoints) - 1
-    for number, version in enumerate(told.checkpoints):
-        aliases = ("latest",) if number == newest else ()
-        world.wandb.add(
-            request,
-            Checkpoint(
-                version=f"v{number}",
-                step=version.step,
-                digest=f"digest-of-v{number}",
-                run=version.run or run,
-                committed=version.committed,
-                aliases=(*version.aliases, *aliases, f"v{number}"),
-            ),
-        )
+    for version in _versions(told, run):
+        world.wandb.add(request, version)
     for collection in told.elsewhere:
         world.wandb.commit(replace(request, collection=collection), step=100, run=run)
     world.wandb.have_project(request.entity, request.project)
+    world.wandb.beat(request, run, told.heartbeat_at)
+
+
+def _versions(told: Surroundings, run: str) -> Iterator[Checkpoint]:
+    uploading = (Version(None, committed=False) for _ in range(told.pending))
+    newest = len(told.checkpoints) - 1
+    for number, version in enumerate((*told.checkpoints, *uploading)):
+        aliases = ("latest",) if number == newest else ()
+        yield Checkpoint(
+            version=f"v{number}",
+            step=version.step,
+            digest=f"digest-of-v{number}",
+            run=version.run or run,
+            committed=version.committed,
+            aliases=(*version.aliases, *aliases, f"v{number}"),
+            job=version.job,
+        )
 
 
 def _now(message: Message) -> int:

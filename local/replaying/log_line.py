@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from local.replaying.surroundings import ReplayError
-from resilience import policy, telemetry
-from resilience.decisions import Facts
+from resilience import telemetry
+from resilience.decide import policy
+from resilience.decide.decisions import Facts
 
 _FACTS = TypeAdapter(Facts)
 

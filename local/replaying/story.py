@@ -5,12 +5,16 @@ from typing import Any
 
 from local.replaying.event import Replayed
 from local.replaying.surroundings import Message
-from resilience import policy, tags, telemetry
-from resilience.decisions import Decision, Verdict
-from resilience.events import NotForUs
+from resilience import telemetry
+from resilience.decide import reporting
+from resilience.decide.breaker import Circuit
+from resilience.decide.decisions import Decision, LogRead, Verdict
+from resilience.wire import tags, words
+from resilience.wire.events import NotForUs
 
 _WIDTH = 14
 _LONGEST = 200
+_LOG_READ = {LogRead.FOUND: "was read for the cause", LogRead.UNAVAILABLE: "could not be read"}
 _ADDED = ("RESILIENCE_", "WANDB_RUN_ID", "WANDB_RESUME")
 Row = tuple[str, str]
 
@@ -69,14 +73,18 @@ def _outcome(outcome: Decision | NotForUs) -> Iterator[Row]:
     yield "reason", f"{outcome.reason} {outcome.detail}".rstrip()
     yield "failure class", str(facts.failure_class or "none: it ended well")
     yield "rule", outcome.rule
+    if facts.log_read is not LogRead.NOT_ASKED:
+        yield "its own log", _LOG_READ[facts.log_read]
+    if facts.breaker.state is not Circuit.CLOSED:
+        yield "fleet breaker", f"{facts.breaker.state}, for {facts.breaker.cause or 'every cause'}"
     yield "attempt", f"{lineage.attempt} of {lineage.root}" if lineage else "cannot be told"
     yield "progress", str(outcome.progress)
     for version, why in outcome.passed_over:
         yield "passed over", f"{version}: {why}"
     checkpoint = outcome.successor.checkpoint if outcome.successor else None
     if checkpoint is not None:
-        yield "checkpoint", f"{checkpoint.version} at step {tags.step_word(checkpoint.step)}"
-    yield "next", policy.what_comes_next(outcome)
+        yield "checkpoint", f"{checkpoint.version} at step {words.step_word(checkpoint.step)}"
+    yield "next", reporting.what_comes_next(outcome)
 
 
 def _effects(replayed: Replayed) -> Iterator[Row]:
@@ -89,7 +97,7 @@ def _effects(replayed: Replayed) -> Iterator[Row]:
     for decision in world.topic.published:
         yield "notified", f"{decision.verdict} {decision.facts.job}"
     for (job, _), due in world.schedules.due.items():
-        yield "scheduled", f"{job} at {tags.stamp(due)}"
+        yield "scheduled", f"{job} at {words.stamp(due)}"
     for _, why in world.dead_letters.quarantined:
         yield "quarantined", why
 

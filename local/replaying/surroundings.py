@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from resilience.decisions import Mode
-from resilience.tags import read
+from resilience.decide.decisions import Mode
+from resilience.wire.tags import read
 
 # 2026-01-31T03:00:00Z: at night, as in the story.
 ASSUMED_NOW = 1_769_828_400
@@ -31,6 +31,7 @@ class Version:
     run: str | None = None
     aliases: tuple[str, ...] = ()
     committed: bool = True
+    job: str | None = None  # the training job that its metadata names
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,28 @@ class Surroundings:
 
     `detail` goes over the message's own; `tags` are what ListTags shows (None: the message's own);
     `wandb` is how W&B answers; `observed_at` is in epoch seconds (None: soon after the message);
-    `elsewhere` are other collections in which the lineage's run has a checkpoint; `others` are
-    other jobs of the account, each with its tags.
+    `heartbeat_at`, in epoch seconds, is when a client last wrote to the lineage's run (None: it has
+    ended); `pending` is how many versions that run is still uploading; `elsewhere` are other
+    collections in which it has a checkpoint; `others` are other jobs of the account, each with its
+    tags; `breaker` is the fleet breaker's parameter as text; `log` is the end of the job's own log,
+    line by line (None: the account refuses to show it).
     """
 
     detail: Mapping[str, object] = field(default_factory=dict)
     tags: Mapping[str, str] | None = None
     checkpoints: tuple[Version, ...] = tuple(Version(step) for step in (100, 200, 300, 400))
+    pending: int = 0
     wandb: Literal["found", "unavailable", "refused"] = "found"
     project_exists: bool = True
+    heartbeat_at: int | None = None
     elsewhere: tuple[str, ...] = ()
     job_exists: bool = True
     mode: Mode = Mode.ACT
     observed_at: int | None = None
     others: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     create_refused: Refusal | None = None
+    breaker: str = "closed"
+    log: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from proofs.matrix.search import matches
 Fields = Mapping[str, Any]
 _STALE = " as it was "
 JOB_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
-MODE, SECRET = "/resilience/mode", "resilience/wandb-api-key"
+MODE, BREAKER, SECRET = "/resilience/mode", "/resilience/breaker", "resilience/wandb-api-key"
 _MOST_TAGS, _TAGS_A_PAGE, _JOBS_A_PAGE = 50, 5, 3
 
 
@@ -38,12 +38,14 @@ class Account:
     clock: Clock
     key: Kept[str]
     mode: Kept[str] = field(default_factory=lambda: Kept("act"))
+    breaker: Kept[str | None] = field(default_factory=lambda: Kept(None))  # None: never set
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
     told: list[Fields] = field(default_factory=list)
     set_aside: list[Fields] = field(default_factory=list)
     asked_to_check: list[str] = field(default_factory=list)
     versions: Kept[tuple[dict[str, Any], ...]] = field(default_factory=lambda: Kept(()))
+    hidden: bool = False  # the W&B project, from whoever has the controller's key
     doubts: Doubts = KNOWN
 
     def answer(self, operation: str, asked: Fields, *, stale: bool = False) -> dict[str, Any]:
@@ -52,7 +54,7 @@ class Account:
             "DescribeTrainingJob": self._describe_training_job,
             "ListTags": self._list_tags,
             "Search": self._search,
-            "GetParameter": self._get_parameter,
+            "GetParameters": self._get_parameters,
             "GetSecretValue": self._get_secret_value,
             "GetSchedule": self._get_schedule,
             "AskWandb": self._ask_wandb,
@@ -78,10 +80,11 @@ class Account:
         own = now | dict(described) | {"TrainingJobName": name, "TrainingJobArn": JOB_ARN + name}
         self.jobs[name] = TrainingJob(Kept(own), Kept(dict(tags)), own["CreationTime"])
 
-    def begin(self, name: str) -> None:
-        """A job has come by its instances."""
+    def begin(self, name: str, at: int | None = None) -> None:
+        """A job has come by its instances; as soon as it was made, if not told otherwise."""
         job = self.jobs[name]
-        started = {"SecondaryStatus": "Training", "TrainingStartTime": self.clock()}
+        begun = job.created if at is None else at
+        started = {"SecondaryStatus": "Training", "TrainingStartTime": begun}
         job.described.become({**(job.described.now or {}), **started})
 
     def end(self, name: str, status: str, secondary: str, reason: str | None = None) -> None:
@@ -98,8 +101,8 @@ class Account:
     def delete(self, name: str) -> None:
         del self.jobs[name]
 
-    def commit(self, step: int, run: str) -> None:
-        """The training logs its next version; `latest` moves to it."""
+    def commit(self, step: int, run: str, job: str) -> None:
+        """A training logs its next version; `latest` moves to it."""
         number = len(self.versions.now)
         older = tuple({**one, "aliases": []} for one in self.versions.now)
         made = {
@@ -107,10 +110,17 @@ class Account:
             "digest": f"digest-of-v{number}",
             "versionIndex": number,
             "aliases": [{"alias": "latest"}],
-            "metadata": json.dumps({"step": step}),
+            "metadata": json.dumps({"step": step, "training_job": job}),
             "createdBy": {"name": run},
         }
         self.versions.become((*older, made))
+
+    def suspect(self, number: int) -> None:
+        """A person bars a version from being resumed from."""
+        barred = {"alias": "suspect"}
+        versions = [dict(one) for one in self.versions.now]
+        versions[number]["aliases"] = [*versions[number]["aliases"], barred]
+        self.versions.become(tuple(versions))
 
     def next_due(self) -> float | None:
         moments = [moment(one["ScheduleExpression"]) for one in self.schedules.values()]
@@ -196,20 +206,24 @@ class Account:
 
     # The others
 
-    def _get_parameter(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
-        value = self.mode.before if stale else self.mode.now
-        if value is None:
-            raise Refused("ParameterNotFound", "no such parameter")
-        return {
-            "Parameter": {
-                "Name": asked["Name"],
-                "Value": value,
-                "LastModifiedDate": self.mode.since,
-            }
-        }
+    def _get_parameters(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
+        """Give those that exist, and name those that do not: no answer for one is none for any."""
+        kept: dict[str, Kept[str] | Kept[str | None]] = {MODE: self.mode, BREAKER: self.breaker}
+        found, invalid = [], []
+        for name in asked["Names"]:
+            value = kept[name].before if stale else kept[name].now
+            if value is None:
+                invalid.append(name)
+            else:
+                changed = kept[name].since
+                found.append({"Name": name, "Value": value, "LastModifiedDate": changed})
+        return {"Parameters": found, "InvalidParameters": invalid}
 
     def _put_parameter(self, asked: Fields) -> dict[str, Any]:
-        self.mode.become(asked["Value"], self.clock())
+        """Set the breaker: the functions have no right to the mode."""
+        if asked["Name"] != BREAKER:
+            raise Refused("AccessDeniedException", "is not authorized to perform")
+        self.breaker.become(asked["Value"], self.clock())
         return {"Version": 2}
 
     def _get_secret_value(self, asked: Fields, *, stale: bool) -> dict[str, Any]:
@@ -250,4 +264,5 @@ class Account:
         if asked["key"] != self.key.now:
             raise Refused("Unauthorized", "no such key", status=401)
         known = (self.versions.before or ()) if stale else self.versions.now
-        return {"data": {"project": graphql.project(asked, known[::-1])}}
+        shown = None if self.hidden else graphql.project(asked, known[::-1])
+        return {"data": {"project": shown}}

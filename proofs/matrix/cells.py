@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from local.doubts import KNOWN, Doubts
+from proofs.matrix import replay
+from proofs.matrix.assumptions import assumptions
 from proofs.matrix.faults import HAVE_QUOTAS, Fault
 from proofs.matrix.invariants import violations
 from proofs.matrix.record import Record
@@ -27,10 +29,13 @@ _WITH_A_SWEEP = frozenset(
 _OF_A_NAME_IN_USE = frozenset({Step.ADJUDICATE, Step.LOOK_AGAIN})
 _TO_LAUNCH_OR_HOLD = _OF_A_NAME_IN_USE | {
     Step.CREATE,
-    Step.CREATE_SCHEDULE,
     Step.GET_SCHEDULE,
     Step.PUBLISH,
+    Step.REMIND,
+    Step.CREATE_SCHEDULE,
+    Step.LOOK_TWICE,
 }
+_OF_WHAT_IS_HELD = frozenset({Step.FIND_PROBE, Step.FIND_TRIAL, Step.ASK_TO_TRY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +69,12 @@ def _impossible(cell: Cell) -> Iterator[str]:
         yield "an unreadable message names no job"
     if step in OF_THE_SWEEP and situation not in _WITH_A_SWEEP:
         yield "the sweep has no part in it"
+    if situation is Situation.JOB_STOPPED and step in _OF_WHAT_IS_HELD:
+        yield "a job that a person stopped is ignored: the breaker holds nothing"
     if situation is Situation.JOB_STOPPED and step in _TO_LAUNCH_OR_HOLD:
         yield "a job that a person stopped is ignored: the call is not made"
     if situation is Situation.DELETED_UNTOLD and step in _OF_A_NAME_IN_USE:
         yield "the name is free again: the create succeeds, and there is nobody to ask about"
-
-
-def assumptions(cell: Cell) -> Iterator[tuple[str, str]]:
-    """The invariants that do not hold in this cell by themselves, and what is assumed instead."""
-    if cell.situation is Situation.DELETED_UNTOLD:
-        yield "I1", "a successor deleted before its parent's verdict frees the name (ADR 1)"
-    if (cell.step, cell.fault) == (Step.ADD_TAGS, Fault.GARBLED):
-        yield "I7", "AddTags that answers 200 has had its effect; the sweep makes up for it if not"
-    stale_tags = cell.fault is Fault.STALE and cell.step in {Step.LIST_TAGS, Step.LIST_MORE_TAGS}
-    if stale_tags and cell.situation is Situation.JOB_OFF:
-        yield "I8", "ListTags shows a tag that a person set before it was asked"
 
 
 def judge(cell: Cell, connections: Connections, doubts: Doubts = KNOWN) -> Outcome:
@@ -90,9 +86,12 @@ def judge(cell: Cell, connections: Connections, doubts: Doubts = KNOWN) -> Outco
 
 
 def violated(cell: Cell, run: Run) -> tuple[str, ...]:
+    """The invariants that a run violates; as AWS likely is, the model must know the run as well."""
     if not run.hit:
         return (f"the call was never made: {cell.step}",)
-    return violations(record_of(run, frozenset(name for name, _ in assumptions(cell))))
+    record = record_of(run, frozenset(name for name, _ in assumptions(cell)))
+    unknown = replay.of_cell(cell, record) if run.stage.doubts == KNOWN else None
+    return (*violations(record), *([f"model: {unknown}"] if unknown else []))
 
 
 def record_of(run: Run, forgiven: frozenset[str] = frozenset()) -> Record:

@@ -3,9 +3,11 @@
 import io
 import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,16 +16,16 @@ import urllib3
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.retries import standard
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 
 from local.in_memory import REGION
-from on_training_ended import AWS_CALLS
 from proofs.matrix.faults import NoAnswer
 from proofs.matrix.line import Line
 from proofs.matrix.resources import Refused
+from resilience.wiring import AWS_CALLS
 
 SERVICES = ("sagemaker", "sqs", "sns", "ssm", "secretsmanager", "scheduler")
 WANDB = "http://wandb.invalid"
@@ -58,46 +60,43 @@ def connect(switchboard: Switchboard) -> Clients:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Short:
-    """A client without HTTP, for sweeps that no fault can hit: they only bring a world to rest."""
+    """A client without HTTP, for where no fault can hit: it brings a world to rest, and is fast."""
 
-    switchboard: Switchboard
+    def __init__(self, switchboard: Switchboard, client: Any) -> None:  # noqa: ANN401 — boto3 has no types
+        self._switchboard = switchboard
+        self._numbers = count()
+        self.meta = client.meta
 
-    def get_parameter(self, **asked: object) -> Mapping[str, Any]:
-        parameter = self._send("GetParameter", asked)["Parameter"]
-        changed = datetime.fromtimestamp(parameter["LastModifiedDate"], UTC)
-        return {"Parameter": {**parameter, "LastModifiedDate": changed}}
+    def __getattr__(self, method: str) -> Callable[..., Mapping[str, Any]]:
+        operation = method.title().replace("_", "")
+        return partial(self._send, operation)
 
-    def put_parameter(self, **asked: object) -> Mapping[str, Any]:
-        return self._send("PutParameter", asked)
-
-    def search(self, **asked: object) -> Mapping[str, Any]:
-        page = self._send("Search", asked)
-        return {**page, "Results": [_with_moments(one["TrainingJob"]) for one in page["Results"]]}
-
-    def send_message_batch(self, **asked: object) -> Mapping[str, Any]:
-        return self._send("SendMessageBatch", asked)
-
-    def publish(self, **asked: object) -> Mapping[str, Any]:
-        return self._send("Publish", asked)
-
-    def _send(self, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        told = self.switchboard.send(operation, asked, operation)
+    def _send(self, operation: str, **asked: object) -> Mapping[str, Any]:
+        call = f"short-{id(self)}-{next(self._numbers)}"
+        try:
+            told = self._switchboard.send(operation, asked, call)
+        except Refused as refused:
+            error = {"Error": {"Code": refused.code, "Message": refused.text}}
+            raise ClientError(error, operation) from None
         if isinstance(told, str):
             raise TypeError("a fault has hit what comes to rest")
-        return told
+        return with_moments(told)
 
 
-def _with_moments(job: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record of Search as botocore gives it: its times are moments, and no numbers."""
-    times = {name: job[name] for name in job if name.endswith("Time")}
-    return {
-        "TrainingJob": {
-            **job,
-            **{name: datetime.fromtimestamp(at, UTC) for name, at in times.items()},
-        }
-    }
+def with_moments(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer as botocore gives it: its times are moments, and no numbers."""
+    return {name: _with_moments(name, value) for name, value in answer.items()}
+
+
+def _with_moments(name: str, value: object) -> object:
+    if isinstance(value, list) and name in {"Results", "Parameters"}:
+        return [with_moments(one) for one in value]
+    if name == "TrainingJob" and isinstance(value, Mapping):
+        return with_moments(value)
+    if name.endswith(("Time", "ModifiedDate")) and isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    return value
 
 
 class _AtOnce:

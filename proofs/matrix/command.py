@@ -7,9 +7,11 @@ from time import process_time
 from timeit import default_timer
 
 from local.doubts import KNOWN, Doubts
-from proofs.matrix import pairs
+from proofs.matrix import lasting, pairs
 from proofs.matrix.cells import all_cells, impossible, judge
+from proofs.matrix.chapters import CHAPTERS
 from proofs.matrix.doubts import Setting, settings
+from proofs.matrix.lasting import tell
 from proofs.matrix.report import Results, in_short, report
 from proofs.matrix.run import Cell
 from proofs.matrix.stage import Connections
@@ -45,7 +47,7 @@ def main() -> int:
         return of_pairs()
     wanted = options.only
     cells = [cell for cell in all_cells() if wanted in str(cell)]
-    if not cells:
+    if not cells and not any(wanted in str(one) for one in CHAPTERS):
         _say(f"no cell has {wanted!r} in its name; a name is 'call / fault / situation'")
         return 2
     started, worked = default_timer(), process_time()
@@ -56,7 +58,16 @@ def main() -> int:
     bad = bool(results.bad)
     for setting in () if options.known else settings():
         bad |= of_setting(setting, wanted, connections)
+    bad |= of_what_lasts(wanted, connections)
     return 1 if bad else 0
+
+
+def of_what_lasts(wanted: str, connections: Connections) -> bool:
+    """Live through the chapters; whether one of them does not hold."""
+    told = [tell(one, connections) for one in CHAPTERS if wanted in str(one)]
+    for line in lasting.report(told):
+        _say(line)
+    return any(one.violated for one in told)
 
 
 def of_setting(setting: Setting, wanted: str, connections: Connections) -> bool:

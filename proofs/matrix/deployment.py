@@ -4,12 +4,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import on_training_ended
 from local.in_memory import ACCOUNT, REGION
-from proofs.matrix.account import MODE, SECRET
+from proofs.matrix.account import BREAKER, MODE, SECRET
 from proofs.matrix.clients import WANDB
 from proofs.matrix.subject import ALGORITHM
-from resilience import settings
+from resilience import settings, wiring
 from resilience.intake import Intake
 
 QUEUE_URL = f"https://sqs.invalid/{ACCOUNT}/training-ended"
@@ -23,7 +22,9 @@ SETTINGS = settings.of_on_training_ended(
         "WANDB_SECRET_NAME": SECRET,
         "RESILIENCE_MODE": "act",
         "RESILIENCE_MODE_PARAMETER": MODE,
-        "RESILIENCE_MAX_AGE_DAYS": "14",
+        "RESILIENCE_BREAKER_PARAMETER": BREAKER,
+        "RESILIENCE_MAX_AGE_DAYS": "15",
+        "RESILIENCE_READ_JOB_LOGS": "yes",
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
         "RESILIENCE_ALLOWED_IMAGES": f"{IMAGE},{ALGORITHM}",
         "RESILIENCE_TRAINING_ROLES": ROLE,
@@ -44,11 +45,11 @@ def of_sweep(breaker_failures: int) -> settings.SweepSettings:
         {
             "RESILIENCE_MODE": "act",
             "RESILIENCE_MODE_PARAMETER": MODE,
-            "RESILIENCE_MAX_AGE_DAYS": "14",
+            "RESILIENCE_BREAKER_PARAMETER": BREAKER,
+            "RESILIENCE_MAX_AGE_DAYS": "15",
             "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
             "RESILIENCE_QUEUE_URL": QUEUE_URL,
             "RESILIENCE_SWEEP_GRACE_SECONDS": str(GRACE),
-            "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
             "RESILIENCE_TOPIC_ARN": TOPIC_ARN,
             "RESILIENCE_BREAKER_FAILURES": str(breaker_failures),
             "RESILIENCE_BREAKER_WINDOW_SECONDS": "900",
@@ -59,11 +60,11 @@ def of_sweep(breaker_failures: int) -> settings.SweepSettings:
 @contextmanager
 def entry_wired_here() -> Iterator[None]:
     """Have the entry find its connections made by whoever calls it, see `wired_to`."""
-    own, on_training_ended.start = on_training_ended.start, _start  # type: ignore[assignment]
+    own, wiring.start = wiring.start, _start  # type: ignore[assignment]
     try:
         yield
     finally:
-        on_training_ended.start = own
+        wiring.start = own
 
 
 def wired_to(intake: Intake) -> None:

@@ -6,25 +6,26 @@ from dataclasses import dataclass, replace
 from local.doubts import KNOWN, NAMES, Doubts, every_one, flipped
 from proofs.matrix.cells import all_cells, impossible
 from proofs.matrix.run import Cell
-from proofs.matrix.steps import Step
+from proofs.matrix.steps import SEARCHES, Step
 
 # Metrics that Create refuses to be given back make each launch two creates, and a fault hits one of
 # them. So they are flipped in a world of their own, whose faults hit the create that counts.
 EVERY_ONE = replace(every_one(), metrics_injected=KNOWN.metrics_injected)
-_SUCCESSION = frozenset({Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN, Step.PUBLISH})
-_SWEEP = frozenset({Step.COUNT_FAILURES, Step.FIND_PARENTS, Step.FIND_UNJUDGED, Step.FIND_WAITING})
+_SUCCESSION = frozenset(
+    {Step.CREATE, Step.ADJUDICATE, Step.LOOK_AGAIN, Step.PUBLISH, Step.LOOK_TWICE}
+)
 _CREATE = frozenset({Step.CREATE})
 # The calls whose outcome a belief can change.
 _STEPS = {
-    "list-tags-of-missing": frozenset({Step.ADJUDICATE, Step.CREATE_SCHEDULE}),
-    "list-tags-of-missing=denied": frozenset({Step.ADJUDICATE, Step.CREATE_SCHEDULE}),
-    "describe-of-missing": frozenset({Step.DESCRIBE, Step.ADJUDICATE}),
+    "list-tags-of-missing": frozenset({Step.ADJUDICATE, Step.LOOK_TWICE}),
+    "list-tags-of-missing=denied": frozenset({Step.ADJUDICATE, Step.LOOK_TWICE}),
+    "describe-of-missing": frozenset({Step.DESCRIBE, Step.ADJUDICATE, Step.LOOK_TWICE}),
     "tags-lag": _SUCCESSION,
     "search-refuses-not-exists": frozenset({Step.FIND_UNJUDGED}),
-    "past-schedules-refused": frozenset({Step.CREATE_SCHEDULE, Step.GET_SCHEDULE}),
+    "past-schedules-refused": frozenset({Step.CREATE_SCHEDULE, Step.REMIND}),
     "zero-counts-echoed": _CREATE,
     "sagemaker-tags-refused": _CREATE,
-    "add-tags-modifies": _SWEEP,
+    "add-tags-modifies": SEARCHES,
     "metrics-injected": _CREATE,
 }
 # How a pending time-out reads is a matter of the failure classes, and of no call: events/ has both.

@@ -50,6 +50,7 @@ _QUOTAS = {
         "The account-level service limit 'ml.g5.2xlarge for training job usage' is 1 Instances",
     ),
     Step.CREATE_SCHEDULE: ("ServiceQuotaExceededException", "Too many schedules"),
+    Step.REMIND: ("ServiceQuotaExceededException", "Too many schedules"),
     Step.ADD_TAGS: ("ResourceLimitExceeded", "Too many tags"),
 }
 HAVE_QUOTAS = frozenset(_QUOTAS)

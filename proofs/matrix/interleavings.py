@@ -22,9 +22,11 @@ _MEET_AT = frozenset(
         Step.CREATE,
         Step.ADJUDICATE,
         Step.LOOK_AGAIN,
-        Step.CREATE_SCHEDULE,
         Step.GET_SCHEDULE,
         Step.ADD_TAGS,
+        Step.REMIND,
+        Step.CREATE_SCHEDULE,
+        Step.LOOK_TWICE,
     }
 )
 _LONGEST = 40  # legs; no way of one message has so many
@@ -51,6 +53,7 @@ MEETINGS = (
     Meeting(Story.RELAUNCH, Step.ASK_WANDB, Fault.SERVER_ERROR),
     Meeting(Story.RELAUNCH, Step.CREATE, Fault.BAD_REQUEST),
     Meeting(Story.RELAUNCH, Step.CREATE, Fault.THROTTLED),
+    Meeting(Story.RELAUNCHED, Step.ASK_WANDB, Fault.SERVER_ERROR),
 )
 
 

@@ -1,4 +1,4 @@
-"""What may never happen (I1 to I13), each as a check of a run that can fail.
+"""What may never happen (I1 to I16), each as a check of a run that can fail.
 
 A check yields one sentence for each violation. It judges by what the services saw and by what
 people did, never by what the controller says of itself.
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from proofs.matrix.launches import (
     budget_counts,
     fresh_terminal,
+    held_by_the_fleet,
     newest_checkpoint,
     nothing_lost,
     one_successor,
     people_are_obeyed,
 )
+from proofs.matrix.mails import told_in_measure
 from proofs.matrix.outcomes import (
     durable_before_acknowledged,
     no_secret_told,
@@ -22,6 +24,7 @@ from proofs.matrix.outcomes import (
     told_of,
     verdict_for_all,
     verdict_is_true,
+    waits_are_tags,
 )
 from proofs.matrix.record import Record
 
@@ -40,12 +43,18 @@ INVARIANTS: Mapping[str, Check] = {
     "I11": replays_alike,
     "I12": verdict_is_true,
     "I13": told_of,
+    "I14": told_in_measure,
+    "I15": waits_are_tags,
+    "I16": held_by_the_fleet,
 }
 
 
+_FORGIVE_IN_PART = frozenset({"I1", "I12"})
+
+
 def violations(record: Record) -> tuple[str, ...]:
-    """All that a run has violated; I1 knows itself what may be forgiven."""
-    judged = INVARIANTS.keys() - (record.forgiven - {"I1"})
+    """All that a run has violated; some know themselves what may be forgiven."""
+    judged = INVARIANTS.keys() - (record.forgiven - _FORGIVE_IN_PART)
     return tuple(
         f"{name}: {text}"
         for name, check in INVARIANTS.items()

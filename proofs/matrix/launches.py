@@ -1,4 +1,4 @@
-"""What may never be launched: I1 to I5 and I8."""
+"""What may never be launched: I1 to I5, I8 and I16."""
 
 import json
 from collections import Counter, defaultdict
@@ -10,19 +10,23 @@ from local.doubts import unechoed
 from proofs.matrix.line import Act, Call
 from proofs.matrix.record import ENDED, Record, tags_of
 from proofs.matrix.steps import Step
+from proofs.matrix.switches import breaker_in
+from resilience.decide.breaker import Breaker, Circuit, strikes_all
+from resilience.failures import FailureClass
 
-_WARM_SECONDS = 60  # how long a mode that was read may be acted on
+# What a delivery does to the world.
+_EFFECTS = (Step.CREATE, Step.PUBLISH, Step.ADD_TAGS, Step.REMIND, Step.CREATE_SCHEDULE)
 _NOT_CARRIED = frozenset({"TrainingJobName", "Environment", "Tags"})
-_UNCOUNTED = frozenset({"no-progress", "at-checkpoint", "seen"})
+_CLASSES = frozenset(map(str, FailureClass))
 
 
 def one_successor(record: Record) -> Iterator[str]:
-    """I1: no attempt has two accepted successors."""
-    made: dict[tuple[str, str], list[Call]] = defaultdict(list)
+    """I1: no attempt has two accepted successors. An attempt is a job: its name and its birth."""
+    made: dict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in record.calls(Step.CREATE):
-        own = tags_of(call)
-        made[own["resilience:root"], own["resilience:attempt"]].append(call)
-    for (root, attempt), calls in made.items():
+        own, born = tags_of(call), call.asked["Environment"]["RESILIENCE_PARENT_CREATED"]
+        made[own["resilience:root"], own["resilience:attempt"], born].append(call)
+    for (root, attempt, _), calls in made.items():
         for earlier, later in pairwise(calls):
             if not ("I1" in record.forgiven and _freed_untold(record, earlier, later)):
                 yield f"attempt {attempt} of {root} was created at {earlier.place}, {later.place}"
@@ -58,7 +62,7 @@ def fresh_terminal(record: Record) -> Iterator[str]:
 
 
 def budget_counts(record: Record) -> Iterator[str]:
-    """I3: each relaunch is counted, and no count goes down."""
+    """I3: an attempt that trained is counted, one that never did is not; no count goes down."""
     own: dict[str, dict[str, str]] = {}
     for call in record.calls(Step.CREATE):
         tags = tags_of(call)
@@ -68,13 +72,22 @@ def budget_counts(record: Record) -> Iterator[str]:
         attempt = int(parent.get("resilience:attempt", "1")) + 1
         if int(tags["resilience:attempt"]) != attempt:
             yield f"attempt {tags['resilience:attempt']} follows on {attempt - 1}"
-        if after.total() != before.total() + 1 or before - after:
-            yield f"ledger {dict(before)} became {dict(after)}"
+        began = _began(record, call)
+        if after.total() != before.total() + began or before - after:
+            how = "an attempt that trained" if began else "an attempt that never trained"
+            yield f"after {how} ledger {dict(before)} became {dict(after)}"
+
+
+def _began(record: Record, create: Call) -> bool:
+    """Whether the parent had ever trained, as the delivery that launched was shown."""
+    looks = list(record.seen(create.delivery, Step.DESCRIBE, create.place))
+    return bool(looks) and "TrainingStartTime" in (looks[-1].answer or {})
 
 
 def _ends(ledger: str) -> Counter[str]:
+    """How many attempts ended so, by failure class; a ledger holds other words as well."""
     words = (word.partition("=") for word in ledger.split())
-    return Counter({name: int(count) for name, _, count in words if name not in _UNCOUNTED})
+    return Counter({name: int(count) for name, _, count in words if name in _CLASSES})
 
 
 def newest_checkpoint(record: Record) -> Iterator[str]:
@@ -89,6 +102,7 @@ def newest_checkpoint(record: Record) -> Iterator[str]:
         steps = {
             f"v{node['versionIndex']}": json.loads(node["metadata"])["step"]
             for node in _nodes(answers[-1].answer or {})
+            if not any(one["alias"].startswith("suspect") for one in node["aliases"])
         }
         best = max((step for name, step in steps.items() if name not in rejected), default=0)
         if int(tags["resilience:checkpoint-step"]) < best:
@@ -96,7 +110,8 @@ def newest_checkpoint(record: Record) -> Iterator[str]:
 
 
 def _nodes(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    logged = (value for run, value in answer["data"]["project"].items() if run.startswith("run"))
+    project = answer["data"]["project"] or {}  # null: hidden, or not there
+    logged = (value for run, value in project.items() if run.startswith("run"))
     pages = (one["outputArtifacts"] for one in logged if one is not None)
     return (edge["node"] for page in pages for edge in page["edges"])
 
@@ -125,20 +140,44 @@ def _carried() -> frozenset[str]:
 
 
 def people_are_obeyed(record: Record) -> Iterator[str]:
-    """I8: nothing is launched from a job that a person stopped, or had switched off before."""
+    """I8: nothing comes back that a person stopped, and nothing is done to what is switched off."""
     stopped = {act.job: act.place for act in record.acts("stopped")}
     for call in record.calls(Step.CREATE):
         parent = tags_of(call)["resilience:parent"]
         if stopped.get(parent, call.place) < call.place:
             yield f"{parent} was stopped by a person, and came back at {call.place}"
-        for off in record.acts("switched off"):
-            if off.place < call.place and _knew(record, call, off, parent):
-                yield f"{off.job} was switched off at {off.place}, and {parent} came back"
+    offs = list(record.acts("switched off"))
+    for call in (one for step in _EFFECTS for one in record.calls(step)) if offs else ():
+        for off in offs:
+            if off.place < call.place and _knew(record, call, off):
+                yield f"{off.job} was switched off at {off.place}, and {call.step} at {call.place}"
 
 
-def _knew(record: Record, call: Call, off: Act, parent: str) -> bool:
-    """Whether the delivery began its look after the switch; a mode may be kept for a minute."""
-    if off.job == "the stack":
-        return call.delivery.began > off.place and call.at - off.at > _WARM_SECONDS
-    looks = list(record.seen(call.delivery, Step.LIST_TAGS, call.place))
-    return off.job == parent and bool(looks) and looks[0].place > off.place
+def held_by_the_fleet(record: Record) -> Iterator[str]:
+    """I16: while the breaker is open, only what advanced, or is tried, is launched."""
+    for call in record.calls(Step.CREATE):
+        switches = list(record.seen(call.delivery, Step.READ_SWITCHES, call.place))
+        breaker = breaker_in(switches[-1].answer or {}) if switches else Breaker()
+        parent = tags_of(call)["resilience:parent"]
+        all_wait = breaker.state is not Circuit.CLOSED and strikes_all(breaker.cause)
+        if not all_wait or breaker.tries(parent) or advanced(record, call, parent):
+            continue
+        yield f"{parent} came back at {call.place}, and the breaker was {breaker.state}"
+
+
+def advanced(record: Record, call: Call, job: str) -> bool:
+    """Whether W&B had shown, in this delivery and until this call, a version of the job itself."""
+    answers = list(record.seen(call.delivery, Step.ASK_WANDB, call.place))
+    nodes = _nodes(answers[-1].answer or {}) if answers else ()
+    return any(json.loads(node["metadata"]).get("training_job") == job for node in nodes)
+
+
+def _knew(record: Record, call: Call, off: Act) -> bool:
+    """Whether the delivery looked after the switch, and before it was switched on again."""
+    job = call.delivery.job
+    if not job or off.job not in ("the stack", job):
+        return False
+    step = Step.READ_SWITCHES if off.job == "the stack" else Step.LIST_TAGS
+    looks = [one.place for one in record.seen(call.delivery, step, call.place)]
+    ons = [on.place for on in record.acts("switched on") if off.place < on.place]
+    return any(off.place < look < min(ons, default=look + 1) for look in looks)

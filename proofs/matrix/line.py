@@ -1,7 +1,9 @@
 """The line between the controller and the services: it fails where it is told to, and remembers."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from threading import Lock, local
 from typing import Any
 
@@ -9,9 +11,12 @@ from local.in_memory import Clock
 from proofs.matrix.account import Account
 from proofs.matrix.faults import CLOCK_JUMPS, Crash, Fault, NoAnswer, refusal
 from proofs.matrix.resources import Refused
-from proofs.matrix.steps import Step, step_of
+from proofs.matrix.steps import OF_THE_SWEEP, SoFar, Step, step_of
+from proofs.matrix.switches import breaker_in
+from resilience.decide.breaker import Circuit
 
 GARBAGE = "<html>no such page"
+SET_BREAKER = "set the breaker: "  # what a person did, and then the word
 
 
 @dataclass(slots=True)
@@ -21,7 +26,7 @@ class Delivery:
     number: int
     process: str
     job: str | None
-    body: str | None
+    message: int | None
     began: int  # place in the history
     outcome: str = "runs"  # then: acknowledged, returned or crashed
 
@@ -42,6 +47,7 @@ class Call:
     refused: str | None = None
     stale: bool = False
     late: bool = False
+    logical: str = ""  # the same for all that the SDK sends of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,10 @@ class Plan:
     attempts: int = 0
     spared: int = 0  # how many calls at the step go well first
 
+    @property
+    def is_of_the_sweep(self) -> bool:
+        return self.step in OF_THE_SWEEP
+
     def hits(self, delivery: Delivery, step: Step, call: str) -> bool:
         if self.step is not step or self.call not in (None, call):
             return False
@@ -91,18 +101,38 @@ class Plan:
 
 
 @dataclass(slots=True)
+class Outage:
+    """A service that is down: whoever calls these steps, it fails, until the clock says so."""
+
+    steps: frozenset[Step]
+    fault: Fault
+    clock: Clock
+    until: float = inf
+    attempts: int = 0
+
+    @property
+    def is_of_the_sweep(self) -> bool:
+        return not self.steps.isdisjoint(OF_THE_SWEEP)
+
+    def hits(self, delivery: Delivery, step: Step, call: str) -> bool:  # noqa: ARG002 — as Plan
+        hit = step in self.steps and self.clock() < self.until
+        self.attempts += hit
+        return hit
+
+
+@dataclass(slots=True)
 class Line:
     """Takes each request to the account, unless a plan has it fail."""
 
     account: Account
     clock: Clock
-    plans: list[Plan] = field(default_factory=list)
+    plans: list[Plan | Outage] = field(default_factory=list)
     history: list[Call | Act | Taken] = field(default_factory=list)
     skew: int = 0  # of the functions' clock
     late: list[Callable[[], None]] = field(default_factory=list)
     on_request: list[Callable[[Delivery, Step], None]] = field(default_factory=list)
     on_effect: list[Callable[[Call], None]] = field(default_factory=list)
-    _launched: set[int] = field(default_factory=set)  # deliveries that asked for a successor
+    _so_far: defaultdict[int, SoFar] = field(default_factory=lambda: defaultdict(SoFar))
     _one_at_a_time: Lock = field(default_factory=Lock)
     _who: local = field(default_factory=local)
 
@@ -118,10 +148,10 @@ class Line:
     def send(self, operation: str, asked: Mapping[str, Any], call: str) -> Mapping[str, Any] | str:
         """Answer one request; a text is an answer that nobody can read."""
         delivery = self.delivery
-        launched = delivery.number in self._launched
-        step = step_of(operation, asked, about=delivery.job, launched=launched)
-        if step is Step.CREATE:
-            self._launched.add(delivery.number)
+        self._who.call = call
+        so_far = self._so_far[delivery.number]
+        step = step_of(operation, asked, delivery.job, so_far)
+        so_far.note(step, asked)
         for told in self.on_request:
             told(delivery, step)
         plan = next((one for one in self.plans if one.hits(delivery, step, call)), None)
@@ -145,6 +175,9 @@ class Line:
         except Refused as refused:
             self._note(delivery, step, asked, None, refused=refused.code, stale=stale, late=late)
             raise
+        if step is Step.SWEEP_SWITCHES:
+            is_open = breaker_in(answer).state is not Circuit.CLOSED
+            self._so_far[delivery.number].is_open = is_open
         call = self._note(delivery, step, asked, answer, stale=stale, late=late)
         for told in self.on_effect:
             told(call)
@@ -158,12 +191,14 @@ class Line:
         answer: Mapping[str, Any] | None,
         **more: Any,  # noqa: ANN401 — the flags of Call
     ) -> Call:
-        call = Call(len(self.history), self.clock(), delivery, step, asked, answer, **more)
+        logical: str = getattr(self._who, "call", "")
+        place, at = len(self.history), self.clock()
+        call = Call(place, at, delivery, step, asked, answer, logical=logical, **more)
         self.history.append(call)
         return call
 
     def _fail(
-        self, plan: Plan, operation: str, asked: Mapping[str, Any], step: Step
+        self, plan: Plan | Outage, operation: str, asked: Mapping[str, Any], step: Step
     ) -> Mapping[str, Any] | str:
         refused = refusal(plan.fault, step)
         if refused is not None:
@@ -187,7 +222,7 @@ class Line:
                 return self._fail_after(plan, operation, asked, step)
 
     def _fail_after(
-        self, plan: Plan, operation: str, asked: Mapping[str, Any], step: Step
+        self, plan: Plan | Outage, operation: str, asked: Mapping[str, Any], step: Step
     ) -> Mapping[str, Any] | str:
         """Have the effect, and then fail."""
         answer = self._do(operation, asked, step)
@@ -198,10 +233,10 @@ class Line:
         return GARBAGE if plan.fault is Fault.GARBLED_AFTER else answer
 
     def _have_it_late(self, operation: str, asked: Mapping[str, Any], step: Step) -> None:
-        delivery = self.delivery
+        delivery, call = self.delivery, self._who.call
 
         def land() -> None:
-            self.delivery = delivery
+            self.delivery, self._who.call = delivery, call
             try:
                 self._do(operation, asked, step, late=True)
             except Refused:

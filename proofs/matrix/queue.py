@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-VISIBILITY, MOST_RECEIVES = 360, 5
+VISIBILITY, MOST_RECEIVES = 360, 12
 
 
 @dataclass(frozen=True, slots=True)

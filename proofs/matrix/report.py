@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from proofs.matrix.cells import Outcome, assumptions
+from proofs.matrix.assumptions import assumptions
+from proofs.matrix.cells import Outcome
 from proofs.matrix.faults import Fault
 from proofs.matrix.run import Cell
 from proofs.matrix.situations import Situation

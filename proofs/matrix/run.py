@@ -6,7 +6,7 @@ from io import StringIO
 
 from local.doubts import KNOWN, Doubts
 from local.replaying.event import captured
-from proofs.matrix import deployment
+from proofs.matrix import deployment, story
 from proofs.matrix.deployment import GRACE
 from proofs.matrix.faults import Fault
 from proofs.matrix.line import Plan
@@ -16,9 +16,11 @@ from proofs.matrix.stage import Connections, Stage
 from proofs.matrix.steps import Step
 from proofs.matrix.story import process_of
 from proofs.matrix.subject import creates_refused_first
+from resilience.decide.breaker import Breaker, Circuit
 
 _MOST_ROUNDS = 60
 _UNNUMBERED = 1_000_000
+_SWEEP_EVERY = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class Rest:
 
     statuses: Mapping[str, str]  # of each job
     tags: Mapping[str, Mapping[str, str]]  # of each job
+    born: Mapping[str, int]  # of each job, when it was created
     mode: str
+    breaker: Breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,10 @@ def until_quiet(
         return come_to_rest(stage, printed)
 
 
-def come_to_rest(stage: Stage, printed: StringIO) -> Run:
-    settle(stage)
+def come_to_rest(stage: Stage, printed: StringIO, *, redrives: bool = True) -> Run:
+    settle(stage, redrives=redrives)
+    if stage.switch_on():
+        settle(stage, redrives=redrives)
     repeated_from = len(stage.line.history)
     _sweep(stage)
     rest = rest_of(stage)
@@ -90,12 +96,13 @@ def come_to_rest(stage: Stage, printed: StringIO) -> Run:
     return Run(stage, tuple(printed.getvalue().splitlines()), repeated_from, rest)
 
 
-def settle(stage: Stage) -> None:
+def settle(stage: Stage, *, redrives: bool) -> None:
     """No more faults: redeliver until quiet, let waits pass, redrive, and sweep."""
     stage.line.plans.clear()
     stage.line.skew = 0
     _wait(stage)
-    stage.queue.redrive()
+    if redrives:
+        stage.queue.redrive()
     work_off(stage)
     _sweep(stage)
     if stage.doubts.tags_lag:  # an attempt that fails before its tags are there costs a sweep
@@ -130,7 +137,9 @@ def rest_of(stage: Stage) -> Rest:
             for name, job in account.jobs.items()
         },
         tags={name: dict(account.standing(name)) for name in account.jobs},
+        born={name: int(job.created) for name, job in account.jobs.items()},
         mode=account.mode.now,
+        breaker=stage.breaker,
     )
 
 
@@ -141,9 +150,14 @@ def _say_all_again(stage: Stage) -> None:
 
 
 def _wait(stage: Stage) -> None:
-    """Take up what is there, and what waits for its time."""
+    """Take up what is there, and what waits for its time or for the breaker."""
     for _ in range(_MOST_ROUNDS):
         work_off(stage)
+        if stage.account.mode.now == "act" and stage.breaker.state is not Circuit.CLOSED:
+            story.begin_all(stage)
+            stage.pass_by(_SWEEP_EVERY)
+            stage.sweep()
+            continue
         due = stage.account.next_due()
         overdue = min(map(int, stage.waits()), default=None)
         if due is not None:

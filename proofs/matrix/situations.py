@@ -58,8 +58,7 @@ def open_(stage: Stage, situation: Situation, step: Step) -> None:
         told.stop(stage, JOB)
     elif story is not Story.MALFORMED:
         told.fail(stage, story)
-    if story is Story.FLEET:
-        told.fleet(stage)
+    told.fleet_acts(stage, story)
     _have_people_act(stage, situation, step)
     if _begins_with_sweep(situation, step):
         stage.pass_by(GRACE)
@@ -163,8 +162,8 @@ def meet(stage: Stage, first: Worker, second: Worker, step: Step, order: Order) 
 
 def _have_people_act(stage: Stage, situation: Situation, step: Step) -> None:
     switches: dict[Situation, Callable[[], None]] = {
-        Situation.JOB_OFF: lambda: _switch_job_off(stage),
-        Situation.STACK_OFF: lambda: _switch_stack_off(stage),
+        Situation.JOB_OFF: lambda: stage.switch_off(JOB),
+        Situation.STACK_OFF: stage.switch_off,
     }
     if situation in switches:
         stage.line.on_request.append(_once_at(step, switches[situation]))
@@ -189,16 +188,6 @@ def _once_at(step: Step, act: Callable[[], None]) -> Callable[[Delivery, Step], 
     return at
 
 
-def _switch_job_off(stage: Stage) -> None:
-    stage.account.tag(JOB, {"resilience:mode": "off"})
-    stage.act("switched off", JOB)
-
-
-def _switch_stack_off(stage: Stage) -> None:
-    stage.account.mode.become("off", stage.clock())
-    stage.act("switched off", "the stack")
-
-
 def _made(call: Call) -> str | None:
     """The successor that has just come into being."""
     made: Any = call.asked["TrainingJobName"] if call.step is Step.CREATE else None
@@ -212,7 +201,6 @@ def _end_successor(stage: Stage, call: Call, *, stopped: bool) -> None:
     if stopped:
         told.stop(stage, name)
     else:
-        stage.account.commit(300, told.RUN)
         told.fail(stage, job=name)
     stage.queue.send(told.event(stage, name))
 

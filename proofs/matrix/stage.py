@@ -1,55 +1,45 @@
 """One world: an account, a queue, and the functions that run in it, message by message."""
 
 import secrets
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import on_training_ended
 from local.doubts import KNOWN, Doubts
 from local.in_memory import ACCOUNT, REGION, Clock
+from proofs.at_once import AtOnce
 from proofs.matrix import clients, deployment
-from proofs.matrix.account import MODE, SECRET, Account
+from proofs.matrix.account import BREAKER, MODE, SECRET, Account
 from proofs.matrix.faults import Crash
-from proofs.matrix.line import Act, Delivery, Line, Taken
+from proofs.matrix.line import SET_BREAKER, Act, Delivery, Line, Taken
 from proofs.matrix.queue import Message, Queue
 from proofs.matrix.resources import Kept
-from resilience import events
 from resilience.adapters.graphql import Bounds
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
-from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key
+from resilience.adapters.parameters import SsmSwitches, stack_switches, wandb_key
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import Mode
-from resilience.events import Hint
+from resilience.decide.breaker import Breaker
+from resilience.decide.decisions import Mode
+from resilience.fleet.jobs import Fleet
+from resilience.fleet.sweeping import sweep
 from resilience.intake import Intake
 from resilience.ports import World
-from resilience.sweeping import Fleet, sweep
+from resilience.wire import events
+from resilience.wire.events import Hint
+from resilience.wire.switches import breaker_of
 
-P = ParamSpec("P")
-T = TypeVar("T")
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
+_SWEEP_SECONDS = 60.0  # of its function
 _WARM_SECONDS = 60  # after which the mode is read again at the latest
 _ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-training-ended"
 _AT_ONCE = Bounds(pause_seconds=0)
 _JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
-
-
-class AtOnce(Executor):
-    """Runs what is submitted at once, so that a run has one order; a death is everybody's."""
-
-    def submit(self, call: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
-        done: Future[T] = Future()
-        try:
-            done.set_result(call(*arguments, **named))
-        except Exception as error:  # noqa: BLE001 — a future holds whatever was raised
-            done.set_exception(error)
-        return done
 
 
 @dataclass(slots=True)
@@ -58,6 +48,7 @@ class Process:
 
     intake: Intake
     born: int
+    needs_http: bool
 
 
 class Connections:
@@ -66,6 +57,11 @@ class Connections:
     def __init__(self) -> None:
         self.switchboard = clients.Switchboard()
         self.clients = clients.connect(self.switchboard)
+        # HTTP takes its time: where no fault can hit, it is left out.
+        self.short = {
+            service: clients.Short(self.switchboard, client)
+            for service, client in self.clients.aws.items()
+        }
 
 
 @dataclass(slots=True)
@@ -96,7 +92,7 @@ class Stage:
 
     def take(self, message: Message, process: str = "A") -> Delivery:
         """Have a process take one message; what it leaves undone comes again."""
-        delivery = self._begin(process, self._about(message.body), message.body)
+        delivery = self._begin(process, self._about(message.body), message.number)
         intake = self._intake(process)
         event = {"Records": [_record(message)]}
         try:
@@ -122,7 +118,12 @@ class Stage:
         """One run of the sweep; a sweep that fails has its next run to try again."""
         delivery = self._begin("sweep", None, None)
         try:
-            sweep(self._fleet(), deployment.of_sweep(self.breaker_failures), self._now())
+            sweep(
+                self._fleet(),
+                deployment.of_sweep(self.breaker_failures),
+                self._now(),
+                lambda: _SWEEP_SECONDS,
+            )
         except Crash:
             delivery.outcome = "crashed"
         except Exception:  # noqa: BLE001 — Lambda reports whatever a function raises
@@ -141,11 +142,41 @@ class Stage:
     def acts(self) -> Iterator[Act]:
         return (one for one in self.line.history if isinstance(one, Act))
 
+    def switch_off(self, what: str = "the stack", mode: str = "off") -> None:
+        """A person turns the stack or one job off, or has it observed."""
+        if what == "the stack":
+            self.account.mode.become(mode, self.clock())
+        else:
+            self.account.tag(what, {"resilience:mode": mode})
+        self.act("switched off", what)
+
+    def switch_on(self) -> bool:
+        """A person has everything act again; whether anything did not."""
+        off = [job for job in self.account.jobs if "resilience:mode" in self.account.standing(job)]
+        for job in off:
+            self.account.tag(job, {"resilience:mode": "act"})
+            self.act("switched on", job)
+        stack = self.account.mode.now != "act"
+        if stack:
+            self.account.mode.become("act", self.clock())
+            self.act("switched on", "the stack")
+        return bool(off) or stack
+
+    def set_breaker(self, word: str) -> None:
+        """A person opens the breaker, closes it, or mistypes."""
+        self.account.breaker.become(word, self.clock())
+        self.act(SET_BREAKER + word, "the stack")
+
+    @property
+    def breaker(self) -> Breaker:
+        text, since = self.account.breaker.now, self.account.breaker.since
+        return Breaker() if text is None else breaker_of(text, since)
+
     def waits(self) -> Iterator[float]:
         """When the waits that stand are over, of jobs that are not switched off."""
         for name in self.account.jobs:
             tags = self.account.standing(name)
-            on = "off" not in (self.account.mode.now, tags.get("resilience:mode"))
+            on = {self.account.mode.now, tags.get("resilience:mode", "act")} == {"act"}
             if on and tags.get("resilience:verdict") == "WAIT":
                 yield datetime.fromisoformat(tags["resilience:due"]).timestamp()
 
@@ -156,13 +187,12 @@ class Stage:
             self.queue.send(body)
 
     def _fleet(self) -> Fleet:
-        aws = self.connections.clients.aws
-        if not self.line.plans:  # HTTP is what takes most of the time
-            aws = dict.fromkeys(aws, clients.Short(self.connections.switchboard))
+        needs_http = any(plan.is_of_the_sweep for plan in self.line.plans)
+        aws = self.connections.clients.aws if needs_http else self.connections.short
         return Fleet(
             jobs=SageMakerTrainingJobs(aws["sagemaker"], _JOBS),
             queue=CheckQueue(aws["sqs"], deployment.QUEUE_URL, ACCOUNT, REGION),
-            switch=ModeSwitch(aws["ssm"], MODE, Mode.ACT),
+            switches=SsmSwitches(aws["ssm"], mode=MODE, breaker=BREAKER, ceiling=Mode.ACT),
             alert=Topic(aws["sns"], deployment.TOPIC_ARN),
         )
 
@@ -175,9 +205,9 @@ class Stage:
     def _now(self) -> int:
         return self.clock() + self.line.skew
 
-    def _begin(self, process: str, job: str | None, body: str | None) -> Delivery:
+    def _begin(self, process: str, job: str | None, message: int | None) -> Delivery:
         self._deliveries += 1
-        delivery = Delivery(self._deliveries, process, job, body, len(self.line.history))
+        delivery = Delivery(self._deliveries, process, job, message, len(self.line.history))
         self.line.delivery = delivery
         return delivery
 
@@ -194,14 +224,17 @@ class Stage:
 
     def _intake(self, process: str) -> Intake:
         found = self._processes.get(process)
-        if found is None or self.clock() - found.born >= _WARM_SECONDS:
-            found = Process(self._start(), self.clock())
+        needs_http = bool(self.line.plans)
+        is_cold = found is None or self.clock() - found.born >= _WARM_SECONDS
+        if found is None or is_cold or found.needs_http != needs_http:
+            found = Process(self._start(needs_http=needs_http), self.clock(), needs_http)
             self._processes[process] = found
         return found.intake
 
-    def _start(self) -> Intake:
+    def _start(self, *, needs_http: bool) -> Intake:
         """Wire the function up as its entry does."""
-        own, aws = deployment.SETTINGS, self.connections.clients.aws
+        own = deployment.SETTINGS
+        aws = self.connections.clients.aws if needs_http else self.connections.short
         # Powertools puts a handler of its own on each client that it is given, for good; these
         # outlive many processes, so it is given their one operation alone.
         secrets_manager = SimpleNamespace(get_secret_value=aws["secretsmanager"].get_secret_value)
@@ -222,7 +255,7 @@ class Stage:
                     now=self._now,
                 ),
                 notifications=Topic(aws["sns"], own.topic_arn),
-                mode=stack_mode(aws["ssm"], MODE, own.mode),
+                switches=stack_switches(aws["ssm"], mode=MODE, breaker=BREAKER, ceiling=own.mode),
                 now=self._now,
             ),
             dead_letters=DeadLetterQueue(aws["sqs"], own.dead_letter_url),

@@ -1,6 +1,7 @@
 """One training job and how it ends; what SageMaker says of it; what people do meanwhile."""
 
 import json
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -9,23 +10,26 @@ from local.in_memory import ACCOUNT, REGION
 from proofs.matrix.account import JOB_ARN
 from proofs.matrix.deployment import IMAGE, ROLE
 from proofs.matrix.faults import Fault
-from proofs.matrix.line import Plan
+from proofs.matrix.line import Outage, Plan
 from proofs.matrix.queue import VISIBILITY
 from proofs.matrix.stage import Stage
 from proofs.matrix.steps import OF_THE_SWEEP, Step
 from proofs.matrix.subject import subject, tags_of_aws
-from resilience import events
+from resilience.decide.breaker import OPEN_SECONDS
+from resilience.wire import events
 
 JOB, SUCCESSOR, RUN = "night-1", "night-1-r2", "night-1"
+_BEFORE = "night-0"  # a person went on from its checkpoint, in its W&B run
 TAGS = {
     "WANDB_ENTITY": "example-team",
     "WANDB_PROJECT": "vision",
-    "WANDB_CHECKPOINT_NAME": "model-night-1",
+    "WANDB_CHECKPOINT_NAME": f"model-{RUN}",
     "WANDB_RUN_ID": RUN,
     "resilience:completed": "no",
     "team": "vision",
 }
 _TRAINED_FOR = 3600  # seconds
+_SOON = 300  # seconds that the fleet trained
 _GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
 _CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 
@@ -36,21 +40,28 @@ class Story(StrEnum):
     RELAUNCH = "a GPU fails"
     RELAUNCHED = "a GPU fails, and an earlier try died after its create"
     WAIT = "no capacity"
-    SCHEDULED = "no capacity, and an earlier try died after its schedule"
+    UNRECORDED = "a GPU fails, and its tags cannot be written"
     MALFORMED = "a message that nobody can read"
-    FLEET = "many relaunched jobs fail at once"
+    FLEET = "many jobs fail at once"
+    HELD = "the breaker holds a job, and it is time to try it"
+    TRIED = "the breaker has tried a job, and its successor trains"
 
 
-EARLIER_DEATH = {Story.RELAUNCHED: Step.CREATE, Story.SCHEDULED: Step.CREATE_SCHEDULE}
+EARLIER_DEATH = {Story.RELAUNCHED: Step.CREATE}
 _OF_STEP = {
     Step.ADJUDICATE: Story.RELAUNCHED,
     Step.LOOK_AGAIN: Story.RELAUNCHED,
+    Step.REMIND: Story.UNRECORDED,
     Step.CREATE_SCHEDULE: Story.WAIT,
-    Step.GET_SCHEDULE: Story.SCHEDULED,
+    Step.LOOK_TWICE: Story.WAIT,
     Step.QUARANTINE: Story.MALFORMED,
-    Step.FIND_PARENTS: Story.FLEET,
-    Step.SWITCH_OFF: Story.FLEET,
     Step.TELL_OF_BREAKER: Story.FLEET,
+    Step.READ_AGAIN: Story.FLEET,
+    Step.SET_BREAKER: Story.FLEET,
+    Step.FIND_HELD: Story.HELD,
+    Step.ASK_TO_TRY: Story.HELD,
+    Step.FIND_PROBE: Story.TRIED,
+    Step.FIND_TRIAL: Story.TRIED,
 }
 
 
@@ -63,8 +74,14 @@ def process_of(step: Step) -> str:
     return "sweep" if step in OF_THE_SWEEP else "A"
 
 
-def train(stage: Stage) -> None:
-    """Have a training job that has saved twice, and a contract's tags that it wrote itself."""
+def train(stage: Stage, job: str = JOB) -> None:
+    """Have a training job that waits for its instances, with its tags and an earlier checkpoint."""
+    launch(stage, job)
+    stage.account.commit(100, job, _BEFORE)
+
+
+def launch(stage: Stage, job: str = JOB, *, pinned: Mapping[str, str] | None = None) -> None:
+    """Have a training job that waits for its instances, in the W&B run of its own name."""
     described: dict[str, Any] = {
         "CreationTime": stage.clock() - _TRAINED_FOR,
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
@@ -77,22 +94,46 @@ def train(stage: Stage) -> None:
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": 86_400},
         "HyperParameters": {"epochs": "20", "note": stage.canaries["parameter"]},
-        "Environment": {"MINE": "kept", "API_KEY": stage.canaries["environment"]},
+        "Environment": {"MINE": "kept", "API_KEY": stage.canaries["environment"]}
+        | dict(pinned or {}),
         "RetryStrategy": {"MaximumRetryAttempts": 2},
         "EnableManagedSpotTraining": False,
         "TrainingJobStatus": "InProgress",
-        "SecondaryStatus": "Training",
+        "SecondaryStatus": "Starting",
         **subject(stage.doubts),
     }
-    stage.account.put(JOB, described, tags_of_aws(stage.doubts))
-    stage.account.tag(JOB, TAGS)
-    for step in (100, 200):
-        stage.account.commit(step, RUN)
+    told = {"WANDB_CHECKPOINT_NAME": f"model-{job}", "WANDB_RUN_ID": job}
+    stage.account.put(job, described, tags_of_aws(stage.doubts))
+    stage.account.tag(job, TAGS | told)
 
 
-def fail(stage: Stage, story: Story = Story.RELAUNCH, job: str = JOB) -> None:
-    cause = _CAPACITY if story in {Story.WAIT, Story.SCHEDULED} else _GPU
+def fail(
+    stage: Stage,
+    story: Story = Story.RELAUNCH,
+    job: str = JOB,
+    *,
+    saved: bool = True,
+    begun: bool = False,
+) -> None:
+    """Have a job never come by its instances, or train and then lose its GPU.
+
+    Where the breaker matters it has saved nothing: what advances is not held.
+    """
+    cause = _CAPACITY
+    if story is not Story.WAIT:
+        cause = _GPU
+        if not begun:
+            work(stage, job, saved=saved and story not in OF_THE_BREAKER)
     stage.account.end(job, "Failed", "Failed", f"{cause} {stage.canaries['reason']}")
+    stage.act("failed" if cause is _GPU else "failed before it trained", job)
+
+
+def work(stage: Stage, job: str, *, saved: bool = True) -> None:
+    """Have a job train since it was made, and save a step that nobody had reached."""
+    stage.account.begin(job)
+    if saved:
+        run = stage.account.standing(job)["WANDB_RUN_ID"]
+        stage.account.commit(100 * (len(stage.account.versions.now) + 1), run, job)
 
 
 def stop(stage: Stage, job: str) -> None:
@@ -132,7 +173,10 @@ def message(stage: Stage, story: Story, number: int = 1) -> str:
 
 
 def earlier_try(stage: Stage, story: Story) -> None:
-    """A worker took the message, had one effect, and died before it could say so."""
+    """A worker took the message, had one effect, and died before it could record it."""
+    if story is Story.UNRECORDED:
+        down = frozenset({Step.ADD_TAGS})
+        stage.line.plans.append(Outage(down, Fault.SERVER_ERROR, stage.clock))
     step = EARLIER_DEATH.get(story)
     if step is None:
         return
@@ -146,27 +190,59 @@ def earlier_try(stage: Stage, story: Story) -> None:
 
 
 def fleet(stage: Stage) -> None:
-    """Relaunched jobs that have failed, just enough of them to trip the breaker.
+    """Jobs of other lineages have died soon, just enough of them to trip the breaker.
 
-    They bear nothing of the opt-in but their launch's, so that only the breaker looks at them.
+    They bear their verdicts already, so that only the breaker looks at them.
     """
     stage.breaker_failures = 3
     for number in range(stage.breaker_failures):
-        root = f"bad-{number}"
-        successor = f"{root}-r2"
-        verdict = {"resilience:verdict": "RELAUNCH", "resilience:successor": successor}
-        stage.account.put(root, {"TrainingJobStatus": "Failed"}, verdict)
-        stage.act("relaunched before", root)
-        launch = {
-            "TrainingStartTime": stage.clock(),
-            "Environment": {
-                "RESILIENCE_ROOT": root,
-                "RESILIENCE_PARENT": root,
-                "RESILIENCE_ATTEMPT": "2",
-                "RESILIENCE_COLLECTION": "example-team/vision/model-bad",
-            },
+        job = f"bad-{number}"
+        soon = {
+            "TrainingStartTime": stage.clock() - _SOON,
+            "Environment": {"RESILIENCE_COLLECTION": "example-team/vision/model-bad"},
         }
-        lineage = {"root": root, "parent": root, "attempt": "2"}
-        born_with = {f"resilience:{key}": value for key, value in lineage.items()}
-        stage.account.put(successor, launch, born_with)
-        fail(stage, job=successor)
+        verdict = {"resilience:verdict": "RELAUNCH", "resilience:successor": f"{job}-r2"}
+        stage.account.put(job, soon, TAGS | verdict)
+        stage.act("relaunched before", job)
+        fail(stage, job=job, saved=False, begun=True)
+
+
+def hold(stage: Stage) -> None:
+    """The breaker has tripped, and holds the job for as long as it holds all."""
+    fleet(stage)
+    stage.sweep()
+    stage.queue.send(event(stage, number=5))
+    stage.receive()
+    stage.pass_by(OPEN_SECONDS)
+    while stage.receive():
+        pass
+
+
+def let_through(stage: Stage) -> None:
+    """The sweep tries the job, and its successor trains for longer than the others did."""
+    hold(stage)
+    stage.sweep()
+    stage.receive()
+    begin_all(stage)
+    stage.pass_by(2 * _SOON + 100)
+
+
+def begin_all(stage: Stage) -> None:
+    """Whatever waits for its instances comes by them."""
+    for name, job in stage.account.jobs.items():
+        if (job.described.now or {}).get("SecondaryStatus") == "Starting":
+            stage.account.begin(name, stage.clock())
+
+
+_BREAKER: dict[Story, Callable[[Stage], None]] = {
+    Story.FLEET: fleet,
+    Story.HELD: hold,
+    Story.TRIED: let_through,
+}
+OF_THE_BREAKER = frozenset(_BREAKER)
+
+
+def fleet_acts(stage: Stage, story: Story) -> None:
+    """What the story tells of the breaker before its fault."""
+    if story in _BREAKER:
+        _BREAKER[story](stage)

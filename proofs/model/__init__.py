@@ -10,8 +10,9 @@ A1  A successor is deleted only after its parent bears its verdict, and after ev
     never arrived from a job that is gone. To end a lineage, stop its job or switch it off.
 A2  Reads of tags and of the successor show what was written. If they lag, one verdict may be
     written twice, or a successor be taken for a stranger's.
-A3  Of two invocations that look at one ended job at the same moment, none holds it back (WAIT or
-    STOP) while the other launches. They see the same ended job; only W&B's or SageMaker's answer
-    can tell them apart. A WAIT heals when it is due. A STOP is a false alarm: the successor runs,
-    and is judged by its own tags.
+A3  Of two invocations that look at one ended job at the same moment, of which one stops it and the
+    other launches from it, none dies, and no create call is still under way when the other stops.
+    They see the same ended job; only W&B's or SageMaker's answer can tell them apart. Otherwise
+    STOP may stand on a job that was relaunched: a false alarm; the successor runs, and is decided
+    on by its own tags. A WAIT heals when it is due.
 """

@@ -1,11 +1,11 @@
 """Walks every reachable state, breadth first, and keeps the shortest way to what is broken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from timeit import default_timer
 
 from proofs.model.protocol import initial, moves, quiet_moves
-from proofs.model.states import ENDED, OURS, Move, Protocol, State, Step, Tag
+from proofs.model.states import ENDED, Age, Extent, Move, Protocol, State, Step, Tag
 from proofs.model.world import SWEEP
 
 Trace = tuple[str, ...]
@@ -17,7 +17,7 @@ class Walk:
     """All states that a protocol can reach, and what is broken in them."""
 
     protocol: Protocol
-    attempts: int
+    extent: Extent
     came_from: dict[State, tuple[State, str] | None] = field(default_factory=dict)
     transitions: int = 0
     seconds: float = 0
@@ -34,17 +34,39 @@ class Walk:
         return tuple(reversed(steps))
 
     def is_dead_end(self, state: State) -> bool:
-        return _unsettled(state) and not any(quiet_moves(state, self.protocol))
+        return _unsettled(state) and not any(quiet_moves(state, self.protocol, self.extent))
 
 
-def walk(protocol: Protocol, attempts: int, *, until: str | None = None) -> Walk:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a walk has shown, without its states."""
+
+    states: int
+    moves: int
+    seconds: float
+    broken: Mapping[str, Trace]
+    sweeps: int
+
+
+def found_in(protocol: Protocol, extent: Extent) -> Found:
+    walked = walk(protocol, extent)
+    return Found(
+        states=len(walked.came_from),
+        moves=walked.transitions,
+        seconds=walked.seconds,
+        broken=walked.broken,
+        sweeps=walked.sweeps,
+    )
+
+
+def walk(protocol: Protocol, extent: Extent, *, until: str | None = None) -> Walk:
     """Visit every state; then show that from each of them every ended job is judged (I9).
 
     With `until`, go no further than the first state that breaks this invariant.
     """
     started = default_timer()
-    found = Walk(protocol, attempts)
-    frontier = list(initial(attempts))
+    found = Walk(protocol, extent)
+    frontier = list(initial(extent))
     found.came_from.update(dict.fromkeys(frontier))
     while frontier and until not in found.broken:
         frontier = list(_next_layer(found, frontier))
@@ -59,7 +81,7 @@ def _next_layer(found: Walk, frontier: list[State]) -> Iterator[State]:
         for invariant in _broken_in(state):
             if invariant not in found.broken:
                 found.broken[invariant] = found.trace(state)
-        for move in moves(state, found.protocol):
+        for move in moves(state, found.protocol, found.extent):
             found.transitions += 1
             if move.broken is not None and move.broken not in found.broken:
                 found.broken[move.broken] = (*found.trace(state), move.label)
@@ -84,10 +106,11 @@ def _at_work(state: State, number: int) -> bool:
 
 
 def _untrue(verdict: Tag, state: State, successor: int) -> Iterator[str]:
-    job = state.jobs[successor]
-    if verdict is Tag.RELAUNCH and job.accepted == 0:
+    job, parent = state.jobs[successor], state.jobs[successor - 1]
+    accepted = job.accepted if job.of == parent.made else 0
+    if verdict is Tag.RELAUNCH and accepted == 0:
         yield TRUE_RELAUNCH
-    if verdict is Tag.STOP and job.status in OURS and not job.underway:
+    if verdict is Tag.STOP and state.is_ours(successor) and not job.underway:
         yield TRUE_STOP
 
 
@@ -104,7 +127,7 @@ def _judge_liveness(found: Walk) -> None:
     for start in found.came_from:
         if start in needed or not _unsettled(start):
             continue
-        stuck = _look_ahead(start, needed, found.protocol)
+        stuck = _look_ahead(start, needed, found)
         if stuck is not None:
             nearest = next(filter(found.is_dead_end, found.came_from), stuck)
             found.broken[NEVER_JUDGED] = (*found.trace(nearest), "and so it stays")
@@ -113,13 +136,17 @@ def _judge_liveness(found: Walk) -> None:
 
 
 def _unsettled(state: State) -> bool:
-    return any(job.status in ENDED and job.tag in {Tag.NONE, Tag.WAIT} for job in state.jobs)
+    """Whether an ended job waits for its verdict. One that is too old waits for a person's word."""
+    return any(
+        job.status in ENDED and job.tag in {Tag.NONE, Tag.WAIT} and job.age is not Age.TOO_OLD
+        for job in state.jobs
+    )
 
 
-def _look_ahead(start: State, needed: dict[State, int | None], protocol: Protocol) -> State | None:
+def _look_ahead(start: State, needed: dict[State, int | None], found: Walk) -> State | None:
     """Fill in `needed` for all that follows; returns where a run can get stuck, if it can."""
     needed[start] = None
-    stack = [(start, list(quiet_moves(start, protocol)))]
+    stack = [(start, list(quiet_moves(start, found.protocol, found.extent)))]
     while stack:
         state, ahead = stack[-1]
         fresh = next(
@@ -127,7 +154,7 @@ def _look_ahead(start: State, needed: dict[State, int | None], protocol: Protoco
         )
         if fresh is not None:
             needed[fresh] = None
-            stack.append((fresh, list(quiet_moves(fresh, protocol))))
+            stack.append((fresh, list(quiet_moves(fresh, found.protocol, found.extent))))
             continue
         costs = [_cost(move, needed) for move in ahead]
         if not costs or None in costs:

@@ -1,50 +1,55 @@
-"""The protocol of `functions/resilience/recovery.py`, as a machine that can be walked whole.
+"""The protocol of `functions/resilience/controller.py`, as a machine that can be walked whole.
 
-What is left out cannot matter to it: which checkpoint, which reason, how long a wait is.
+What is left out cannot matter to it: which checkpoint, which reason, how long a wait is. Of the
+fleet breaker there is what one lineage sees: it may open at any time, because others die, and close
+at any time, because another's successor trains. Once nothing fails any more each sweep moves it on.
 """
 
 from collections.abc import Iterator
 
-from proofs.model.states import Job, Move, Protocol, State, Status, Step, Tag, Worker
-from proofs.model.worker import returned, work
-from proofs.model.world import SWEEP, happenings, is_left_over, sweep
+from proofs.model.states import Extent, Job, Move, Protocol, State, Status, Step, Tag, Worker
+from proofs.model.steps import may_die
+from proofs.model.worker import receive_at_any_time, receive_what_was_swept, work
+from proofs.model.world import breaker_moves, happenings, sweep, switches
 
 
-def initial(attempts: int) -> Iterator[State]:
+def initial(extent: Extent) -> Iterator[State]:
     """The root runs; the name of its successor is free, or somebody else has it already."""
-    idle = (Worker(), Worker())
-    free = (Job(Status.RUNNING, accepted=1), *[Job()] * (attempts - 1))
+    idle = (Worker(),) * extent.workers
+    free = (Job(Status.RUNNING, accepted=1), *[Job()] * (extent.attempts - 1))
     yield State(free, idle)
-    if attempts > 1:
+    if extent.attempts > 1:
         yield State((free[0], Job(Status.FOREIGN), *free[2:]), idle)
 
 
-def moves(state: State, protocol: Protocol) -> Iterator[Move]:
+def moves(state: State, protocol: Protocol, extent: Extent) -> Iterator[Move]:
     """Everything that can happen next."""
     for place, worker in enumerate(state.workers):
-        if worker.step is not Step.IDLE:
-            back = returned(state, place, protocol)
-            yield Move(f"the worker on job {worker.job} crashes", back, fault=True)
-    yield from _planned(state, protocol)
+        if worker.step is not Step.IDLE and may_die(state, place, protocol):
+            gone = state.with_worker(place, Worker())
+            yield Move(f"the worker on job {worker.job} crashes", gone, fault=True)
+    yield from receive_at_any_time(state, protocol)
+    if extent.breaker:
+        yield from breaker_moves(state)
+    yield from _planned(state, protocol, extent)
     for number in range(len(state.jobs)):
-        yield from happenings(state, number, protocol)
+        yield from happenings(state, number, protocol, extent)
 
 
-def quiet_moves(state: State, protocol: Protocol) -> Iterator[Move]:
+def quiet_moves(state: State, protocol: Protocol, extent: Extent) -> Iterator[Move]:
     """What happens when nothing fails any more. A sweep comes when all else has been done."""
-    busy = any(worker.step is not Step.IDLE for worker in state.workers) or any(
-        job.message and is_left_over(job) for job in state.jobs
-    )
-    for move in _planned(state, protocol):
-        if not move.fault and not (busy and move.label == SWEEP):
-            yield move
+    yield from (one for one in _planned(state, protocol, extent) if not one.fault)
+    yield from receive_what_was_swept(state, protocol)
+    busy = any(worker.step is not Step.IDLE for worker in state.workers)
+    if protocol.sweeps and state.acts and not (busy or any(job.message for job in state.jobs)):
+        yield from sweep(state, protocol)
 
 
-def _planned(state: State, protocol: Protocol) -> Iterator[Move]:
+def _planned(state: State, protocol: Protocol, extent: Extent) -> Iterator[Move]:
     for number, job in enumerate(state.jobs):
         if job.tag is Tag.WAIT and not job.overdue:
             yield Move(f"the wait of job {number} is over", state.with_job(number, overdue=True))
-    if protocol.sweeps:
-        yield from sweep(state)
+    if extent.modes:
+        yield from switches(state)
     for place in range(len(state.workers)):
-        yield from work(state, place, protocol)
+        yield from work(state, place, protocol, extent)

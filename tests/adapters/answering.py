@@ -64,6 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     told: Answering
 
+    def handle(self) -> None:
+        with suppress(ConnectionResetError):  # a client that gave up between two requests
+            super().handle()
+
     def do_GET(self) -> None:
         self.do_POST()
 

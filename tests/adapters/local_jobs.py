@@ -11,9 +11,9 @@ from local.aws import LocalAws
 from local.doubts import NAMES
 from local.in_memory import InMemorySageMaker
 from resilience.adapters.sagemaker import SageMakerTrainingJobs
+from resilience.fleet.jobs import EndedJobs
 from resilience.ports import TrainingJobs
 from resilience.relaunch import Request
-from resilience.sweeping import EndedJobs
 
 ROLE, BUCKET = "training", "models"
 # Every open belief about AWS the other way, but for tags that come late: most tests read them at

@@ -6,10 +6,19 @@ for step in given["steps"]:
     with open("model.ckpt", "w") as file:
         file.write(str(step))
     metadata = {} if step is None else {"step": step}
+    if given.get("job"):
+        metadata["training_job"] = given["job"]
     artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
     artifact.add_file("model.ckpt")
     run.log_artifact(artifact, aliases=given["aliases"]).wait()
 run.finish()
+"""
+BEGIN = """
+wandb.init(project=given["project"], id=given["run"], resume="allow").log({"loss": 1})
+"""
+FINISH = """
+answer(wandb.run.id)
+wandb.run.finish()
 """
 START_UPLOAD = """
 run = wandb.init(project=given["project"], id=given["run"], resume="allow")

@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,11 +15,13 @@ from local.in_memory import InMemoryWandb
 from local.wandb_server import LocalWandb
 from resilience.adapters import graphql, weights_and_biases
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
 from resilience.ports import Answer, Checkpoints
 from tests.adapters.sdk_scripts import (
+    BEGIN,
     BY_THE_SDK,
     COMMIT,
+    FINISH,
     HUGGING_FACE,
     LOG_TABLES,
     START_UPLOAD,
@@ -40,7 +43,15 @@ class Wandb(Protocol):
         """Asks for one collection, of a project that no other test has."""
         ...
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None: ...
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None: ...
+
+    def begin(self, run: str) -> None:
+        """Have a client that writes to the run, and does not end."""
+        ...
+
+    def finish(self, run: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,16 @@ class LocalServer:
     checkpoints: WandbCheckpoints
     request: CheckpointRequest
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
-        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[])
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None:
+        self.ask(COMMIT, run=run, collection=collection, steps=steps, aliases=[], job=job)
+
+    def begin(self, run: str) -> None:
+        self.ask(BEGIN, run=run)
+
+    def finish(self, run: str) -> None:
+        assert self.ask(FINISH) == run
 
     def ask(self, script: str, **given: object) -> object:
         place = {"entity": self.request.entity, "project": self.request.project}
@@ -62,12 +81,20 @@ class InMemory:
     checkpoints: InMemoryWandb
     request: CheckpointRequest
 
-    def commit(self, *steps: int | None, run: str, collection: str = COLLECTION) -> None:
+    def commit(
+        self, *steps: int | None, run: str, collection: str = COLLECTION, job: str | None = None
+    ) -> None:
         there = CheckpointRequest(
             entity=self.request.entity, project=self.request.project, collection=collection
         )
         for step in steps:
-            self.checkpoints.commit(there, step=step, run=run)
+            self.checkpoints.commit(there, step=step, run=run, job=job)
+
+    def begin(self, run: str) -> None:
+        self.checkpoints.beat(self.request, run, int(time.time()))
+
+    def finish(self, run: str) -> None:
+        self.checkpoints.beat(self.request, run, None)
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +140,9 @@ def seen(wandb: Wandb) -> list[tuple[str, int | None, str | None]]:
 
 
 def test_a_project_that_is_not_there_is_told_apart_from_an_empty_one(wandb: Wandb) -> None:
-    assert wandb.checkpoints.newest(wandb.request) == Answer(
-        Lookup.FOUND, project_exists=False, collection_exists=False
-    )
+    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, project_exists=False)
     wandb.commit(1, run="other", collection="model-other")
-    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND, collection_exists=False)
+    assert wandb.checkpoints.newest(wandb.request) == Answer(Lookup.FOUND)
 
 
 def test_versions_come_newest_first_with_their_steps_and_runs(wandb: Wandb) -> None:
@@ -139,7 +164,7 @@ def test_checkpoints_of_the_runs_in_another_collection_are_named(wandb: Wandb) -
     wandb.commit(100, run="other", collection="model-other")
     wandb.commit(100, 200, run="night", collection="model-renamed")
     answer = wandb.checkpoints.newest(wandb.request)
-    assert (answer.checkpoints, answer.collection_exists) == ((), False)
+    assert answer.checkpoints == ()
     assert answer.elsewhere == ("model-renamed",)
     wandb.commit(50, run="night")
     assert seen(wandb) == [("v0", 50, "night")]
@@ -158,6 +183,28 @@ def test_a_version_without_a_step_has_an_unknown_one(wandb: Wandb) -> None:
     assert seen(wandb) == [("v0", None, "night")]
 
 
+def test_a_run_has_a_heartbeat_until_its_client_says_that_it_ends(wandb: Wandb) -> None:
+    wandb.begin("night")
+    beat = wandb.checkpoints.newest(wandb.request).heartbeat_at
+    assert beat is not None
+    assert abs(beat - time.time()) < 60
+    assert wandb.checkpoints.newest(replace(wandb.request, runs=("other",))).heartbeat_at is None
+    wandb.finish("night")
+    assert wandb.checkpoints.newest(wandb.request).heartbeat_at is None
+
+
+def test_a_version_names_the_training_job_that_made_it_or_none(wandb: Wandb) -> None:
+    wandb.commit(100, run="night", job="night-1")
+    wandb.commit(200, run="night", job="night-1-r2")
+    wandb.commit(300, run="night")
+    found = wandb.checkpoints.newest(wandb.request).checkpoints
+    assert [(one.version, one.job) for one in found] == [
+        ("v2", None),
+        ("v1", "night-1-r2"),
+        ("v0", "night-1"),
+    ]
+
+
 def test_a_version_whose_commit_failed_is_pending_and_not_shown(
     local_server: LocalServer, local_wandb: LocalWandb
 ) -> None:
@@ -165,7 +212,8 @@ def test_a_version_whose_commit_failed_is_pending_and_not_shown(
     local_wandb.fault("commit_conflict", count=1)
     local_server.ask(START_UPLOAD, run="night")
     assert seen(local_server) == [("v0", 100, "night")]
-    assert local_server.checkpoints.newest(local_server.request).pending == 1
+    (upload,) = local_server.checkpoints.newest(local_server.request).pending
+    assert upload == Upload(1)
 
 
 def test_what_hugging_face_logs_at_the_start_and_at_the_end_is_no_checkpoint(

@@ -9,7 +9,7 @@ import pytest
 
 from resilience.adapters.graphql import Bounds, pool
 from resilience.adapters.weights_and_biases import WandbCheckpoints, question
-from resilience.decisions import Lookup
+from resilience.decide.decisions import Lookup
 from resilience.ports import Answer
 from tests.adapters.answering import Reply, reply_json
 from tests.adapters.wandb_versions import KEY, REQUEST, Asked, knowing, serving, version
@@ -117,10 +117,8 @@ def test_versions_that_the_collection_lists_and_the_run_does_not_are_not_none(
 
 def test_a_project_that_is_null_is_not_an_empty_collection(wandb: Asked) -> None:
     project_gone = reply_json(200, {"data": {"project": None}})
-    assert wandb.newest(project_gone) == Answer(
-        Lookup.FOUND, project_exists=False, collection_exists=False
-    )
-    assert wandb.newest(knowing(None)) == Answer(Lookup.FOUND, collection_exists=False)
+    assert wandb.newest(project_gone) == Answer(Lookup.FOUND, project_exists=False)
+    assert wandb.newest(knowing(None)) == Answer(Lookup.FOUND)
     assert wandb.found() == Answer(Lookup.FOUND)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from resilience.adapters.graphql import Bounds
-from resilience.decisions import Lookup
+from resilience.decide.decisions import Lookup, Upload
 from resilience.ports import Answer
 from tests.adapters.answering import Reply, reply_json
 from tests.adapters.wandb_versions import (
@@ -76,10 +76,10 @@ def test_a_page_without_a_checkpoint_is_read_on(tables: int, wandb: Asked) -> No
     assert numbers(wandb.found(*logged, version(7))) == [7]
 
 
-@pytest.mark.parametrize("excluded", ["suspect", "suspect-v7"])
-def test_a_page_of_versions_that_are_excluded_is_read_on(excluded: str, wandb: Asked) -> None:
-    barred = [version(number, excluded) for number in range(300, 200, -1)]
-    assert numbers(wandb.found(*barred, version(7)))[-1] == 7
+@pytest.mark.parametrize("alias", ["suspect", "suspect-v7"])
+def test_a_page_of_versions_that_are_excluded_is_read_on(alias: str, wandb: Asked) -> None:
+    excluded = [version(number, alias) for number in range(300, 200, -1)]
+    assert numbers(wandb.found(*excluded, version(7)))[-1] == 7
 
 
 def test_where_reading_on_has_no_end_there_are_not_none(wandb: Asked) -> None:
@@ -202,7 +202,17 @@ def test_uploads_that_have_not_ended_are_counted_once_whoever_lists_them(
         return reply_json(200, told)
 
     answer = wandb.newest(of_either_kind)
-    assert (numbers(answer), answer.pending, answer.foreign) == ([3], 2, 0)
+    assert (numbers(answer), answer.foreign) == ([3], 0)
+    assert answer.pending == (Upload(9), Upload(8))
+
+
+def test_an_upload_names_its_job_and_may_have_no_number_yet(wandb: Asked) -> None:
+    metadata = json.dumps({"training_job": "night-1-r2"})
+    named = version(9, state="PENDING", metadata=metadata)
+    nameless = version(8, state="PENDING", versionIndex=None)
+    answer = wandb.found(named, nameless)
+    assert (answer.lookup, answer.checkpoints) == (Lookup.FOUND, ())
+    assert set(answer.pending) == {Upload(9, "night-1-r2"), Upload(None)}
 
 
 def test_a_version_that_is_deleted_is_none(wandb: Asked) -> None:

@@ -1,7 +1,8 @@
 """Where messages go: in memory and through the adapters on moto, the same."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -16,11 +17,12 @@ from local.in_memory import (
 )
 from local.replaying.event import replay
 from local.replaying.surroundings import Message, Surroundings
-from resilience import events
 from resilience.adapters.messages import CheckQueue, DeadLetterQueue, OneShotSchedules, Topic
-from resilience.decisions import Decision
-from resilience.events import Hint
+from resilience.decide.decisions import Decision
 from resilience.ports import Waits
+from resilience.wire import events
+from resilience.wire.events import Hint
+from resilience.wire.words import stamp
 
 NOW = 1_769_826_600  # 2026-01-31T02:30:00Z
 DUE = NOW + 1800
@@ -61,37 +63,70 @@ def scheduler() -> Any:  # noqa: ANN401 — boto3 has no types
     return found
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Schedules, and when each of them that stands will fire."""
+
+    waits: Waits
+    due: Callable[[], list[str]]
+
+
 @pytest.fixture(params=["in memory", "scheduler"])
-def waits(request: pytest.FixtureRequest) -> Waits:
+def kept(request: pytest.FixtureRequest) -> Kept:
     if request.param == "scheduler":
-        return schedules(request.getfixturevalue("scheduler"))
-    return InMemorySchedules(lambda: NOW)
+        there = request.getfixturevalue("scheduler")
+        return Kept(schedules(there), lambda: sorted(_expressions(there)))
+    fake = InMemorySchedules(lambda: NOW)
+    return Kept(fake, lambda: sorted(f"at({stamp(due)[:-1]})" for due in fake.due.values()))
 
 
-def test_a_wait_is_scheduled_once_and_its_first_time_stands(waits: Waits) -> None:
-    assert waits.schedule("night-1", 1, DUE) == DUE
-    assert waits.schedule("night-1", 1, DUE + 99) == DUE
+def _expressions(scheduler: Any) -> Iterator[str]:  # noqa: ANN401 — boto3 has no types
+    for summary in scheduler.list_schedules(GroupName="waits")["Schedules"]:
+        made = scheduler.get_schedule(Name=summary["Name"], GroupName="waits")
+        yield made["ScheduleExpression"]
 
 
-@pytest.mark.parametrize("due", [NOW - 3600, NOW, NOW + 59, NOW + 60])
-def test_a_wait_that_is_due_by_now_is_scheduled_a_minute_ahead_and_says_so(
-    waits: Waits, due: int
-) -> None:
-    assert waits.schedule("night-1", 1, due) == NOW + 60
-    assert waits.schedule("night-1", 1, due) == NOW + 60
+def test_a_wait_is_scheduled_once_and_its_first_time_stands(kept: Kept) -> None:
+    kept.waits.schedule("night-1", 1, DUE)
+    kept.waits.schedule("night-1", 1, DUE + 99)
+    assert kept.due() == ["at(2026-01-31T03:00:00)"]
 
 
-def test_what_scheduler_is_asked_for_lies_ahead(scheduler: Any) -> None:  # noqa: ANN401 — boto3 has no types
-    schedules(scheduler).schedule("night-1", 1, NOW - 1)
-    (summary,) = scheduler.list_schedules(GroupName="waits")["Schedules"]
-    made = scheduler.get_schedule(Name=summary["Name"], GroupName="waits")
-    assert made["ScheduleExpression"] == "at(2026-01-31T02:31:00)"
+@pytest.mark.parametrize("due", [NOW - 3600, NOW - 1, NOW, NOW + 59, NOW + 60])
+def test_a_wait_that_is_due_by_now_is_scheduled_a_minute_ahead(kept: Kept, due: int) -> None:
+    kept.waits.schedule("night-1", 1, due)
+    assert kept.due() == ["at(2026-01-31T02:31:00)"]
 
 
-def test_each_wait_of_each_job_has_a_schedule_of_its_own(waits: Waits) -> None:
+def test_each_wait_of_each_job_has_a_schedule_of_its_own(kept: Kept) -> None:
     wanted = [("night-1", 1, DUE), ("night-1", 2, DUE + 1), ("night-2", 1, DUE + 2)]
     wanted += [(LONGEST_JOB, 1, DUE + 3), (LONGEST_JOB[:-1] + "m", 1, DUE + 4)]
-    assert [waits.schedule(*one) for one in wanted] == [due for _, _, due in wanted]
+    for one in wanted:
+        kept.waits.schedule(*one)
+    assert kept.due() == [f"at(2026-01-31T03:00:0{second})" for second in range(5)]
+
+
+# --- reminders
+
+
+def test_a_reminder_is_set_once_a_day_for_each_thing_that_was_reported(kept: Kept) -> None:
+    assert not kept.waits.is_reminder_set("night-1", "no_checkpoint")
+    kept.waits.remind("night-1", "no_checkpoint", DUE)
+    kept.waits.remind("night-1", "no_checkpoint", DUE + 99)
+    assert kept.waits.is_reminder_set("night-1", "no_checkpoint")
+    assert not kept.waits.is_reminder_set("night-1", "wandb_refused")
+    assert not kept.waits.is_reminder_set("night-2", "no_checkpoint")
+    kept.waits.remind("night-1", "wandb_refused", DUE + 1)
+    assert kept.due() == ["at(2026-01-31T03:00:00)", "at(2026-01-31T03:00:01)"]
+
+
+@pytest.mark.parametrize("job", ["night-1", LONGEST_JOB])
+def test_a_wait_is_no_reminder_and_a_reminder_no_wait(kept: Kept, job: str) -> None:
+    kept.waits.schedule(job, 1, DUE)
+    assert not kept.waits.is_reminder_set(job, "no_checkpoint")
+    kept.waits.remind(job, "no_checkpoint", DUE + 1)
+    kept.waits.schedule(job, 2, DUE + 2)
+    assert len(kept.due()) == 3
 
 
 def test_a_schedule_brings_a_message_to_the_queue_once_and_is_gone(scheduler: Any) -> None:  # noqa: ANN401 — boto3 has no types
@@ -167,6 +202,8 @@ def a_decision() -> Decision:
     failed = {
         "TrainingJobStatus": "Failed",
         "SecondaryStatus": "Failed",
+        "TrainingStartTime": (NOW - 3600) * 1000,
+        "TrainingEndTime": NOW * 1000,
         "FailureReason": "InternalServerError: of a job with the word tralala in it",
     }
     tags = {

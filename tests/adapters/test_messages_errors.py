@@ -71,8 +71,14 @@ CALLS: dict[str, Callable[[dict[str, Any]], object]] = {
     "SendMessageBatch": lambda at: CheckQueue(at["sqs"], QUEUE_URL, ACCOUNT, REGION).ask_to_check(
         ["night-1"]
     ),
-    "Publish": lambda at: Topic(at["sns"], f"arn:aws:sns:{REGION}:{ACCOUNT}:t").tell("a", "b"),
+    "Publish": lambda at: Topic(at["sns"], f"arn:aws:sns:{REGION}:{ACCOUNT}:t").notify("a", "b"),
     "CreateSchedule": lambda at: schedules(at["scheduler"]).schedule("night-1", 1, 1_769_828_400),
+    "CreateSchedule, a reminder": lambda at: schedules(at["scheduler"]).remind(
+        "night-1", "no_checkpoint", 1_769_828_400
+    ),
+    "GetSchedule": lambda at: schedules(at["scheduler"]).is_reminder_set(
+        "night-1", "no_checkpoint"
+    ),
 }
 
 
@@ -113,9 +119,16 @@ def test_a_batch_of_which_one_message_was_refused_is_tried_again(services: Servi
         CALLS["SendMessageBatch"](services.clients)
 
 
-def test_a_conflicting_schedule_that_cannot_be_read_is_tried_again(services: Services) -> None:
-    conflict = Reply(409, b'{"Message": "exists"}', {"x-amzn-ErrorType": "ConflictException"})
-    services.server.reply(conflict, Reply(503))
-    with pytest.raises(Retry):
-        CALLS["CreateSchedule"](services.clients)
-    assert len(services.server.asked) == 2
+@pytest.mark.parametrize("call", ["CreateSchedule", "CreateSchedule, a reminder"])
+def test_a_schedule_that_stands_is_as_good_as_one_that_was_made(
+    call: str, services: Services
+) -> None:
+    services.server.reply(aws_error("ConflictException", "exists", 409))
+    before = len(services.server.asked)
+    CALLS[call](services.clients)
+    assert len(services.server.asked) == before + 1
+
+
+def test_a_reminder_that_is_not_there_is_an_answer(services: Services) -> None:
+    services.server.reply(aws_error("ResourceNotFoundException", "gone", 404))
+    assert CALLS["GetSchedule"](services.clients) is False

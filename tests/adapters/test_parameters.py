@@ -1,4 +1,4 @@
-"""The stack's mode and the W&B key, on moto."""
+"""The stack's switches and the W&B key, on moto."""
 
 import json
 import secrets
@@ -14,13 +14,15 @@ import urllib3
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from resilience.adapters.parameters import ModeSwitch, stack_mode, wandb_key, wandb_trust
-from resilience.decisions import Mode
+from resilience.adapters.parameters import SsmSwitches, stack_switches, wandb_key, wandb_trust
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import Mode
 from resilience.errors import KeyUnusable, ResilienceError, Retry, SettingsMissing
 from tests.adapters.answering import Reply, answering
 from tests.adapters.authority import Authority, https_server
 
-SWITCH = "/resilience/stack/mode"
+SWITCH, BREAKER = "/resilience/stack/mode", "/resilience/stack/breaker"
+OPEN = Breaker(state=Circuit.OPEN, since=1_700_000_000, cause="infrastructure")
 pytestmark = pytest.mark.usefixtures("moto")
 
 
@@ -32,6 +34,14 @@ def with_mode(word: str) -> Any:  # noqa: ANN401 — boto3 has no types
     ssm = client("ssm")
     ssm.put_parameter(Name=SWITCH, Value=word, Type="String", Overwrite=True)
     return ssm
+
+
+def switches(ssm: Any, ceiling: Mode = Mode.ACT) -> SsmSwitches:  # noqa: ANN401 — boto3 has no types
+    return SsmSwitches(ssm, mode=SWITCH, breaker=BREAKER, ceiling=ceiling)
+
+
+def mode_of(ssm: Any, ceiling: Mode = Mode.ACT) -> Mode:  # noqa: ANN401 — boto3 has no types
+    return stack_switches(ssm, mode=SWITCH, breaker=BREAKER, ceiling=ceiling)().mode
 
 
 def with_secret(text: str) -> Any:  # noqa: ANN401 — boto3 has no types
@@ -53,14 +63,12 @@ def with_secret(text: str) -> Any:  # noqa: ANN401 — boto3 has no types
     ],
 )
 def test_only_the_word_act_acts_and_only_the_word_off_switches_off(word: str, mode: Mode) -> None:
-    assert stack_mode(with_mode(word), SWITCH, Mode.ACT)() is mode
-    assert ModeSwitch(with_mode(word), SWITCH, Mode.ACT).read()[0] is mode
+    assert mode_of(with_mode(word)) is mode
 
 
 @pytest.mark.parametrize("ceiling", Mode)
 def test_until_somebody_sets_the_switch_the_mode_of_the_stack_holds(ceiling: Mode) -> None:
-    assert stack_mode(client("ssm"), SWITCH, ceiling)() is ceiling
-    assert ModeSwitch(client("ssm"), SWITCH, ceiling).read() == (ceiling, 0)
+    assert mode_of(client("ssm"), ceiling) is ceiling
 
 
 @pytest.mark.parametrize(
@@ -76,22 +84,22 @@ def test_until_somebody_sets_the_switch_the_mode_of_the_stack_holds(ceiling: Mod
 def test_the_switch_makes_the_stack_more_careful_and_never_less(
     ceiling: Mode, word: str, mode: Mode
 ) -> None:
-    assert stack_mode(with_mode(word), SWITCH, ceiling)() is mode
+    assert mode_of(with_mode(word), ceiling) is mode
 
 
 def test_off_holds_from_the_next_message_on() -> None:
     ssm = with_mode("act")
-    mode = stack_mode(ssm, SWITCH, Mode.ACT)
-    assert mode() is Mode.ACT
+    read = stack_switches(ssm, mode=SWITCH, breaker=BREAKER, ceiling=Mode.ACT)
+    assert read().mode is Mode.ACT
     with_mode("off")
-    assert mode() is Mode.OFF
+    assert read().mode is Mode.OFF
 
 
 def refusing(service: str, code: str) -> Any:  # noqa: ANN401 — boto3 has no types
     """A client that the service answers with this error, each time."""
     made = client(service)
     stubber = Stubber(made)
-    operation = {"ssm": "get_parameter", "secretsmanager": "get_secret_value"}[service]
+    operation = {"ssm": "get_parameters", "secretsmanager": "get_secret_value"}[service]
     for _ in range(3):
         stubber.add_client_error(operation, code, "refused, and here is what you sent")
     stubber.activate()
@@ -101,35 +109,51 @@ def refusing(service: str, code: str) -> Any:  # noqa: ANN401 — boto3 has no t
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalError"])
 def test_a_switch_that_cannot_be_read_is_no_switch_that_is_absent(code: str) -> None:
     ssm = refusing("ssm", code)
-    for read in (stack_mode(ssm, SWITCH, Mode.ACT), ModeSwitch(ssm, SWITCH, Mode.ACT).read):
-        with pytest.raises(Retry, match=SWITCH):
-            read()
+    with pytest.raises(Retry, match=SWITCH):
+        switches(ssm).read()
 
 
-def test_the_breaker_turns_act_into_observe_and_its_moment_is_kept() -> None:
+def test_both_switches_are_read_in_one_call() -> None:
+    ssm = client("ssm")
+    stubber = Stubber(ssm)
+    found = {"Name": SWITCH, "Value": "observe", "LastModifiedDate": 0}
+    answer = {"Parameters": [found], "InvalidParameters": [BREAKER]}
+    stubber.add_response("get_parameters", answer, {"Names": [SWITCH, BREAKER]})
+    with stubber:
+        read = switches(ssm).read()
+    assert (read.mode, read.breaker) == (Mode.OBSERVE, Breaker())
+
+
+def test_an_answer_that_leaves_a_switch_out_says_nothing_of_it() -> None:
+    ssm = client("ssm")
+    stubber = Stubber(ssm)
+    stubber.add_response("get_parameters", {"Parameters": [], "InvalidParameters": [BREAKER]})
+    with stubber, pytest.raises(Retry, match=SWITCH):
+        switches(ssm).read()
+
+
+def test_until_the_sweep_or_a_person_sets_it_the_breaker_is_closed() -> None:
+    assert switches(with_mode("act")).read().breaker == Breaker()
+
+
+def test_the_breaker_that_the_sweep_sets_is_read_back_and_the_mode_is_left_alone() -> None:
     ssm = with_mode("act")
+    assert switches(ssm).write(OPEN, instead_of=Breaker())
+    read = switches(ssm).read()
+    assert (read.mode, read.breaker) == (Mode.ACT, OPEN)
+    assert ssm.get_parameter(Name=BREAKER)["Parameter"]["Type"] == "String"
+
+
+@pytest.mark.parametrize("word", ["closed", "open"])
+def test_one_word_of_a_person_sets_the_breaker_and_the_sweep_does_not_undo_it(word: str) -> None:
+    ssm = client("ssm")
     before = int(time.time())
-    switch = ModeSwitch(ssm, SWITCH, Mode.ACT)
-    switch.observe()
-    mode, since = switch.read()
-    assert mode is Mode.OBSERVE
-    assert before <= since <= int(time.time())
-    assert stack_mode(ssm, SWITCH, Mode.ACT)() is Mode.OBSERVE
-
-
-def test_the_breaker_sets_a_switch_that_nobody_has_set_before() -> None:
-    switch = ModeSwitch(client("ssm"), SWITCH, Mode.ACT)
-    switch.observe()
-    assert switch.read()[0] is Mode.OBSERVE
-    assert client("ssm").get_parameter(Name=SWITCH)["Parameter"]["Type"] == "String"
-
-
-def test_the_breaker_does_not_turn_off_into_observe() -> None:
-    switch = ModeSwitch(with_mode("act"), SWITCH, Mode.ACT)
-    assert switch.read()[0] is Mode.ACT
-    with_mode("off")  # by a person, while the sweep was counting
-    switch.observe()
-    assert switch.read()[0] is Mode.OFF
+    switches(ssm).write(OPEN, instead_of=Breaker())
+    ssm.put_parameter(Name=BREAKER, Value=word, Type="String", Overwrite=True)
+    assert not switches(ssm).write(Breaker(), instead_of=OPEN)
+    found = switches(ssm).read().breaker
+    assert (found.state, found.cause) == (Circuit(word), "")
+    assert before <= found.since <= int(time.time())
 
 
 def test_the_key_is_the_secrets_text_or_its_field() -> None:
@@ -237,8 +261,8 @@ def test_parameters_that_do_not_answer_mean_again_later(reply: Reply) -> None:
     config = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
     with answering(reply) as server:
         ssm = boto3.client("ssm", region_name="us-east-1", endpoint_url=server.url, config=config)
-        switch = ModeSwitch(ssm, SWITCH, Mode.ACT)
-        for ask in (switch.read, switch.observe, stack_mode(ssm, SWITCH, Mode.ACT)):
-            with pytest.raises(Retry):
-                ask()
+        with pytest.raises(Retry):
+            switches(ssm).read()
+        with pytest.raises(Retry):
+            switches(ssm).write(OPEN, instead_of=Breaker())
         ssm.close()

@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 
 from local.in_memory import create_shape
 from resilience import relaunch
-from resilience.decisions import Checkpoint, CheckpointRequest, Ledger, Successor
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Ledger, Successor
 from resilience.relaunch import DROPPED, NEVER_CARRIED, REFUSED, Source, compose, obstacles
 
 WANDB = CheckpointRequest(entity="example-team", project="vision", collection="model-night")
@@ -118,7 +118,7 @@ def test_the_environment_is_carried_and_the_lineage_added() -> None:
         "RESILIENCE_ROOT": "night-1",
         "RESILIENCE_ATTEMPT": "2",
         "RESILIENCE_PARENT": "night-1",
-        "RESILIENCE_LEDGER": "no-progress=0 at-checkpoint=0",
+        "RESILIENCE_LEDGER": "new",
         "RESILIENCE_COLLECTION": "example-team/vision/model-night",
         "RESILIENCE_CHECKPOINT": "example-team/vision/model-night:v3",
         "RESILIENCE_CHECKPOINT_DIGEST": "d",

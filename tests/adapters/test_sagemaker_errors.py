@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import boto3
@@ -199,9 +200,10 @@ CALLS: dict[str, Callable[[SageMakerTrainingJobs], object]] = {
     "describe": lambda jobs: jobs.describe("night-1"),
     "tags": lambda jobs: jobs.tags("night-1"),
     "add_tags": lambda jobs: jobs.add_tags(f"{ARNS}night-1", {"resilience:verdict": "STOP"}),
-    "opted_in": lambda jobs: jobs.opted_in(since=0),
-    "waiting": lambda jobs: jobs.waiting(),
-    "relaunched": lambda jobs: jobs.relaunched(since=0),
+    "opted_in": lambda jobs: list(jobs.opted_in(since=0)),
+    "waiting": lambda jobs: list(jobs.waiting()),
+    "again": lambda jobs: list(jobs.again()),
+    "failed": lambda jobs: list(jobs.failed(since=0)),
     "named": lambda jobs: list(jobs.named(["night-1"])),
 }
 
@@ -280,7 +282,7 @@ def test_a_search_that_is_refused_is_not_an_empty_one(sagemaker: Service) -> Non
     for refusal in (NOT_FOUND, aws_error("ResourceNotFound", "no such property")):
         sagemaker.server.reply(refusal)
         with pytest.raises(Retry):
-            sagemaker.jobs.waiting()
+            list(sagemaker.jobs.waiting())
 
 
 def test_tags_that_vanish_between_two_pages_are_those_of_no_job(sagemaker: Service) -> None:
@@ -298,20 +300,19 @@ def found(*names: str, token: str | None = None) -> Reply:
 def test_pages_of_a_search_are_followed_even_when_one_is_empty(sagemaker: Service) -> None:
     pages = [found("a", token="1"), found(token="2"), found("b"), found()]
     sagemaker.server.reply(*pages)
-    seen = sagemaker.jobs.opted_in(since=0)
-    assert ([job.name for job in seen.jobs], seen.whole) == (["a", "b"], True)
+    seen = chain.from_iterable(sagemaker.jobs.opted_in(since=0))
+    assert [job.name for job in seen] == ["a", "b"]
 
 
-def test_a_search_without_an_end_is_cut_and_says_so(sagemaker: Service) -> None:
+def test_a_page_of_a_search_is_asked_for_when_it_is_taken(sagemaker: Service) -> None:
     sagemaker.server.reply(found("a", token="more"))
-    seen = sagemaker.jobs.relaunched(since=0)
-    assert (len(seen.jobs), seen.whole) == (20, False)
-    assert len(sagemaker.server.asked) == 20
-    assert not sagemaker.jobs.waiting().whole
+    pages = sagemaker.jobs.failed(since=0)
+    assert [len(next(pages)) for _ in range(3)] == [1, 1, 1]
+    assert len(sagemaker.server.asked) == 3
 
 
 def test_no_search_asks_for_a_tag_that_is_not_there(sagemaker: Service) -> None:
-    for call in ("opted_in", "waiting", "relaunched", "named"):
+    for call in ("opted_in", "waiting", "again", "failed", "named"):
         sagemaker.server.reply(found())
         CALLS[call](sagemaker.jobs)
         assert sagemaker.server.asked

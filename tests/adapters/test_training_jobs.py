@@ -3,18 +3,19 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import pytest
 
 from local.doubts import ALGORITHM_REGISTRY, KNOWN, flipped
 from local.in_memory import Clock, InMemorySageMaker, InMemoryWorld
 from local.replaying import deployment
-from resilience import tags
-from resilience.decisions import CheckpointRequest, Decision, Reason, Verdict
+from resilience.controller import recover
+from resilience.decide.decisions import CheckpointRequest, Decision, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse
-from resilience.events import Hint
-from resilience.fleet import Seen
-from resilience.recovery import recover
+from resilience.fleet.jobs import Pages
+from resilience.wire import tags
+from resilience.wire.events import Hint
 from tests.adapters.local_jobs import DOUBTED, JobsInMemory, LocalJobs, Service
 
 OPTED_IN = {
@@ -152,9 +153,8 @@ def test_the_sweep_finds_what_has_ended_and_opted_in_and_nothing_else(service: S
     assert names(service.jobs.opted_in(since=since + 1200)) & ours == set()
 
 
-def names(seen: Seen) -> set[str]:
-    assert seen.whole
-    return {job.name for job in seen.jobs}
+def names(pages: Pages) -> set[str]:
+    return {job.name for page in pages for job in page}
 
 
 def test_a_search_shows_what_the_sweep_decides_by(service: Service) -> None:
@@ -173,17 +173,26 @@ def test_the_sweep_finds_waits_with_their_due_times(service: Service) -> None:
     job = service.jobs.describe(name)
     assert job is not None
     service.jobs.add_tags(job.arn, {tags.VERDICT: "WAIT", tags.DUE: "2026-01-31T03:00:00Z"})
-    due = {job.name: job.tags[tags.DUE] for job in service.jobs.waiting().jobs}
+    waiting = chain.from_iterable(service.jobs.waiting())
+    due = {job.name: job.tags[tags.DUE] for job in waiting}
     assert due[name] == "2026-01-31T03:00:00Z"
 
 
-def test_failed_jobs_that_bear_a_parents_tag_are_found_and_no_others(service: Service) -> None:
-    first, successor = service.failed(OPTED_IN), service.failed(OPTED_IN | {tags.PARENT: "night"})
-    created(service, OPTED_IN | {tags.PARENT: "night"})
+def test_the_sweep_finds_jobs_that_a_person_wants_decided_on_again(service: Service) -> None:
+    asked, other = service.failed(OPTED_IN), service.failed(OPTED_IN)
+    job = service.jobs.describe(asked)
+    assert job is not None
+    service.jobs.add_tags(job.arn, {tags.AGAIN: "please"})
+    assert names(service.jobs.again()) & {asked, other} == {asked}
+
+
+def test_failed_jobs_that_are_opted_in_are_found_and_no_others(service: Service) -> None:
+    ours, other = service.failed(OPTED_IN), service.failed({})
+    running = created(service, OPTED_IN)
     now = int(time.time())
-    found = names(service.jobs.relaunched(since=now - 600))
-    assert found & {first, successor} == {successor}
-    assert successor not in names(service.jobs.relaunched(since=now + 60))
+    found = names(service.jobs.failed(since=now - 600))
+    assert found & {ours, other, running} == {ours}
+    assert ours not in names(service.jobs.failed(since=now + 60))
 
 
 def test_jobs_are_found_by_their_names_however_many_and_what_is_gone_is_left_out(
@@ -219,7 +228,7 @@ def test_a_failed_job_is_continued_with_everything_that_it_had(service: Service)
     assert environment["MINE"] == "kept"
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night:v0"
     assert (service.jobs.tags(name) or {})[tags.SUCCESSOR] == f"{name}-r2"
-    assert recovered(service, world, name).reason is Reason.ALREADY_JUDGED
+    assert recovered(service, world, name).reason is Reason.ALREADY_DECIDED
 
 
 GROUP = {"InstanceGroupName": "all", "InstanceType": "ml.m5.large", "InstanceCount": 1}
@@ -257,7 +266,7 @@ def recovered(service: Service, world: InMemoryWorld, name: str) -> Decision:
         checkpoints=ports.checkpoints,
         waits=ports.waits,
         notifications=ports.notifications,
-        mode=ports.mode,
+        switches=ports.switches,
         now=ports.now,
     )
     anything = {"RESILIENCE_ALLOWED_IMAGES": "*", "RESILIENCE_TRAINING_ROLES": _role(service, name)}

@@ -6,12 +6,12 @@ from pathlib import Path
 import boto3
 import pytest
 
-import on_training_ended
-import sweep
-from resilience.decisions import CheckpointRequest, Mode
+from resilience import wiring
+from resilience.decide.breaker import Circuit
+from resilience.decide.decisions import CheckpointRequest, Mode
 from resilience.errors import SettingsMissing
+from resilience.fleet.jobs import Fleet
 from resilience.intake import Intake
-from resilience.sweeping import Fleet
 from tests.adapters.authority import Authority, https_server
 from tests.template.stack import ACCOUNT, REGION, stack
 
@@ -25,10 +25,8 @@ def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Intake, Flee
         environment = stack(**given).properties(function)["Environment"]["Variables"]
         for name, value in environment.items():
             monkeypatch.setenv(name, str(value))
-    intake = on_training_ended.start.__wrapped__()
-    fleet, _ = sweep._start.__wrapped__(  # noqa: SLF001 - the entry without its cache
-        f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sweep"
-    )
+    intake = wiring.start.__wrapped__()
+    fleet, _ = wiring.start_sweep.__wrapped__(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sweep")
     return intake, fleet
 
 
@@ -52,7 +50,14 @@ def test_both_functions_go_by_the_more_careful_of_the_stacks_mode_and_the_switch
     if switch is not None:
         put(SWITCH, switch)
     intake, fleet = started(monkeypatch, Mode=ceiling)
-    assert (intake.world.mode(), fleet.switch.read()[0]) == (mode, mode)
+    assert (intake.world.switches().mode, fleet.switches.read().mode) == (mode, mode)
+
+
+def test_both_functions_read_the_same_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("/resilience/resilience/breaker", "open")
+    intake, fleet = started(monkeypatch)
+    found = [read().breaker.state for read in (intake.world.switches, fleet.switches.read)]
+    assert found == [Circuit.OPEN] * 2
 
 
 def test_a_private_wandb_is_asked_at_its_path_and_under_the_authority_that_the_stack_names(
@@ -76,3 +81,13 @@ def test_an_authority_that_is_not_there_keeps_the_function_from_starting(
 ) -> None:
     with pytest.raises(SettingsMissing, match="/wandb/ca"):
         started(monkeypatch, WandbCaParameter="/wandb/ca")
+
+
+def test_the_logs_of_jobs_are_read_unless_the_stack_says_no(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    intake, _ = started(monkeypatch)
+    assert intake.world.logs is not None
+    assert intake.world.logs.tails("a-job", 1) == ()
+    intake, _ = started(monkeypatch, ReadJobLogs="no")
+    assert intake.world.logs is None

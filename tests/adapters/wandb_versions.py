@@ -10,7 +10,7 @@ from typing import Any
 from local.in_memory import graphql
 from resilience.adapters.graphql import Bounds, pool
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.decisions import CheckpointRequest
+from resilience.decide.decisions import CheckpointRequest
 from resilience.ports import Answer
 from tests.adapters.answering import Answering, Reply, Script, answering, reply_json
 

@@ -17,7 +17,7 @@ BUCKET = "artifacts"
 ROLE = "training"
 ENDED = ("Completed", "Failed", "Stopped")
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-PATIENCE = 20.0
+PATIENCE = 90.0  # of a machine that does much else besides
 
 
 def policy(*statements: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ def ask(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes | str | None = None,
-    seconds: float = 10,
+    seconds: float = 60,
 ) -> Answer:
     """Send exactly this; a header given replaces the one that would be sent."""
     parts = urlsplit(address)

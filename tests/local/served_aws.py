@@ -22,6 +22,7 @@ from local.aws.credentials import Credentials
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
+PATIENCE = 60.0  # of a machine that does much else besides
 # For these tests alone: an event of aws.sagemaker, which no client can send on AWS either.
 EMIT = "/_tests/emit"
 
@@ -96,7 +97,8 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(endpoint: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             urllib3.request("GET", f"{endpoint}/_ministack/health", timeout=5, retries=False)
             return

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from botocore.client import BaseClient
 
-from tests.local.served_aws import ServedAws
+from tests.local.served_aws import PATIENCE, ServedAws
 
 T = TypeVar("T")
 Policy = list[dict[str, Any]]
@@ -116,10 +116,13 @@ def queue(aws: ServedAws, name: str, **attributes: str) -> tuple[str, str]:
 
 def message(aws: ServedAws, url: str) -> dict[str, Any]:
     """The next message of the queue, waited for."""
-    received = aws.client("sqs").receive_message(
-        QueueUrl=url, WaitTimeSeconds=10, MessageAttributeNames=["All"], AttributeNames=["All"]
-    )
-    return dict(received["Messages"][0])
+    wanted = {"MessageAttributeNames": ["All"], "AttributeNames": ["All"]}
+
+    def received() -> list[dict[str, Any]]:
+        answer = aws.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=10, **wanted)
+        return list(answer.get("Messages", ()))
+
+    return eventually(received)[0]
 
 
 def depth(aws: ServedAws, url: str) -> int:
@@ -132,7 +135,7 @@ def attributes(letter: Mapping[str, Any]) -> dict[str, str]:
     return {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
 
 
-def eventually(found: Callable[[], T], seconds: float = 10.0) -> T:
+def eventually(found: Callable[[], T], seconds: float = PATIENCE) -> T:
     """What the question comes to give, once it gives something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

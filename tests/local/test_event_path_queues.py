@@ -16,6 +16,7 @@ from tests.local.small_functions import (
     depth,
     eventually,
     function,
+    invoke,
     logged,
     message,
     queue,
@@ -50,6 +51,8 @@ def test_a_message_that_keeps_failing_ends_among_the_dead_letters_alone(aws: Ser
             return {"batchItemFailures": [{"itemIdentifier": i} for i in failed]}
     """
     function(aws, "reports", code, allowed=[*LOGS, *QUEUES], Timeout=1)
+    # Warm: a cold start may take longer than the second for which a message is not visible.
+    invoke(aws, "reports", {"Records": []})
     sqs = aws.client("sqs")
     for body in ("good", "bad", "fine"):
         sqs.send_message(QueueUrl=url, MessageBody=body)
@@ -81,15 +84,21 @@ def test_no_more_batches_run_at_once_than_the_mapping_allows(
             running = Path(os.environ["RUNNING"])
             mine = running / context.aws_request_id
             mine.touch()
-            with (running.parent / "counts").open("a") as counts:
-                counts.write(f"{len(list(running.iterdir()))}\\n")
-            time.sleep(0.3)
+            time.sleep(0.05)
+            counts = running.parent / "counts"
+            # The first one waits for a second, however long that one takes to start.
+            while not counts.exists() and len(list(running.iterdir())) < 2:
+                time.sleep(0.01)
+            with counts.open("a") as file:
+                file.write(f"{len(list(running.iterdir()))}\\n")
+            time.sleep(0.1)
             mine.unlink()
     """
     running = tmp_path / "running"
     running.mkdir()
     variables = {"Variables": {"RUNNING": str(running)}}
-    function(aws, "counts", code, allowed=[*LOGS, *QUEUES], Environment=variables)
+    allowed = [*LOGS, *QUEUES]
+    function(aws, "counts", code, allowed=allowed, Environment=variables, Timeout=30)
     sqs = aws.client("sqs")
     for number in range(6):
         sqs.send_message(QueueUrl=url, MessageBody=str(number))
@@ -103,9 +112,11 @@ def test_a_batching_window_gathers_messages(aws: ServedAws) -> None:
     url, arn = queue(aws, "gathered")
     code = "def handler(event, context): print('batch of', len(event['Records']))"
     function(aws, "gathers", code, allowed=[*LOGS, *QUEUES])
-    mapping(aws, "gathers", arn, BatchSize=10, MaximumBatchingWindowInSeconds=1)
-    for number in range(3):
-        aws.client("sqs").send_message(QueueUrl=url, MessageBody=str(number))
+    mapping(aws, "gathers", arn, BatchSize=10, MaximumBatchingWindowInSeconds=2)
+    # One, and then the others in one call: they have the whole window.
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody="first")
+    others = [{"Id": str(number), "MessageBody": str(number)} for number in range(2)]
+    aws.client("sqs").send_message_batch(QueueUrl=url, Entries=others)
     assert [line for line in logged(aws, "gathers") if "batch" in line] == ["batch of 3"]
 
 

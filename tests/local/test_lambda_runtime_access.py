@@ -90,7 +90,7 @@ def test_what_a_function_prints_is_in_its_log_group(aws: ServedAws) -> None:
 def test_json_logs_go_to_the_group_that_was_asked_for(aws: ServedAws) -> None:
     code = """
         import logging
-        def handler(event, context): logging.getLogger().info("judged")
+        def handler(event, context): logging.getLogger().info("recorded")
     """
     aws.client("logs").create_log_group(logGroupName="/own/group")
     settings = {"LogGroup": "/own/group", "LogFormat": "JSON", "ApplicationLogLevel": "INFO"}
@@ -98,7 +98,7 @@ def test_json_logs_go_to_the_group_that_was_asked_for(aws: ServedAws) -> None:
     invoke(aws, "json")
     lines = [json.loads(line) for line in log_lines(aws, "/own/group")]
     kinds = [line.get("type") or line.get("message") for line in lines]
-    assert kinds == ["platform.initStart", "platform.start", "judged", "platform.report"]
+    assert kinds == ["platform.initStart", "platform.start", "recorded", "platform.report"]
     assert lines[-1]["record"]["status"] == "success"
 
 
@@ -177,3 +177,24 @@ def test_nobody_answers_in_a_functions_place(aws: ServedAws) -> None:
             garbage.sendall(b"\x00not HTTP\r\n\r\n")
         assert answered.result().payload == told
     assert invoke(aws, "slow").payload == told
+
+
+def test_each_of_several_parameters_has_to_be_allowed(aws: ServedAws) -> None:
+    for name in ("/first", "/second", "/third"):
+        aws.client("ssm").put_parameter(Name=name, Type="String", Value="here")
+    allowed = [
+        statement(
+            "ssm:GetParameters", resource=f"arn:aws:ssm:{aws.session.region_name}:*:parameter/{one}"
+        )
+        for one in ("first", "second")
+    ]
+    code = WITNESS.read_text() + READER.replace(
+        '"AmazonSSM.GetParameter", {"Name": event["name"]}',
+        '"AmazonSSM.GetParameters", {"Names": event["names"]}',
+    )
+    function(aws, "reads-several", code, allowed=allowed)
+    both = invoke(aws, "reads-several", {"names": ["/first", "/second"]}).payload
+    assert [one["Name"] for one in both["Parameters"]] == ["/first", "/second"]
+    for names in (["/first", "/third"], ["/third", "/first"], ["/third"]):
+        refused = invoke(aws, "reads-several", {"names": names}).payload
+        assert refused["__type"].endswith("AccessDeniedException")

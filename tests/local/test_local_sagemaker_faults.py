@@ -1,6 +1,8 @@
 """Misfortunes to order: what each does to a job, and what SageMaker then says of it."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
@@ -17,6 +19,8 @@ from tests.local.local_sagemaker_driver import (
 
 INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 FOREVER = "echo up; sleep 600 & sleep 600"
+# Deaf to what asks it to end, until a test lets it: how long a grace is, decides nothing.
+DEAF = "trap '' TERM; echo up; while ! [ -e /opt/ml/go ]; do sleep 0.05; done"
 SPOT = {
     "EnableManagedSpotTraining": True,
     "StoppingCondition": {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
@@ -25,7 +29,7 @@ SPOT = {
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    options = ("--stop-grace", "0.3", "--checkpoint-sync", "0.05")
+    options = ("--stop-grace", "600", "--checkpoint-sync", "0.05")
     with sagemaker_in(tmp_path_factory.mktemp("aws"), *options) as driver:
         yield driver
 
@@ -42,6 +46,11 @@ def running(local: Driver, name: str, script: str = FOREVER, **more: object) -> 
     local.until_said(name, "up")
     pids: list[int] = local.overview(name)["pids"]
     return pids
+
+
+def let_end(local: Driver, name: str) -> None:
+    (directory,) = local.overview(name)["directories"]
+    Path(directory, "go").touch()
 
 
 def restarted(local: Driver, name: str) -> None:
@@ -174,7 +183,7 @@ def test_a_stale_describe_tells_of_the_state_before_the_last(local: Driver) -> N
 
 def test_a_slow_operation_outlasts_its_callers_patience_and_another_does_not(local: Driver) -> None:
     local.run("slow")
-    local.aws.fault("slow", "slow", operation="DescribeTrainingJob", seconds=5)
+    local.aws.fault("slow", "slow", operation="DescribeTrainingJob", seconds=8)
     hasty = boto3.client(
         "sagemaker",
         region_name=local.aws.region,
@@ -183,10 +192,12 @@ def test_a_slow_operation_outlasts_its_callers_patience_and_another_does_not(loc
         aws_secret_access_key=local.aws.secret_key,
         config=Config(read_timeout=1, retries={"total_max_attempts": 1}),
     )
+    asked = time.monotonic()
     with pytest.raises(ReadTimeoutError):
         hasty.describe_training_job(TrainingJobName="slow")
-    assert hasty.list_tags(ResourceArn=local.arn("slow"))["Tags"] == []
     hasty.close()
+    assert local.sagemaker.list_tags(ResourceArn=local.arn("slow"))["Tags"] == []
+    assert time.monotonic() - asked < 8, "the server answered while it held the other call back"
 
 
 def test_a_fault_for_no_running_job_is_refused(local: Driver) -> None:
@@ -200,17 +211,19 @@ def test_an_unknown_fault_is_told_the_known_ones(local: Driver) -> None:
 
 
 def test_a_job_that_is_stopped_while_it_changes_machines_does_not_come_back(local: Driver) -> None:
-    running(local, "caught", "trap '' TERM; echo up; while :; do sleep 0.05; done", **SPOT)
+    running(local, "caught", DEAF, **SPOT)
     local.aws.fault("spot", "caught", resume=True)
     local.until("caught", secondary="Interrupted")
     local.sagemaker.stop_training_job(TrainingJobName="caught")
+    let_end(local, "caught")
     job = local.until("caught")
     assert job["SecondaryStatus"] == "Stopped"
     assert local.statuses(job).count("Training") == 1
 
 
 def test_a_stopped_job_stays_stopped_even_when_its_gpu_fails_on_the_way(local: Driver) -> None:
-    running(local, "both", "trap '' TERM; echo up; while :; do sleep 0.05; done")
+    running(local, "both", DEAF)
     local.sagemaker.stop_training_job(TrainingJobName="both")
     local.aws.fault("gpu", "both")
+    let_end(local, "both")
     assert local.until("both")["SecondaryStatus"] == "Stopped"

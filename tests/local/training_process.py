@@ -1,6 +1,7 @@
 """A training as a process of its own, as a person or SageMaker would start it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TRAIN = Path(__file__).parents[2] / "training" / "train.py"
-PATIENCE = 120.0
+PATIENCE = 240.0  # of a machine that does much else besides
+_RESUMED = re.compile(r"resuming from (v\d+) at step (\d+)\n")
+_COMMITTED = re.compile(r"checkpoint (v\d+) of step (\d+) is committed")
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,29 @@ class Training:
     def log(self) -> str:
         return self.log_file.read_text()
 
+    @property
+    def resumed(self) -> tuple[str, int]:
+        """The version that it resumed from, and that one's step, once it has said so."""
+        version, step = self._until(_RESUMED)
+        return version, int(step)
+
+    @property
+    def newest(self) -> tuple[str, int]:
+        """The version that it committed last, and that one's step."""
+        version, step = _COMMITTED.findall(self.log)[-1]
+        return version, int(step)
+
     def until_said(self, text: str) -> None:
+        self._until(re.compile(re.escape(text)))
+
+    def _until(self, said: re.Pattern[str]) -> tuple[str, ...]:
         deadline = time.monotonic() + PATIENCE
-        while text not in self.log:
-            assert self.process.poll() is None, f"ended before it said {text!r}:\n{self.log}"
-            assert time.monotonic() < deadline, f"never said {text!r}:\n{self.log}"
+        while True:
+            ended = self.process.poll() is not None
+            if found := said.search(self.log):
+                return found.groups()
+            assert not ended, f"ended before it said {said.pattern!r}:\n{self.log}"
+            assert time.monotonic() < deadline, f"never said {said.pattern!r}:\n{self.log}"
             time.sleep(0.02)
 
     def kill(self) -> None:

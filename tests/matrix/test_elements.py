@@ -2,14 +2,13 @@
 
 import pytest
 
-import resilience.recovery
 from proofs.matrix.cells import judge
 from proofs.matrix.faults import Fault
 from proofs.matrix.run import Cell
 from proofs.matrix.situations import Situation
 from proofs.matrix.stage import Connections
 from proofs.matrix.steps import Step
-from resilience.decisions import Succession
+from resilience import controller
 from tests.matrix import elements
 
 
@@ -37,7 +36,7 @@ def test_a_name_in_use_that_is_taken_for_ours_unasked_hides_what_is_not(
 def test_without_a_question_after_the_tag_a_stop_hides_a_relaunch(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    monkeypatch.setattr(resilience.recovery, "_succession", lambda *_: Succession.UNKNOWN)
+    monkeypatch.setattr(controller, "_verified", lambda facts, _: facts)
     cell = Cell(Step.CREATE, Fault.BAD_REQUEST, Situation.CONCURRENT)
     assert "I12" in violated(cell, connections)
 
@@ -62,5 +61,5 @@ def test_a_mode_that_is_not_read_brings_back_what_was_switched_off(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
     elements.no_reading_of_modes(monkeypatch)
-    cell = Cell(Step.READ_MODE, Fault.CRASH_BEFORE, Situation.JOB_OFF)
+    cell = Cell(Step.READ_SWITCHES, Fault.CRASH_BEFORE, Situation.JOB_OFF)
     assert "I8" in violated(cell, connections)

@@ -21,12 +21,12 @@ from proofs.matrix.cells import record_of
 from proofs.matrix.faults import Fault
 from proofs.matrix.interleavings import go
 from proofs.matrix.invariants import INVARIANTS, violations
-from proofs.matrix.line import Plan
+from proofs.matrix.line import Outage, Plan
 from proofs.matrix.pairs import POSSIBLE, Wrong, all_pairs, report, run
 from proofs.matrix.queue import VISIBILITY, Message
 from proofs.matrix.run import Run, come_to_rest, rest_of
 from proofs.matrix.stage import Connections, Stage
-from proofs.matrix.steps import OF_THE_SWEEP, Step
+from proofs.matrix.steps import OF_THE_BREAKER, OF_THE_SWEEP, Step
 from proofs.matrix.story import Story, process_of
 from proofs.matrix.trace import trace
 from proofs.matrix.turns import Worker, taking_turns
@@ -34,10 +34,12 @@ from tests.matrix import elements
 
 # What may not even be so for a moment; the others are judged when all has come to rest.
 AT_ALL_TIMES = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
-# Once a successor is deleted, the verdict that bars another must be seen.
+# A create that nobody waits for any more may arrive after another worker held the job back (A3 of
+# the model): the matrix has none of it, as it takes two faults.
+ASSUMED = frozenset({"I12"})
+# Once a successor is deleted, the verdict that bars another must be seen; and what a person set.
 STALE_TAGS = frozenset({Step.LIST_TAGS, Step.LIST_MORE_TAGS})
 # The breaker needs a fleet; its own cells are in the matrix.
-OF_THE_BREAKER = frozenset({Step.SWITCH_OFF, Step.TELL_OF_BREAKER})
 OF_A_SWEEP = [one for one in POSSIBLE if one[0] in OF_THE_SWEEP - OF_THE_BREAKER]
 OF_A_MESSAGE = [one for one in POSSIBLE if one[0] not in OF_THE_SWEEP]
 # Half of the faults hit the calls that have an effect on SageMaker: they are few, and matter most.
@@ -66,7 +68,7 @@ class Lineage(RuleBasedStateMachine):
         self.stage = Stage(self.connections)
         self.armed: list[Plan] = []
         self.events = 0
-        self.deleted = False
+        self.tags_must_show = False
         story.train(self.stage)
 
     # The controller
@@ -121,7 +123,7 @@ class Lineage(RuleBasedStateMachine):
         fired = sum(one.attempts > 0 for one in self.armed)
         for step, fault in faults[: MOST_FAULTS - fired]:
             plan = Plan(step, fault, process_of(step))
-            if not (self.deleted and _hides_tags(plan)):
+            if not (self.tags_must_show and _hides_tags(plan)):
                 plans.append(plan)
                 self.armed.append(plan)
 
@@ -155,10 +157,7 @@ class Lineage(RuleBasedStateMachine):
     @precondition(lambda self: self._runs())
     @rule(how=ENDS, told=st.booleans(), saved=st.booleans())
     def the_training_fails(self, how: Story, *, told: bool, saved: bool) -> None:
-        if saved:
-            newest = len(self.stage.account.versions.now)
-            self.stage.account.commit(100 * (newest + 1), story.RUN)
-        story.fail(self.stage, how, self._newest())
+        story.fail(self.stage, how, self._newest(), saved=saved)
         if told:
             self._ended()
 
@@ -183,8 +182,8 @@ class Lineage(RuleBasedStateMachine):
         if not really:
             return
         job = self._newest()
-        self.stage.account.tag(job, {"resilience:mode": "off"})
-        self.stage.act("switched off", job)
+        self._have_tags_show()
+        self.stage.switch_off(job)
 
     def _deletable(self) -> bool:
         """What has ended, and whose parent says that it was relaunched (ADR 1)."""
@@ -195,10 +194,14 @@ class Lineage(RuleBasedStateMachine):
     @precondition(lambda self: not self._runs() and self._deletable())
     @rule()
     def a_person_deletes_it(self) -> None:
-        job, self.deleted = self._newest(), True
-        self.stage.line.plans = [one for one in self.stage.line.plans if not _hides_tags(one)]
+        job = self._newest()
+        self._have_tags_show()
         self.stage.account.delete(job)
         self.stage.act("deleted", job)
+
+    def _have_tags_show(self) -> None:
+        self.tags_must_show = True
+        self.stage.line.plans = [one for one in self.stage.line.plans if not _hides_tags(one)]
 
     # What may never happen
 
@@ -213,14 +216,14 @@ class Lineage(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             run = come_to_rest(self.stage, self._printed)
-            found = violations(record_of(run))
+            found = violations(record_of(run, ASSUMED))
             assert not found, "\n".join([*found, *trace(run)])
         finally:
             self._held.close()
 
 
-def _hides_tags(plan: Plan) -> bool:
-    return plan.step in STALE_TAGS and plan.fault is Fault.STALE
+def _hides_tags(plan: Plan | Outage) -> bool:
+    return isinstance(plan, Plan) and plan.step in STALE_TAGS and plan.fault is Fault.STALE
 
 
 def test_no_pair_of_faults_in_any_lineage_violates_anything(connections: Connections) -> None:

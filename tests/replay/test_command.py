@@ -45,9 +45,22 @@ def test_a_replay_tells_the_decision_and_what_the_successor_carries(told: str) -
 
 def test_a_replay_ends_with_the_line_that_the_function_would_log(told: str) -> None:
     line = json.loads(told.splitlines()[-1])
-    assert line["message"] == "training job judged"
+    assert line["message"] == "training job decided"
     assert line["service"] == "resilience"
     assert line["facts"]["job"] == "night-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("exit-code-only", "its own log was read for the cause"),
+        ("exit-code-only-log-unreadable", "its own log could not be read"),
+        ("fleet-breaker-is-open", "fleet breaker open, for infrastructure"),
+    ],
+)
+def test_a_replay_tells_what_the_decision_was_taken_from(name: str, row: str) -> None:
+    run = command(f"events/training-failed.{name}.json")
+    assert row in {" ".join(line.split()) for line in run.stdout.splitlines()}
 
 
 def test_json_prints_the_record_only() -> None:
@@ -71,10 +84,10 @@ def test_a_line_that_somebody_changed_is_told_with_its_difference(told: str) -> 
 
 def test_changed_facts_give_another_decision(told: str) -> None:
     line = json.loads(told.splitlines()[-1])
-    line["facts"]["failure_class"] = "out_of_memory"
+    line["facts"]["started"] = False
     run = command("--log", json.dumps(line))
     assert run.returncode == 1
-    assert '+ "reason": "out_of_memory",' in run.stdout
+    assert '+ "reason": "not_started",' in run.stdout
 
 
 @pytest.mark.parametrize(

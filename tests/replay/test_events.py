@@ -9,7 +9,8 @@ import pytest
 from local.replaying.event import Replayed, replay
 from local.replaying.log_line import redecide_all
 from local.replaying.surroundings import load
-from resilience.decisions import Decision, Mode, Reason, Verdict
+from resilience.decide.attempts import measure
+from resilience.decide.decisions import Decision, Mode, Reason, Verdict
 
 EVENTS = Path(__file__).parent.parent.parent / "events"
 _ROW = re.compile(r"^\| `(?P<file>[^`]+\.json)` \| (?P<verdict>[A-Z]+) \| (?P<reason>[a-z_]+) \|")
@@ -18,6 +19,13 @@ EXPECTED = {
     for line in (EVENTS / "README.md").read_text().splitlines()
     if (row := _ROW.match(line))
 }
+SAME_PLACE = [
+    "training-failed.collective-timeout-alike.json",
+    "training-failed.user-bug-again.json",
+    "check-asked.confirming-wait-is-over.json",
+    "training-failed.user-bug-thrice.json",
+    "training-stopped.time-limit-without-progress-again.json",
+]
 FILES = sorted(path.name for path in EVENTS.glob("*.json"))
 
 
@@ -28,6 +36,12 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def replayed(name: str) -> Replayed:
     return replay(load(EVENTS / name), {})
+
+
+def decided(name: str) -> Decision:
+    outcome = replayed(name).outcome
+    assert isinstance(outcome, Decision)
+    return outcome
 
 
 def test_every_event_has_a_row_and_every_row_an_event() -> None:
@@ -47,6 +61,17 @@ def test_an_event_is_decided_as_the_table_says(name: str) -> None:
     outcome = replayed(name).outcome
     verdict = outcome.verdict if isinstance(outcome, Decision) else Verdict.IGNORE
     assert (str(verdict), str(outcome.reason)) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", SAME_PLACE)
+def test_an_event_about_the_same_place_has_that_place_in_its_ledger(name: str) -> None:
+    """Show the right one where how a place is hashed has changed."""
+    facts = decided(name).facts
+    assert facts.lineage is not None
+    assert facts.failure_class is not None
+    counted = measure(facts, facts.lineage, facts.failure_class).ledger
+    before = facts.lineage.ledger
+    assert (counted.place, counted.same) == (before.place, before.same + 1)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,22 +1,24 @@
-"""What a function's code calls, read off its entry, its ports and what it fills them with."""
+"""What a function's code calls, read off its wiring, its ports and what it fills them with."""
 
 import ast
 from collections.abc import Iterator
 from functools import cache
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import botocore.session
 
+from resilience.fleet.jobs import Fleet
 from resilience.intake import Intake
 from resilience.ports import World
-from resilience.sweeping import Fleet
 from tests.template.stack import ROOT
 
 FUNCTIONS = ROOT / "functions"
-# The records of ports that each entry fills.
+# What wires each entry, and the records of ports that it fills.
+WIRED_BY = {"on_training_ended": "start", "sweep": "start_sweep"}
 FILLED = {"on_training_ended": (World, Intake), "sweep": (Fleet,)}
 CLIENTS = {
     "_client": "sagemaker",
+    "_logs": "logs",
     "_sqs": "sqs",
     "_scheduler": "scheduler",
     "_sns": "sns",
@@ -25,11 +27,11 @@ CLIENTS = {
 # Functions among the adapters, which no port describes.
 PROVIDED = {
     "wandb_key": "secretsmanager:GetSecretValue",
-    "stack_mode": "ssm:GetParameter",
+    "stack_switches": "ssm:GetParameters",
     "wandb_trust": "ssm:GetParameter",
 }
-# What an entry takes from the adapters that asks AWS for nothing: W&B's connections, a number.
-ASKS_NO_AWS = {"graphql", "LEAD_SECONDS"}
+# What an entry takes from the adapters that asks AWS for nothing: W&B's connections, numbers.
+ASKS_NO_AWS = {"graphql", "LEAD_SECONDS", "LOG_CALLS"}
 
 
 def called_by(entry: str) -> set[str]:
@@ -37,7 +39,7 @@ def called_by(entry: str) -> set[str]:
     adapters = {name: node for path in _adapter_files() for name, node in _classes(path)}
     wanted = {method for record in FILLED[entry] for method in _port_methods(record)}
     calls: set[str] = set()
-    for name in set(_imported_adapters(entry)) - ASKS_NO_AWS:
+    for name in _used_adapters(WIRED_BY[entry]) - ASKS_NO_AWS:
         if name in adapters:
             calls |= _calls(adapters[name], wanted)
         elif name in PROVIDED:
@@ -56,8 +58,20 @@ def _classes(module: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
     return ((node.name, node) for node in module.body if isinstance(node, ast.ClassDef))
 
 
-def _imported_adapters(entry: str) -> Iterator[str]:
-    module = ast.parse((FUNCTIONS / f"{entry}.py").read_text(encoding="utf-8"))
+def _used_adapters(wired_by: str) -> set[str]:
+    """What a function of the wiring uses of the adapters, itself or by what it calls there."""
+    module = ast.parse((FUNCTIONS / "resilience" / "wiring.py").read_text(encoding="utf-8"))
+    functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
+    open_, seen, used = [wired_by], set(), set()
+    while open_:
+        name = open_.pop()
+        seen.add(name)
+        used |= {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
+        open_ += sorted((used & functions.keys()) - seen - set(open_))
+    return used & set(_imported_adapters(module))
+
+
+def _imported_adapters(module: ast.Module) -> Iterator[str]:
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
             "resilience.adapters"
@@ -66,9 +80,10 @@ def _imported_adapters(entry: str) -> Iterator[str]:
 
 
 def _port_methods(record: type) -> Iterator[str]:
-    for port in get_type_hints(record).values():
-        if getattr(port, "_is_protocol", False):
-            yield from (name for name in vars(port) if not name.startswith("_"))
+    for hint in get_type_hints(record).values():
+        for port in (hint, *get_args(hint)):  # one that a stack may do without is a union
+            if getattr(port, "_is_protocol", False):
+                yield from (name for name in vars(port) if not name.startswith("_"))
 
 
 def _calls(adapter: ast.ClassDef, wanted: set[str]) -> set[str]:

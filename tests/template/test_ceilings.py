@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from resilience import tags
+from resilience.wire import tags
 from tests.template.policies import documents, may_create, statements
 from tests.template.stack import EVERYTHING, stack, with_everything
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.deploy import Access, Deployed, deploy
-from resilience.adapters.parameters import ModeSwitch
-from resilience.decisions import Mode
+from resilience.adapters.parameters import SsmSwitches
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import Mode
 from tests.local.served_aws import ACCOUNT, ServedAws, served_aws
 from tests.template.stack import EVERYTHING, ROOT
 
@@ -128,35 +129,61 @@ def switch(aws: ServedAws, relauncher: Function) -> Iterator[str]:
         ssm.delete_parameter(Name=name)
 
 
-def mode_seen_by(function: Function) -> tuple[Mode, int]:
-    ceiling, name = (
-        function.environment[one] for one in ("RESILIENCE_MODE", "RESILIENCE_MODE_PARAMETER")
+def switches_of(function: Function) -> SsmSwitches:
+    own = function.environment
+    return SsmSwitches(
+        function.client("ssm"),
+        mode=own["RESILIENCE_MODE_PARAMETER"],
+        breaker=own["RESILIENCE_BREAKER_PARAMETER"],
+        ceiling=Mode(own["RESILIENCE_MODE"]),
     )
-    return ModeSwitch(function.client("ssm"), name, Mode(ceiling)).read()
+
+
+def mode_seen_by(function: Function) -> Mode:
+    return switches_of(function).read().mode
 
 
 def test_until_somebody_sets_the_switch_the_stacks_mode_holds(
     relauncher: Function, sweep: Function, switch: str
 ) -> None:
     assert switch == "/resilience/resilience/mode"
-    assert [mode_seen_by(one) for one in (relauncher, sweep)] == [(Mode.ACT, 0)] * 2
+    assert [mode_seen_by(one) for one in (relauncher, sweep)] == [Mode.ACT] * 2
 
 
 def test_off_is_seen_at_once_and_no_deploy_turns_it_back(
     aws: ServedAws, code: Path, relauncher: Function, switch: str
 ) -> None:
     aws.client("ssm").put_parameter(Name=switch, Value="off", Type="String", Overwrite=True)
-    assert mode_seen_by(relauncher)[0] is Mode.OFF
-    for change in ({"MaxAttempts": "9"}, {"Mode": "observe"}, {"Mode": "act"}):
+    assert mode_seen_by(relauncher) is Mode.OFF
+    for change in ({"MaxJobs": "9"}, {"Mode": "observe"}, {"Mode": "act"}):
         assert deployed(aws, code, **change).changed
-        assert mode_seen_by(relauncher)[0] is Mode.OFF
+        assert mode_seen_by(relauncher) is Mode.OFF
 
 
-def test_the_breaker_sets_a_switch_that_nobody_has_set_before(
-    relauncher: Function, sweep: Function, switch: str
+@pytest.fixture
+def breaker(aws: ServedAws, sweep: Function) -> Iterator[str]:
+    """The name of the breaker's parameter, which no deploy has created."""
+    name = sweep.environment["RESILIENCE_BREAKER_PARAMETER"]
+    yield name
+    ssm = aws.client("ssm")
+    with contextlib.suppress(ssm.exceptions.ParameterNotFound):
+        ssm.delete_parameter(Name=name)
+
+
+@pytest.mark.usefixtures("breaker")
+def test_the_sweep_sets_the_breaker_and_the_function_that_relaunches_reads_it(
+    relauncher: Function, sweep: Function
 ) -> None:
-    ModeSwitch(sweep.client("ssm"), switch, Mode.ACT).observe()
-    assert mode_seen_by(relauncher)[0] is Mode.OBSERVE
+    opened = Breaker(state=Circuit.OPEN, since=1_800_000_000, cause="infrastructure")
+    assert switches_of(sweep).write(opened, instead_of=Breaker())
+    found = switches_of(relauncher).read().breaker
+    assert (found.state, found.cause) == (Circuit.OPEN, "infrastructure")
+
+
+def test_the_sweep_cannot_turn_the_mode(sweep: Function) -> None:
+    name = sweep.environment["RESILIENCE_MODE_PARAMETER"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sweep.client("ssm").put_parameter(Name=name, Value="act", Type="String", Overwrite=True)
 
 
 def test_the_function_schedules_a_wait_in_its_group(relauncher: Function) -> None:
@@ -194,9 +221,10 @@ def test_the_function_cannot_put_jobs_on_its_own_queue(
 
 
 def test_the_function_cannot_turn_its_own_switch(relauncher: Function) -> None:
-    name = relauncher.environment["RESILIENCE_MODE_PARAMETER"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        relauncher.client("ssm").put_parameter(Name=name, Value="act", Overwrite=True)
+    for switch in ("RESILIENCE_MODE_PARAMETER", "RESILIENCE_BREAKER_PARAMETER"):
+        name = relauncher.environment[switch]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            relauncher.client("ssm").put_parameter(Name=name, Value="act", Overwrite=True)
 
 
 def test_the_sweep_queues_what_it_finds(sweep: Function) -> None:

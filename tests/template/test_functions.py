@@ -3,11 +3,12 @@
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 
 import pytest
 
 from resilience import settings
-from resilience.decisions import Mode, Policy
+from resilience.decide.decisions import Mode, Policy
 from resilience.registries import DEEP_LEARNING_CONTAINERS
 from tests.template.stack import source, stack, with_everything
 
@@ -55,6 +56,12 @@ def test_a_function_gets_every_setting_that_its_code_reads_and_no_other(function
 
 def test_the_defaults_of_the_template_are_the_defaults_of_the_policy() -> None:
     assert settings.of_on_training_ended(environment("OnTrainingEnded")).policy == Policy()
+
+
+def test_every_number_of_the_policy_can_be_deployed() -> None:
+    assert {f"RESILIENCE_{one.name.upper()}" for one in fields(Policy)} <= set(
+        environment("OnTrainingEnded")
+    )
 
 
 def test_by_default_an_image_comes_from_this_account_or_from_aws_deep_learning_containers() -> None:
@@ -108,13 +115,14 @@ def test_the_mode_of_the_stack_is_a_ceiling_above_a_switch_that_the_stack_does_n
     read = READ_BY[function](Watched(deployed.properties(function)["Environment"]["Variables"]))
     assert isinstance(read, (settings.Settings, settings.SweepSettings))
     assert (read.mode, read.mode_parameter) == (Mode(mode), "/resilience/resilience/mode")
+    assert read.breaker_parameter == "/resilience/resilience/breaker"
     assert not deployed.of_type("AWS::SSM::Parameter"), "a deploy would set it back"
     assert source()["Outputs"]["ModeParameter"]["Value"] == {
         "Fn::Sub": "/resilience/${AWS::StackName}/mode"
     }
 
 
-def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_no_further_back() -> None:
+def test_a_job_is_not_relaunched_for_ever_and_the_sweep_looks_as_far_back() -> None:
     assert settings.of_on_training_ended(environment("OnTrainingEnded")).policy.max_age_days == 15
     strict = stack(MaxAgeDays="1")
     relauncher = Watched(strict.properties("OnTrainingEnded")["Environment"]["Variables"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from resilience import tags
+from resilience.wire import tags
 from tests.local.local_sagemaker_driver import Driver, policy, sagemaker_in
 from tests.template.policies import documents
 from tests.template.stack import ACCOUNT, REGION, Stack, stack, with_everything

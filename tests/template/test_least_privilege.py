@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from resilience import tags
+from resilience.wire import tags
 from tests.template.granted import called_by
 from tests.template.policies import actions, allowed, as_list, documents
 from tests.template.stack import (
@@ -54,6 +54,8 @@ ROLES_OF_FUNCTIONS = {
         },
     ),
 }
+# A right that only an option of the stack gives, to what the option names: test_optional_rights.
+BY_OPTION = {"ssm:GetParameter"}
 # Roles that services take to deliver, and no code of ours.
 ROLES_OF_DELIVERIES = {
     "SweepScheduleRole": {"lambda:InvokeFunction", "sqs:SendMessage"},
@@ -67,6 +69,7 @@ WILD = {
     CAPACITIES: "the same",
     f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/*": "one per wait, in a group of ours",
     f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key-??????": "AWS adds them",
+    f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/TrainingJobs:log-stream:*": "any job may fail",
     f"arn:aws:logs:{PLACE}:log-group:OnTrainingEndedLogs:*": "the streams of its own group",
     f"arn:aws:logs:{PLACE}:log-group:SweepLogs:*": "the streams of its own group",
 }
@@ -78,7 +81,7 @@ PREFIXED = JOBS.replace("*", f"{EVERYTHING['TrainingJobPrefix']}*")
 # What may only be granted under a condition, and the condition: there is no other.
 VERDICT_ONLY = {
     "Null": {"aws:TagKeys": "false"},
-    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_JUDGED)},
+    "ForAllValues:StringEquals": {"aws:TagKeys": sorted(tags.OF_THE_DECIDED | {tags.ANSWERED})},
 }
 SNS_ALONE = {"StringLike": {"kms:ViaService": f"sns.{REGION}.*"}}
 GUARDED: dict[tuple[str, str], list[Any]] = {
@@ -259,7 +262,7 @@ def test_each_function_may_do_what_its_own_code_calls_and_nothing_else(role: str
     entry, by_others = ROLES_OF_FUNCTIONS[role]
     given = actions(STACK, role)
     # The failed runs of the sweep are Lambda's to send, with the right that the code has as well.
-    assert given - by_others == called_by(entry)
+    assert given - by_others == called_by(entry) - BY_OPTION
     assert by_others <= given
 
 
@@ -345,7 +348,7 @@ def test_what_is_wide_on_a_resource_is_a_denial_or_the_account_or_bound_to_it() 
     [
         {"AllowedImages": "*"},
         {"AllowedEntityProjects": "*/*"},
-        {"Mode": "observe", "MaxAttempts": 100, "BreakerFailures": 10_000},
+        {"Mode": "observe", "MaxJobs": 1000, "BreakerFailures": 10_000},
         {"NotificationEmail": "oncall@example.com", "WandbBaseUrl": "https://my.wandb.io"},
         {"MaxAgeDays": 365, "SecurityGroupIds": "sg-1a"},
     ],
@@ -362,13 +365,22 @@ def test_naming_a_role_gives_the_right_to_that_role_alone() -> None:
         assert allowed(both, "OnTrainingEndedRole", "iam:PassRole", role, to) is may
 
 
-@pytest.mark.parametrize("action", ["ssm:GetParameter", "ssm:PutParameter"])
-def test_the_sweep_may_touch_the_switch_and_no_other_parameter(action: str) -> None:
+@pytest.mark.parametrize("name", ["mode", "breaker"])
+def test_the_sweep_may_read_its_two_switches_and_no_other_parameter(name: str) -> None:
     parameter = f"arn:aws:ssm:{PLACE}:parameter"
-    assert allowed(STACK, "SweepRole", action, f"{parameter}/resilience/resilience/mode", {})
-    assert not allowed(STACK, "SweepRole", action, f"{parameter}/resilience/resilience/modes", {})
-    assert not allowed(STACK, "SweepRole", action, f"{parameter}/resilience/other/mode", {})
-    assert not allowed(FULL, "SweepRole", action, f"{parameter}/wandb/ca", {})
+    for place, may in (("resilience", True), ("other", False)):
+        switch = f"{parameter}/resilience/{place}/{name}"
+        assert allowed(STACK, "SweepRole", "ssm:GetParameters", switch, {}) is may
+        assert not allowed(STACK, "SweepRole", "ssm:GetParameters", f"{switch}s", {})
+    assert not allowed(FULL, "SweepRole", "ssm:GetParameters", f"{parameter}/wandb/ca", {})
+
+
+def test_the_sweep_moves_the_breaker_and_never_the_mode() -> None:
+    switches = f"arn:aws:ssm:{PLACE}:parameter/resilience/resilience"
+    assert allowed(STACK, "SweepRole", "ssm:PutParameter", f"{switches}/breaker", {})
+    assert not allowed(STACK, "SweepRole", "ssm:PutParameter", f"{switches}/mode", {})
+    other = f"arn:aws:ssm:{PLACE}:parameter/resilience/other/breaker"
+    assert not allowed(STACK, "SweepRole", "ssm:PutParameter", other, {})
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,23 @@ def test_the_certificates_are_read_from_the_named_parameter_by_the_function_that
     assert not allowed(STACK, "OnTrainingEndedRole", "ssm:GetParameter", certificates, {})
 
 
+@pytest.mark.parametrize("action", ["logs:DescribeLogStreams", "logs:GetLogEvents"])
+def test_the_logs_of_trainings_are_read_where_the_stack_reads_them_and_no_other_log_is(
+    action: str,
+) -> None:
+    """AWS asks about a group, with or without a stream; the local AWS, about a group."""
+    none = stack(ReadJobLogs="no")
+    group = f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/TrainingJobs"
+    for named in (group, f"{group}:log-stream:", f"{group}:log-stream:a-job/algo-1-1769828400"):
+        assert allowed(STACK, "OnTrainingEndedRole", action, named, {})
+        assert not allowed(none, "OnTrainingEndedRole", action, named, {})
+        assert not allowed(STACK, "SweepRole", action, named, {})
+    for other in (f"{group}2", f"{group}2:log-stream:a", group.replace("Training", "Processing")):
+        assert not allowed(STACK, "OnTrainingEndedRole", action, other, {})
+    assert _rights(STACK) - _rights(none) == {("OnTrainingEndedRole", "ReadTheJobsLog")}
+    assert _rights(none) <= _rights(STACK)
+
+
 OPTIONAL_RIGHTS = {
     ("SubnetIds", "SecurityGroupIds"): {
         (role, sid) for role in OF_FUNCTIONS for sid in ("JoinTheVpc", "SeeTheVpc")

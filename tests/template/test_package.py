@@ -154,8 +154,8 @@ def test_a_function_starts_from_the_zip_alone_and_makes_all_its_clients(
     given = stack().properties(resource)["Environment"]["Variables"]
     environment = {name: str(value) for name, value in given.items()}
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-    start = {"on_training_ended": "start()", "sweep": f"_start('{FUNCTION_ARN}f')"}[function]
-    script = f"import boto3, {function} as f; f.{start}; print(boto3.__file__)"
+    start = {"on_training_ended": "start()", "sweep": f"start_sweep('{FUNCTION_ARN}f')"}[function]
+    script = f"import boto3, {function} as f; f.wiring.{start}; print(boto3.__file__)"
     loaded = on_lambda(task_root, script, **environment, **credentials)
     assert Path(loaded.strip()).is_relative_to(task_root)
 

@@ -7,8 +7,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from resilience import tags
-from resilience.decisions import Verdict
+from resilience.decide.decisions import Verdict
+from resilience.wire import tags
 from tests.template.policies import actions, allowed, as_list, documents, may_create
 from tests.template.stack import (
     ACCOUNT,
@@ -25,6 +25,7 @@ PLACE = f"{REGION}:{ACCOUNT}"
 JOB = f"arn:aws:sagemaker:{PLACE}:training-job/a-job"
 SECRET = f"arn:aws:secretsmanager:{PLACE}:secret:resilience/wandb-api-key"
 SWITCH = f"arn:aws:ssm:{PLACE}:parameter/resilience/resilience/mode"
+BREAKER = f"arn:aws:ssm:{PLACE}:parameter/resilience/resilience/breaker"
 FORWARD = {tags.ROOT, tags.PARENT, tags.ATTEMPT, tags.LEDGER, tags.REJECTED} | {
     tags.CHECKPOINT,
     tags.CHECKPOINT_STEP,
@@ -45,6 +46,7 @@ BY_LAMBDA_ITSELF = {
 BY_OTHER_SERVICES = {"iam:PassRole", "kms:GenerateDataKey", "kms:Decrypt"}
 CLIENTS = {
     "_client": "sagemaker",
+    "_logs": "logs",
     "_sqs": "sqs",
     "_scheduler": "scheduler",
     "_sns": "sns",
@@ -153,7 +155,7 @@ def test_no_other_role_goes_anywhere_and_these_go_nowhere_else() -> None:
 
 
 def test_a_successor_with_its_lineage_may_be_created() -> None:
-    assert may_create(STACK, OURS | {"team": "vision", tags.LEDGER: "no-progress=0"}, {})
+    assert may_create(STACK, OURS | {"team": "vision", tags.LEDGER: "new"}, {})
 
 
 @pytest.mark.parametrize("missing", sorted(OURS))
@@ -183,8 +185,8 @@ def test_a_successor_may_carry_any_tag_from_the_start() -> None:
 
 
 def verdict_keys() -> set[str]:
-    """What the code can write on a judged job, found by reading what writes it."""
-    written = (ROOT / "functions/resilience/tags.py").read_text()
+    """What the code can write on a decided job, found by reading what writes it."""
+    written = (ROOT / "functions/resilience/wire/verdict_tags.py").read_text()
     body = written.split("def of_verdict", 1)[1].split("\ndef ", 1)[0]
     names = set(re.findall(r"\b([A-Z]{3,})\b", body)) - set(Verdict)
     return {getattr(tags, name) for name in names}
@@ -197,7 +199,7 @@ def test_a_judged_job_may_get_every_tag_of_a_verdict() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    sorted(FORWARD | {tags.MODE, tags.COMPLETED, tags.PROJECT, "team"}),
+    sorted(FORWARD | {tags.MODE, tags.AGAIN, tags.COMPLETED, tags.PROJECT, "team"}),
 )
 def test_a_judged_job_keeps_its_ledger_and_what_people_set(key: str) -> None:
     assert not add_tags([key])
@@ -214,7 +216,8 @@ def test_a_request_to_tag_that_names_no_tag_is_not_let_in_by_for_all() -> None:
         ("sagemaker:DescribeTrainingJob", JOB),
         ("sagemaker:ListTags", JOB),
         ("secretsmanager:GetSecretValue", f"{SECRET}-AbCdEf"),
-        ("ssm:GetParameter", SWITCH),
+        ("ssm:GetParameters", SWITCH),
+        ("ssm:GetParameters", BREAKER),
         ("scheduler:CreateSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("scheduler:GetSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("sqs:ReceiveMessage", STACK.arn("TrainingEndedQueue")),
@@ -235,8 +238,9 @@ def test_the_function_that_relaunches_may_do_its_work(action: str, resource: str
         ("sagemaker:ListTags", f"arn:aws:sagemaker:{PLACE}:endpoint/an-endpoint"),
         ("secretsmanager:GetSecretValue", f"{SECRET}-other-AbCdEf"),
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{PLACE}:secret:other-AbCdEf"),
-        ("ssm:GetParameter", f"arn:aws:ssm:{PLACE}:parameter/resilience/other"),
+        ("ssm:GetParameters", f"arn:aws:ssm:{PLACE}:parameter/resilience/other"),
         ("ssm:PutParameter", SWITCH),
+        ("ssm:PutParameter", BREAKER),
         ("scheduler:CreateSchedule", f"arn:aws:scheduler:{PLACE}:schedule/default/a"),
         ("scheduler:DeleteSchedule", f"arn:aws:scheduler:{PLACE}:schedule/WaitSchedules/a"),
         ("sqs:SendMessage", STACK.arn("TrainingEndedQueue")),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resilience import tags
+from resilience.wire import tags
 from tests.template.policies import A_JOB, actions, allowed
 from tests.template.stack import ACCOUNT, REGION, Stack, source, stack, with_everything
 
@@ -45,7 +45,9 @@ def test_a_training_may_opt_in_a_job_that_is_not_and_change_none_that_is() -> No
 
 
 @pytest.mark.parametrize("policy", TRAINING_POLICIES)
-@pytest.mark.parametrize("key", [tags.ATTEMPT, tags.LEDGER, tags.ROOT, tags.MODE, tags.VERDICT])
+@pytest.mark.parametrize(
+    "key", [tags.ATTEMPT, tags.LEDGER, tags.ROOT, tags.MODE, tags.VERDICT, tags.AGAIN]
+)
 @pytest.mark.parametrize("has", [{}, OPTED_IN], ids=["fresh", "opted-in"])
 def test_a_training_job_cannot_give_itself_another_budget(
     policy: str, key: str, has: dict[str, object]

@@ -61,9 +61,12 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_take(
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-def test_a_message_is_tried_five_times_before_it_is_given_up_on(mapping: str) -> None:
-    redrive = QUEUES[STACK.named(MAPPINGS[mapping]["EventSourceArn"])]["RedrivePolicy"]
+def test_a_message_is_tried_for_more_than_an_hour_before_it_is_given_up_on(mapping: str) -> None:
+    """An hour without AddTags dead-letters nothing; nor does polling that is throttled."""
+    source = QUEUES[STACK.named(MAPPINGS[mapping]["EventSourceArn"])]
+    redrive = source["RedrivePolicy"]
     assert redrive["maxReceiveCount"] >= 5
+    assert (redrive["maxReceiveCount"] - 1) * source["VisibilityTimeout"] > 3600
     assert STACK.named(redrive["deadLetterTargetArn"]) in QUEUES
 
 

@@ -1,6 +1,28 @@
-"""Properties are the same on every machine: the same examples, and no clock that could fail one."""
+"""Unit tests: the same examples on every machine, no clock that could fail one, no network."""
 
+import os
+import socket
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 settings.register_profile("resilience", deadline=None, derandomize=True, database=None)
-settings.load_profile("resilience")
+# HYPOTHESIS_PROFILE=random looks at other examples on each run.
+settings.register_profile("random", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "resilience"))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test of pure code that opens a connection is a test of something else."""
+    connect = socket.socket.connect
+
+    def only_on_this_machine(one: socket.socket, address: Any) -> None:  # noqa: ANN401 — of any family
+        if one.family != socket.AF_UNIX and address[0] not in _LOOPBACK:
+            raise AssertionError(f"a unit test connects to {address}")
+        connect(one, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_on_this_machine)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # where boto3 looks for a role

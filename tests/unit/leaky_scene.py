@@ -24,7 +24,8 @@ import on_training_ended
 import sweep
 from local.in_memory import InMemoryWorld
 from local.replaying.event import captured
-from resilience import events, tags, telemetry
+from resilience import intake, telemetry, wiring
+from resilience.wire import events, tags
 from tests.template.stack import stack
 from tests.unit.recovery_world import ENVIRONMENT, GPU, JOB, TAGS, described_job, trained
 from tests.unit.wired_world import Wire
@@ -55,6 +56,9 @@ class _Context:
     memory_limit_in_mb: int = 512
     aws_request_id: str = "a-request"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
 
 @dataclass
 class Scene:
@@ -72,6 +76,12 @@ class Scene:
         self.world.sagemaker.put(
             JOB, described_job(self.world) | _filled(self.canary) | more, {**own, **tags}
         )
+
+    def never_trained(self) -> None:
+        """Have the job as it is, but for its start."""
+        job = described_job(self.world)
+        del job["TrainingStartTime"]
+        self.world.sagemaker.put(JOB, job, self.world.sagemaker.tags(JOB))
 
     def end(self, reason: str = GPU, status: str = "Failed", secondary: str = "Failed") -> None:
         self.world.sagemaker.end(JOB, status, secondary, f"{reason}\n--key {self.canary}")
@@ -123,12 +133,12 @@ def deployed_scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setattr(urllib3, "PoolManager", wire.pool)
     # Louder than deployed: each failure with its whole traceback, as Powertools tells it.
     loud = partial(BatchProcessor, logger=cast("logging.Logger", telemetry.logger))
-    monkeypatch.setattr(on_training_ended, "BatchProcessor", loud)
+    monkeypatch.setattr(intake, "BatchProcessor", loud)
     made = Scene(canary, world, wire, _Context())
     made.job()
     yield made
-    on_training_ended.start().executor.shutdown()
-    on_training_ended.start.cache_clear()
+    wiring.start().executor.shutdown()
+    wiring.start.cache_clear()
 
 
 @contextmanager

@@ -12,13 +12,16 @@ from typing import Any
 from local.in_memory import Clock, InMemoryWorld
 from local.replaying import deployment
 from local.replaying.described import described
-from resilience import events
-from resilience import tags as tag_names
-from resilience.decisions import CheckpointRequest, Decision
+from resilience.controller import recover
+from resilience.decide.decisions import CheckpointRequest, Decision, Lineage, Mode
 from resilience.errors import Retry
-from resilience.events import Hint, NotForUs
+from resilience.fleet.sweeping import sweep
 from resilience.ports import World
-from resilience.recovery import recover
+from resilience.settings import SweepSettings
+from resilience.wire import environment as environments
+from resilience.wire import events, identity
+from resilience.wire import tags as tag_names
+from resilience.wire.events import Hint, NotForUs
 
 NIGHT = 1_769_828_400  # 2026-01-31T03:00:00Z
 JOB, SUCCESSOR = "night-1", "night-1-r2"
@@ -46,8 +49,25 @@ ENVIRONMENT = {
     "RESILIENCE_COMPLETION_TOKEN": TOKEN,
 }
 GPU = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "CUDA error: uncorrectable ECC error"'
+BUG = 'AlgorithmError: ExecuteUserScriptError: ErrorMessage "IndexError: list index out of range"'
 CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
 OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory"
+ROLE_REFUSED = (
+    "ClientError: Please ensure that the role exists and that its trust relationship policy allows"
+    " the action sts:AssumeRole for the service principal sagemaker.amazonaws.com"
+)
+SWEEP = SweepSettings(
+    mode=Mode.ACT,
+    mode_parameter="/resilience/mode",
+    breaker_parameter="/resilience/breaker",
+    allowed_projects=("example-team/*",),
+    queue_url="https://sqs.invalid/queue",
+    grace_seconds=180,
+    lookback_seconds=172_800,
+    topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
+    breaker_failures=25,
+    breaker_window_seconds=900,
+)
 Call = tuple[str, int]  # a port's method, and the how manieth call of it
 
 
@@ -133,6 +153,7 @@ def trained(
     }
     job = described(running, account=world.account, region=world.region)
     world.sagemaker.put(JOB, job, tags)
+    world.sagemaker.begin(JOB)
     world.clock.pass_by(3600)
     return world
 
@@ -146,6 +167,40 @@ def failed(
     world = trained(tags, environment)
     world.sagemaker.end(JOB, "Failed", "Failed", reason)
     return world
+
+
+def never_started(
+    reason: str = CAPACITY,
+    tags: Mapping[str, str] = TAGS,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> InMemoryWorld:
+    """A world with one job that has failed before it ever trained."""
+    world = InMemoryWorld(Clock(NIGHT))
+    world.wandb.have_project(WANDB.entity, WANDB.project)
+    starting = {
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Starting",
+        "Environment": dict(environment),
+    }
+    job = described(starting, account=world.account, region=world.region)
+    world.sagemaker.put(JOB, job, tags)
+    world.sagemaker.end(JOB, "Failed", "Failed", reason)
+    return world
+
+
+def dies(world: InMemoryWorld, job: str, reason: str = GPU, *, after: int = 600) -> None:
+    """Have a job that was created train for a while, and fail."""
+    world.sagemaker.begin(job)
+    world.clock.pass_by(after)
+    world.sagemaker.end(job, "Failed", "Failed", reason)
+
+
+def forgotten(world: InMemoryWorld, job: str = JOB) -> None:
+    """Have no verdict on the job, as if it had never been written."""
+    found, own = world.sagemaker.describe(job), world.sagemaker.tags(job)
+    assert found is not None
+    kept = {key: value for key, value in (own or {}).items() if key not in tag_names.OF_THE_DECIDED}
+    world.sagemaker.put(job, found.described, kept)
 
 
 def hint(job: str = JOB) -> Hint:
@@ -197,6 +252,23 @@ def dying(world: InMemoryWorld, death: Death) -> Iterator[World]:
     raise AssertionError(f"nobody died {death}")
 
 
+def lineage_of(world: InMemoryWorld, job: str) -> Lineage:
+    found = world.sagemaker.describe(job)
+    assert found is not None
+    own = world.sagemaker.tags(job) or {}
+    return identity.lineage(job, environments.read(found.described), own)
+
+
+def time_passes(world: InMemoryWorld, seconds: int) -> None:
+    """So much later: what was scheduled has come, a sweep has run, and all of it is taken up."""
+    world.clock.pass_by(seconds)
+    bodies = world.schedules.fire(world.clock())
+    sweep(world.fleet(), SWEEP, world.clock(), lambda: 60.0)
+    asked, world.queue.bodies = world.queue.bodies, []
+    for body in (*bodies, *asked):
+        deliver_until_quiet(world, hint_of(body, world))
+
+
 def verdict_of(world: InMemoryWorld, job: str = JOB) -> str | None:
     return (world.sagemaker.tags(job) or {}).get(tag_names.VERDICT)
 
@@ -211,14 +283,13 @@ def untouched(world: InMemoryWorld) -> bool:
     )
 
 
-def take_up_the_waits(world: InMemoryWorld, job: str = JOB) -> list[Decision]:
-    """Let time pass until no schedule is left; what was decided each time."""
+def take_up_the_waits(world: InMemoryWorld, most: int = 50) -> list[Decision]:
+    """Let time pass until no schedule is left, or so often; what was decided each time."""
     decisions: list[Decision] = []
-    while world.schedules.due:
-        world.clock.now = min(world.schedules.due.values())
+    while world.schedules.due and len(decisions) < most:
+        world.clock.now = max(world.clock(), min(world.schedules.due.values()))
         fired = world.schedules.fire(world.clock())
         decisions.extend(decide(world, hint_of(body, world)) for body in fired)
-    assert job in world.sagemaker.names()
     return decisions
 
 

@@ -1,26 +1,28 @@
 """Everything a decision can be taken from: each enum, each absence, each extreme."""
 
 import string
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from hypothesis import strategies as st
 
-from resilience.decisions import (
+from resilience.decide.breaker import Breaker, Circuit
+from resilience.decide.decisions import (
     Checkpoint,
     CheckpointRequest,
     Facts,
-    Judged,
     Ledger,
     Lineage,
     Lookup,
     Mode,
     Policy,
     Reason,
+    Recorded,
     Succession,
     Verdict,
     Waiting,
 )
-from resilience.failures import FailureClass
+from resilience.failures import LOSS_DIVERGED, FailureClass
+from tests.unit.lineages import NOW, waits
 
 INSTANTS = st.integers(0, 4_000_000_000)
 COUNTS = st.integers(0, 12)
@@ -40,6 +42,7 @@ CHECKPOINTS = st.builds(
     run=st.sampled_from(["r1", "r1", "r2", None]),
     committed=st.sampled_from([True, True, True, False]),
     aliases=st.sampled_from([(), (), ("latest",), ("best",), ("suspect",), ("best", "suspect")]),
+    job=st.sampled_from([None, None, "root-r2", "another"]),
 )
 COLLECTIONS = st.lists(CHECKPOINTS, max_size=6, unique_by=lambda one: one.version).map(tuple)
 LEDGERS = st.builds(
@@ -47,8 +50,12 @@ LEDGERS = st.builds(
     ends=st.dictionaries(CLASSES.map(str), st.integers(1, 12), max_size=5).map(
         lambda ends: tuple(sorted(ends.items()))
     ),
-    without_progress=COUNTS,
-    at_checkpoint=st.integers(0, 3),
+    unpaid=COUNTS,
+    without_work=st.integers(0, 4),
+    lost_seconds=st.integers(0, 200_000),
+    same=st.integers(0, 3),
+    place=st.sampled_from(["", "0123abcd"]),
+    best=st.integers(-1, 100),
     seen=st.integers(-1, 12),
 )
 WAITS = st.none() | st.builds(Waiting, times=st.integers(0, 200), since=INSTANTS)
@@ -64,7 +71,7 @@ LINEAGES = st.builds(
     waiting=WAITS,
 )
 JUDGED = st.none() | st.builds(
-    Judged,
+    Recorded,
     verdict=st.sampled_from([*Verdict, "unknown"]).map(str),
     reason=st.sampled_from(Reason).map(str),
     due=st.none() | INSTANTS,
@@ -88,6 +95,17 @@ OBSTACLES = st.lists(
     ),
     max_size=2,
 ).map(tuple)
+CAUSES = st.sampled_from(["", "infrastructure", "user_code/0123abcd"])
+BREAKERS = st.builds(
+    Breaker,
+    state=st.sampled_from(Circuit),
+    since=INSTANTS,
+    cause=st.sampled_from(["infrastructure", "user_code/0123abcd", "several", "unreadable"])
+    | CAUSES,
+    probe=st.just("") | JOB_NAMES,
+    died_within=st.integers(0, 3599),
+    mailed=INSTANTS,
+)
 STATUSES = st.sampled_from(
     ["Failed", "Failed", "Failed", "Stopped", "Completed", "InProgress", "Deleting", "New", "None"]
 )
@@ -101,7 +119,7 @@ def mostly(usual: object, others: st.SearchStrategy[object]) -> st.SearchStrateg
     return st.booleans().flatmap(lambda plain: st.just(usual) if plain else others)
 
 
-FACTS = st.builds(
+ANY_FACTS = st.builds(
     Facts,
     job=JOB_NAMES,
     status=STATUSES,
@@ -110,6 +128,9 @@ FACTS = st.builds(
     created_at=st.none() | INSTANTS,
     ended_at=st.none() | INSTANTS,
     started=st.booleans(),
+    seconds=st.integers(0, 400_000),
+    signature=st.sampled_from(["5191a7e0", "0ddba115"]),
+    worded_by_container=st.booleans(),
     mode=mostly(Mode.ACT, st.sampled_from(Mode)),
     request=st.none() | REQUESTS | REQUESTS | REQUESTS,
     tags_invalid=mostly(usual=False, others=st.booleans()),
@@ -117,20 +138,51 @@ FACTS = st.builds(
     project_allowed=mostly(usual=True, others=st.booleans()),
     owner=mostly(None, st.just("AWSBatch")),
     lineage=mostly(None, LINEAGES) | LINEAGES,
-    judged=mostly(None, JUDGED),
+    recorded=mostly(None, JUDGED),
+    again=mostly(None, st.just("0a1b2c3d")),
     failure_class=st.none() | CLASSES | CLASSES | CLASSES,
-    failure_rule=st.just("some_rule"),
+    failure_rule=st.sampled_from(["some_rule", LOSS_DIVERGED]),
     checkpoint_load_error=st.booleans(),
     run=st.sampled_from(["r1", "r1", "r2", None]),
     lookup=mostly(Lookup.FOUND, st.sampled_from(Lookup)),
     checkpoints=COLLECTIONS,
+    pending=mostly(0, st.integers(0, 3)),
     elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),
     policy=POLICIES,
+    heartbeat_at=mostly(None, INSTANTS),
     succession=mostly(Succession.UNKNOWN, st.sampled_from(Succession)),
     refusal=mostly(None, st.tuples(CLASSES, st.just("some_rule"))),
-    scheduled=st.none() | INSTANTS,
+    breaker=mostly(Breaker(), BREAKERS),
+    cause=CAUSES,
 )
+# A failed attempt that is ours to decide on: what is behind the gates of the policy.
+FAILED_FACTS = st.builds(
+    replace,
+    ANY_FACTS,
+    job=st.just("root-r2"),
+    status=st.just("Failed"),
+    secondary_status=st.just("Failed"),
+    observed_at=st.just(NOW),
+    ended_at=st.integers(NOW - 200, NOW),
+    mode=st.just(Mode.ACT),
+    request=REQUESTS,
+    tags_invalid=st.just(value=False),
+    contradictions=st.just(()),
+    project_allowed=st.just(value=True),
+    owner=st.none(),
+    lineage=LINEAGES,
+    recorded=st.none() | st.builds(waits, st.sampled_from(Reason), st.just(NOW)),
+    failure_class=CLASSES.filter(lambda one: one is not FailureClass.STOPPED_BY_USER),
+    lookup=st.just(Lookup.FOUND),
+    elsewhere=st.just(()),
+    obstacles=st.just(()),
+    policy=st.just(Policy()),
+    heartbeat_at=mostly(None, st.integers(NOW - 400, NOW)),
+    succession=st.just(Succession.UNKNOWN),
+    refusal=st.none() | st.none() | st.tuples(CLASSES, st.just("some_rule")),
+)
+FACTS = ANY_FACTS | FAILED_FACTS | FAILED_FACTS
 
 # Tags that people set and SageMaker takes.
 TAG_TEXT = st.text(string.ascii_letters + string.digits + " _.:/=+-@äß", max_size=256)

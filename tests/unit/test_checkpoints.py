@@ -1,4 +1,4 @@
-"""How far an attempt came, and which checkpoint the next one resumes from."""
+"""What W&B tells of a version, and which one the next attempt resumes from."""
 
 import io
 import json
@@ -10,137 +10,20 @@ import urllib3
 from hypothesis import given
 
 from local.in_memory import graphql
-from resilience import checkpoints
 from resilience.adapters.weights_and_biases import WandbCheckpoints
-from resilience.checkpoints import Choice
-from resilience.decisions import Checkpoint, Facts, Lookup, Progress
+from resilience.decide import checkpoints
+from resilience.decide.checkpoints import Choice
+from resilience.decide.decisions import Checkpoint, Facts, Lookup, Progress
 from resilience.failures import FailureClass
 from resilience.ports import Answer
-from tests.unit.lineages import FIRST, REQUEST, attempt, checkpoint, ended
+from tests.unit.lineages import REQUEST, V1, V2, V3, attempt, checkpoint, ended
 from tests.unit.strategies import FACTS
 
 INFRASTRUCTURE = FailureClass.INFRASTRUCTURE
-V1, V2, V3 = checkpoint("v1", 10), checkpoint("v2", 20), checkpoint("v3", 30)
-
-
-def progress(*found: Checkpoint, **more: object) -> Progress:
-    """Of an attempt that resumed from v1 at step 10, when v1 was the newest version."""
-    more = {"lineage": attempt(2), **more}
-    return checkpoints.progress(ended(INFRASTRUCTURE, *found, **more))  # type: ignore[arg-type]
 
 
 def chosen(facts: Facts, *rejected: str) -> Choice:
     return checkpoints.choose(facts, rejected)
-
-
-def test_a_newer_checkpoint_at_a_higher_step_is_an_advance() -> None:
-    assert progress(V1, V2) is Progress.ADVANCED
-
-
-def test_no_newer_checkpoint_is_the_same_step() -> None:
-    assert progress(V1) is Progress.SAME
-
-
-def test_a_first_attempt_without_any_checkpoint_stands_where_it_started() -> None:
-    assert progress(lineage=FIRST) is Progress.SAME
-
-
-def test_a_first_attempt_that_committed_has_advanced() -> None:
-    assert progress(V1, lineage=FIRST) is Progress.ADVANCED
-
-
-@pytest.mark.parametrize("lookup", [Lookup.UNAVAILABLE, Lookup.REFUSED, Lookup.NOT_ASKED])
-def test_a_question_without_an_answer_is_unknown_not_zero(lookup: Lookup) -> None:
-    assert progress(lookup=lookup) is Progress.UNKNOWN
-
-
-def test_an_unknown_start_is_unknown_not_zero() -> None:
-    assert progress(V1, V2, lineage=attempt(2, started_step=None)) is Progress.UNKNOWN
-
-
-def test_trap_a_new_checkpoint_without_a_step_is_unknown() -> None:
-    assert progress(V1, checkpoint("v2", None)) is Progress.UNKNOWN
-
-
-def test_trap_an_old_checkpoint_without_a_step_blinds_nobody() -> None:
-    assert progress(checkpoint("v0", None), V1, V2) is Progress.ADVANCED
-    assert progress(checkpoint("v0", None), V1) is Progress.SAME
-
-
-def test_trap_a_step_missing_beside_a_higher_one_is_an_advance_all_the_same() -> None:
-    assert progress(V1, V2, checkpoint("v3", None)) is Progress.ADVANCED
-
-
-def test_trap_the_version_resumed_from_was_deleted_and_nothing_came_after() -> None:
-    assert progress(checkpoint("v0", 5)) is Progress.REGRESSED
-
-
-def test_trap_all_versions_have_expired() -> None:
-    assert progress() is Progress.REGRESSED
-
-
-def test_trap_what_is_left_after_a_deletion_has_no_step() -> None:
-    assert progress(checkpoint("v0", None)) is Progress.UNKNOWN
-
-
-def test_trap_the_version_resumed_from_expired_while_the_attempt_went_on() -> None:
-    assert progress(V2) is Progress.ADVANCED
-
-
-def test_trap_versions_of_another_run_are_no_progress_of_ours() -> None:
-    assert progress(V1, checkpoint("v2", 999, run="r2")) is Progress.SAME
-    assert progress(V1, checkpoint("v2", 999, run=None)) is Progress.SAME
-
-
-def test_trap_an_upload_that_was_killed_is_no_progress() -> None:
-    assert progress(V1, checkpoint("v2", 20, committed=False)) is Progress.SAME
-
-
-def test_trap_a_checkpoint_marked_suspect_is_no_progress() -> None:
-    assert progress(V1, checkpoint("v2", 20, "suspect")) is Progress.SAME
-
-
-def test_trap_a_version_that_was_committed_again_at_the_same_step_is_no_advance() -> None:
-    assert progress(V1, checkpoint("v2", 10)) is Progress.SAME
-
-
-def test_trap_a_rejected_version_does_not_stand_in_for_the_one_that_was_deleted() -> None:
-    walked_back = attempt(3, rejected=("v3",), seen=3)
-    assert progress(V3, lineage=walked_back) is Progress.REGRESSED
-
-
-@pytest.mark.parametrize("step", [1, 10])
-def test_trap_nothing_left_is_a_regress_from_any_step_above_zero(step: int) -> None:
-    assert progress(lineage=attempt(2, started_step=step)) is Progress.REGRESSED
-
-
-def test_a_job_whose_lineage_cannot_be_read_has_committed_nothing_that_is_known() -> None:
-    unread = ended(INFRASTRUCTURE, V1, lineage=None)
-    assert not checkpoints.committed_any(unread)
-    assert checkpoints.progress(unread) is Progress.UNKNOWN
-
-
-def test_the_newest_number_outlives_the_versions() -> None:
-    there = ended(INFRASTRUCTURE, V2, V1, lineage=attempt(2, seen=1))
-    assert checkpoints.newest_number(there) == 2
-    assert checkpoints.newest_number(replace(there, checkpoints=())) == 1
-    assert checkpoints.newest_number(ended(INFRASTRUCTURE, lineage=None)) == -1
-
-
-def test_trap_after_a_walk_back_the_rejected_version_is_no_progress() -> None:
-    walked_back = attempt(3, rejected=("v3",), seen=3)
-    assert progress(V1, V3, lineage=walked_back) is Progress.SAME
-
-
-def test_trap_versions_that_an_alias_passed_over_are_no_progress() -> None:
-    assert progress(V1, V2, V3, lineage=attempt(2, seen=3)) is Progress.SAME
-    assert progress(V1, V2, V3, checkpoint("v4", 15), lineage=attempt(2, seen=3)) is (
-        Progress.ADVANCED
-    )
-
-
-def test_trap_a_new_version_at_a_lower_step_is_no_advance() -> None:
-    assert progress(V1, checkpoint("v2", 5)) is Progress.SAME
 
 
 def test_trap_clock_skew_cannot_matter_because_no_time_is_compared() -> None:
@@ -152,6 +35,9 @@ def test_trap_clock_skew_cannot_matter_because_no_time_is_compared() -> None:
     ):
         assert checkpoints.progress(skewed) is Progress.ADVANCED
         assert chosen(skewed) == chosen(early)
+
+
+# --- what W&B tells of a version
 
 
 class Wandb(urllib3.PoolManager):
@@ -240,6 +126,32 @@ def test_a_step_of_hugging_faces_is_read_as_it_names_it(
 def test_what_hugging_face_logs_beside_its_checkpoints_is_none(mark: str) -> None:
     assert looked_up({mark: True, "train/global_step": 400}).checkpoints == ()
     assert len(looked_up({mark: False}).checkpoints) == 1
+
+
+@pytest.mark.parametrize(
+    ("metadata", "job"),
+    [
+        ({"training_job": "night-1-r2"}, "night-1-r2"),
+        ('{"training_job": "night-1-r2"}', "night-1-r2"),
+        ({"training_job": "a" * 63}, "a" * 63),
+        ({"training_job": "a" * 64}, None),
+        ({"training_job": ""}, None),
+        ({"training_job": "night 1"}, None),
+        ({"training_job": "night-1\n"}, None),
+        ({"training_job": "../night"}, None),
+        ({"training_job": 7}, None),
+        ({"training_job": ["night-1"]}, None),
+        ({"job": "night-1"}, None),
+        (None, None),
+    ],
+)
+def test_the_job_that_made_a_version_is_read_from_its_metadata_and_never_guessed(
+    metadata: object, job: str | None
+) -> None:
+    assert [one.job for one in looked_up(metadata).checkpoints] == [job]
+
+
+# --- what is resumed from
 
 
 def test_the_highest_good_step_is_chosen_whatever_the_order_of_the_answer() -> None:
@@ -343,22 +255,3 @@ def test_never_is_a_better_good_one_passed_over_without_a_reason(facts: Facts) -
             assert one.version in passed_over or not better
     elif not found.alias_missing:
         assert {one.version for one in facts.checkpoints} == passed_over.keys()
-
-
-@given(FACTS)
-def test_an_advance_is_always_a_newer_version_at_a_higher_step_by_the_same_run(
-    facts: Facts,
-) -> None:
-    if checkpoints.progress(facts) is not Progress.ADVANCED:
-        return
-    lineage = facts.lineage
-    assert lineage is not None
-    assert lineage.started_step is not None
-    assert any(
-        one.committed
-        and one.number > lineage.ledger.seen
-        and one.step is not None
-        and one.step > lineage.started_step
-        and one.version not in lineage.rejected
-        for one in facts.checkpoints
-    )

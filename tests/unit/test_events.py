@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import events
-from resilience.decisions import Reason
-from resilience.events import Hint, Malformed, NotForUs
+from resilience.decide.decisions import Reason
+from resilience.wire import events
+from resilience.wire.events import Hint, Malformed, NotForUs
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
-from resilience import environment, events, identity, tags
-from resilience.decisions import Decision, Lineage, Reason, Verdict
-from resilience.events import NotForUs
+from resilience.decide import naming
+from resilience.decide.decisions import Decision, Reason, Verdict
 from resilience.intake import Intake, take
+from resilience.wire import events, tags
+from resilience.wire.events import NotForUs
 from tests.unit.leaky_scene import Scene, deployed_scene, run
 from tests.unit.recovery_world import (
     ENVIRONMENT,
@@ -25,7 +26,9 @@ from tests.unit.recovery_world import (
     SUCCESSOR,
     TAGS,
     described_job,
+    dies,
     failed,
+    lineage_of,
     trained,
     untouched,
 )
@@ -89,13 +92,6 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Resilience")
 
 
-def lineage_of(world: InMemoryWorld, job: str) -> Lineage:
-    found = world.sagemaker.describe(job)
-    assert found is not None
-    own = world.sagemaker.tags(job) or {}
-    return identity.lineage(job, environment.read(found.described), own)
-
-
 def honest(world: InMemoryWorld, job: str = JOB) -> str:
     return events.check(job, source="resilience.sweep", account=world.account, region=world.region)
 
@@ -124,7 +120,7 @@ def test_a_tag_that_is_no_name_stops_the_job_notifies_once_and_wandb_is_not_aske
     results = [taken(world, forged(world, {"Tags": own})) for _ in range(3)]
     contradicts = fixed and key != tags.CHECKPOINT_TAG
     first = Reason.TAGS_CONTRADICT_LAUNCH if contradicts else Reason.TAGS_INVALID
-    assert [one.reason for one in results] == [first, *[Reason.ALREADY_JUDGED] * 2]
+    assert [one.reason for one in results] == [first, *[Reason.ALREADY_DECIDED] * 2]
     assert [one.reason for one in world.topic.published] == [first]
     assert (world.wandb.asked, world.sagemaker.requests) == ([], [])
 
@@ -140,11 +136,11 @@ def test_whatever_a_tag_holds_a_message_is_one_line_of_the_log(text: str) -> Non
 
 
 @pytest.mark.parametrize("key", OWN_KEYS)
-@pytest.mark.parametrize("text", ["resilience:attempt=1", "no-progress=0", "yes", "v0", "99"])
+@pytest.mark.parametrize("text", ["resilience:attempt=1", "new", "yes", "v0", "99"])
 def test_no_tag_that_a_job_may_write_on_itself_gives_it_another_budget(key: str, text: str) -> None:
     world = failed()
     taken(world, honest(world))
-    world.sagemaker.end(SUCCESSOR, "Failed", "Failed", GPU)
+    dies(world, SUCCESSOR)
     world.sagemaker.add_tags(world.sagemaker.arn(SUCCESSOR), {key: text})
     before = lineage_of(world, SUCCESSOR)
     result = taken(world, honest(world, SUCCESSOR))
@@ -162,7 +158,7 @@ def test_no_tag_that_a_job_may_write_on_itself_gives_it_another_budget(key: str,
 def test_a_lineage_tag_that_is_emptied_launches_nothing_under_the_lineages_name(cut: str) -> None:
     world = failed()
     taken(world, honest(world))
-    world.sagemaker.end(SUCCESSOR, "Failed", "Failed", GPU)
+    dies(world, SUCCESSOR)
     world.sagemaker.add_tags(world.sagemaker.arn(SUCCESSOR), {cut: ""})
     taken(world, honest(world, SUCCESSOR))
     assert "night-1-r3" not in world.sagemaker.names()
@@ -176,7 +172,7 @@ def test_a_job_cannot_pass_for_another_lineages(root: str) -> None:
         tags.PARENT: root,
         tags.CHECKPOINT: "v0",
         tags.CHECKPOINT_STEP: "1",
-        tags.LEDGER: "no-progress=0",
+        tags.LEDGER: "new",
     }
     world = failed(tags=own)
     taken(world, honest(world))
@@ -190,7 +186,7 @@ def test_a_job_cannot_pass_for_another_lineages(root: str) -> None:
 
 CLAIMS: dict[str, object] = {
     "FailureReason": "AlgorithmError: ExecuteUserScriptError",
-    "Tags": TAGS | {tags.MODE: "act", "resilience:max-attempts": "99", tags.LEDGER: ""},
+    "Tags": TAGS | {tags.MODE: "act", "resilience:max-jobs": "99", tags.LEDGER: ""},
     "RoleArn": "arn:aws:iam::111122223333:role/admin",
     "AlgorithmSpecification": {"TrainingImage": "elsewhere/miner", "TrainingInputMode": "File"},
     "Environment": {"LD_PRELOAD": "/tmp/x.so"},  # noqa: S108 - a claim that is not believed
@@ -228,7 +224,7 @@ def test_a_message_about_a_job_that_nobody_has_is_passed_by() -> None:
 def test_a_flood_of_one_message_launches_once_and_tells_once() -> None:
     world = failed()
     reasons = {taken(world, forged(world, {"n": number})).reason for number in range(50)}
-    assert reasons == {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_JUDGED}
+    assert reasons == {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_DECIDED}
     assert len(world.sagemaker.requests) == len(world.topic.published) == 1
 
 
@@ -290,7 +286,9 @@ def test_a_field_that_is_told_twice_is_one_hint_and_no_more() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from([*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_JUDGED, tags.MODE, "owner"]),
+        st.sampled_from(
+            [*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_DECIDED, tags.MODE, "owner"]
+        ),
         st.text(max_size=40) | st.sampled_from(["1", "2", "v0", "WAIT", "RELAUNCH", "act", "yes"]),
     )
 )
@@ -408,7 +406,7 @@ def test_a_job_of_any_name_that_sagemaker_takes_is_the_root_of_its_own_lineage(n
     assert isinstance(result.outcome, Decision)
     assert result.outcome.verdict is Verdict.RELAUNCH
     (request,) = world.sagemaker.requests
-    assert request["TrainingJobName"] == tags.successor_name(name, 2)
+    assert request["TrainingJobName"] == naming.successor_name(name, 2)
     assert (tags.read(request["Tags"]) or {})[tags.ROOT] == name
 
 
@@ -451,8 +449,7 @@ STRANGE: dict[str, dict[str, object]] = {
     "no run": {"createdBy": None, "metadata": '{"step": 900}'},
     "a digest that is none": {**OWN, "metadata": '{"step": 900}', "digest": "d\nLD_PRELOAD=x"},
     "a digest without end": {**OWN, "metadata": '{"step": 900}', "digest": "d" * 600},
-    "barred": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
-    "pending": {**OWN, "metadata": '{"step": 900}', "state": "PENDING"},
+    "excluded": {**OWN, "metadata": '{"step": 900}', "aliases": [{"alias": "suspect"}]},
     "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
     "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},
     "aliases of another kind": {**OWN, "metadata": '{"step": 900}', "aliases": 7},
@@ -472,6 +469,14 @@ def test_a_strange_version_is_not_resumed_from_and_hides_no_good_one(
     assert isinstance(environment, dict)
     assert environment["RESILIENCE_CHECKPOINT"] == "example-team/vision/model-night-1:v1"
     assert not [value for value in environment.values() if "LD_PRELOAD" in value]
+
+
+def test_an_upload_that_has_not_ended_is_waited_for_and_never_resumed_from(scene: Scene) -> None:
+    pending = {**VERSION, **OWN, "metadata": '{"step": 900}', "state": "PENDING"}
+    scene.wire.more_versions = (pending,)
+    run(scene)
+    assert scene.reason == "upload_pending"
+    assert scene.world.sagemaker.requests == []
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ import on_training_ended
 from local.in_memory import InMemoryWorld
 from local.replaying import deployment
 from local.replaying.event import captured
-from resilience import events, tags
-from resilience.decisions import Decision, Mode, Reason, Verdict
+from resilience import wiring
+from resilience.decide.decisions import Decision, Mode, Reason, Verdict
 from resilience.errors import Retry
-from resilience.events import NotForUs
 from resilience.intake import Intake, take
+from resilience.wire import events, tags
+from resilience.wire.events import NotForUs
 from tests.unit.recovery_world import (
     GPU,
     JOB,
@@ -205,7 +206,7 @@ def test_a_message_that_must_come_again_holds_up_no_other(
     world = failed()
     world.sagemaker.put("night-2", described_job(world), TAGS)
     world.sagemaker.refuse_create(Retry("CreateTrainingJob: no answer"))
-    monkeypatch.setattr(on_training_ended, "start", lambda: intake_of(world, executor))
+    monkeypatch.setattr(wiring, "start", lambda: intake_of(world, executor))
     batch = _batch(check(world), "no event", check(world, "night-2"))
     with captured():
         answer = on_training_ended.handler(batch, _Context())  # type: ignore[arg-type]

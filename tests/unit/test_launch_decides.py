@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from local.in_memory import InMemoryWorld
 from local.in_memory.weights_and_biases import InMemoryWandb
-from resilience import environment, tags
-from resilience.decisions import Checkpoint, Reason, Verdict
+from resilience.decide.decisions import Checkpoint, Reason, Verdict
 from resilience.failures import FailureClass
+from resilience.wire import environment, tags
 from tests.unit.recovery_world import (
     CAPACITY,
     ENVIRONMENT,
@@ -25,8 +25,10 @@ from tests.unit.recovery_world import (
     decide,
     deliver,
     described_job,
+    dies,
     failed,
     hint,
+    never_started,
     trained,
 )
 
@@ -64,7 +66,7 @@ def test_a_job_that_another_container_has_tagged_anew_stops_and_is_reported_once
 ) -> None:
     world = retagged(STRANGERS_TAGS[stranger])
     reasons = [decide(world).reason for _ in range(3)]
-    assert reasons == [Reason.TAGS_CONTRADICT_LAUNCH, *[Reason.ALREADY_JUDGED] * 2]
+    assert reasons == [Reason.TAGS_CONTRADICT_LAUNCH, *[Reason.ALREADY_DECIDED] * 2]
     assert [one.reason for one in world.topic.published] == [Reason.TAGS_CONTRADICT_LAUNCH]
     assert world.sagemaker.requests == []
     assert world.wandb.asked == []
@@ -238,18 +240,13 @@ def test_a_successor_of_an_older_job_of_the_same_name_is_not_taken_for_ours() ->
         TAGS,
     )
     world.sagemaker.end(JOB, "Failed", "Failed", GPU)
-    assert decide(world).reason is Reason.NAME_TAKEN
+    decision = decide(world)
+    assert decision.successor is not None
+    assert decision.successor.name != SUCCESSOR
+    assert decision.successor.name in world.sagemaker.names()
 
 
 # --- what a container says of itself
-
-
-def trained_for_an_hour(reason: str) -> InMemoryWorld:
-    world = trained()
-    start = {"TrainingStartTime": datetime.fromtimestamp(world.clock() - 3600, UTC)}
-    world.sagemaker.put(JOB, described_job(world) | start, TAGS)
-    world.sagemaker.end(JOB, "Failed", "Failed", reason)
-    return world
 
 
 @pytest.mark.parametrize(
@@ -262,27 +259,26 @@ def trained_for_an_hour(reason: str) -> InMemoryWorld:
     ],
 )
 def test_a_job_that_trained_does_not_pass_for_one_that_found_no_capacity(text: str) -> None:
-    decision = decide(trained_for_an_hour(text))
+    decision = decide(failed(text))
     assert decision.facts.failure_class not in {FailureClass.CAPACITY, FailureClass.QUOTA}
     assert decision.verdict is Verdict.RELAUNCH  # it has got further, so one retry confirms it
 
 
 def test_capacity_that_sagemaker_lost_after_the_start_is_infrastructure() -> None:
-    decision = decide(trained_for_an_hour(CAPACITY))
+    decision = decide(failed(CAPACITY))
     assert decision.facts.failure_class is FailureClass.INFRASTRUCTURE
 
 
 def test_a_job_that_writes_of_capacity_for_ever_is_counted_each_time() -> None:
-    world, job = trained_for_an_hour(f"AlgorithmError: {CAPACITY}"), JOB
-    while decide(world, hint(job)).verdict is Verdict.RELAUNCH:
-        job = world.sagemaker.names()[-1]
-        started = described_job(world)["TrainingStartTime"]
-        found = world.sagemaker.describe(job)
-        assert found is not None
-        own = world.sagemaker.tags(job)
-        world.sagemaker.put(job, dict(found.described) | {"TrainingStartTime": started}, own)
-        world.sagemaker.end(job, "Failed", "Failed", f"AlgorithmError: {CAPACITY}")
-    assert len(world.sagemaker.names()) <= 3
+    text, job = f"AlgorithmError: {CAPACITY}", JOB
+    world = failed(text)
+    while (decision := decide(world, hint(job))).verdict is not Verdict.STOP:
+        if decision.verdict is Verdict.RELAUNCH:
+            job = world.sagemaker.names()[-1]
+            dies(world, job, text)
+        world.clock.pass_by(3600)
+    assert decision.reason is Reason.FAILED_AGAIN_AT_SAME_STEP
+    assert len(world.sagemaker.names()) == 3
 
 
 # --- a message at any time
@@ -307,7 +303,7 @@ def test_no_tag_raises_the_longest_age() -> None:
 
 
 SET = st.sampled_from(["WAIT", "RELAUNCH", "STOP", "no", "act", "1 2026-01-31T02:00:00Z", "99", ""])
-KEYS = [*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_JUDGED, tags.MODE, "resilience:max-jobs"]
+KEYS = [*TAGS, *tags.OF_EVERY_SUCCESSOR, *tags.OF_THE_DECIDED, tags.MODE, "resilience:max-jobs"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), SET | st.text(max_size=20)), st.booleans())
@@ -338,14 +334,14 @@ def test_whatever_the_tags_say_a_successor_goes_on_in_the_run_that_was_fixed(
 
 
 def test_a_job_that_failed_while_it_was_being_stopped_stays_stopped() -> None:
-    world = trained_for_an_hour(GPU)
+    world = failed(GPU)
     stopping = [{"Status": "Stopping", "StatusMessage": "Stopping the training job"}]
     world.sagemaker.put(JOB, described_job(world) | {"SecondaryStatusTransitions": stopping}, TAGS)
     assert decide(world).reason is Reason.STOPPED_BY_USER
 
 
 def test_a_job_that_failed_while_it_was_stopped_for_its_time_limit_timed_out() -> None:
-    world = trained_for_an_hour(GPU)
+    world = failed(GPU)
     more = {
         "SecondaryStatusTransitions": [{"Status": "Stopping", "StatusMessage": "x"}],
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
@@ -368,9 +364,11 @@ def test_a_job_that_failed_while_it_was_stopped_for_its_time_limit_timed_out() -
 def test_a_job_that_timed_out_while_it_waited_for_capacity_waits_for_capacity(
     secondary: str, message: str
 ) -> None:
-    world = trained()
+    world = never_started()
     messages = [{"Status": "Starting", "StatusMessage": message}]
-    world.sagemaker.put(JOB, described_job(world) | {"SecondaryStatusTransitions": messages}, TAGS)
+    job = described_job(world) | {"SecondaryStatusTransitions": messages}
+    del job["FailureReason"]
+    world.sagemaker.put(JOB, job, TAGS)
     world.sagemaker.end(JOB, "Stopped", secondary)
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.CAPACITY_UNAVAILABLE)

@@ -1,223 +1,227 @@
-"""Whole lineages of random ends: the budget only ever grows, and every lineage comes to an end."""
+"""Whole lineages of random ends: what bounds them, what never ends them, and how they wait."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import cycle
+from dataclasses import replace
+from itertools import cycle, islice
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience import policy, tags
-from resilience.attempts import NEVER_TRAINED
-from resilience.decisions import (
-    Checkpoint,
-    Decision,
-    Facts,
-    Ledger,
-    Lookup,
-    Policy,
-    Reason,
-    Verdict,
-)
+from local.replaying.log_line import redecide
+from resilience import telemetry
+from resilience.decide import reporting
+from resilience.decide.attempts import ALIKE
+from resilience.decide.decisions import Ledger, Lookup, Policy, Reason, Verdict
 from resilience.failures import FailureClass
-from tests.unit.lineages import NOW, checkpoint, ended
+from resilience.wire import tags
+from tests.unit.lineages import AT_ONCE, LIMIT, OUTSIDE, PROGRAM, TRAINED
+from tests.unit.lives import ENDS, OVERRIDES, POLICIES, End, Life, launches, trained
 
-OWN_TAGS = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits", "WANDB_CHECKPOINT_NAME": "model-r1"}
-
-
-@dataclass(frozen=True)
-class End:
-    """How one attempt goes: what it commits, how long it lives, how it dies, who answers."""
-
-    failure_class: FailureClass
-    commits: tuple[tuple[int | None, str], ...]  # (steps above its start, or unknown; the run)
-    lives: int
-    load_error: bool
-    loses: bool  # the oldest version expires meanwhile
-    lookup: Lookup
-    refusal: FailureClass | None
-
-
-RELAUNCHABLE = [
-    one
-    for one in FailureClass
-    if one
-    not in {
-        FailureClass.OUT_OF_MEMORY,
-        FailureClass.PERMISSION,
-        FailureClass.CONFIGURATION,
-        FailureClass.STOPPED_BY_USER,
-    }
-]
-ENDS = st.builds(
-    End,
-    failure_class=st.sampled_from(RELAUNCHABLE),
-    commits=st.lists(
-        st.tuples(
-            st.none() | st.integers(1, 30) | st.integers(1, 30),
-            st.sampled_from(["r1", "r1", "r2"]),
-        ),
-        max_size=3,
-    ).map(tuple),
-    lives=st.integers(0, 2000),
-    load_error=st.booleans(),
-    loses=st.booleans(),
-    lookup=st.sampled_from([Lookup.FOUND] * 6 + [Lookup.UNAVAILABLE, Lookup.REFUSED]),
-    refusal=st.sampled_from([None] * 6 + [FailureClass.QUOTA, FailureClass.INFRASTRUCTURE]),
-)
-POLICIES = st.builds(
-    Policy,
-    max_attempts=st.integers(1, 8),
-    max_without_progress=st.integers(1, 4),
-    max_jobs=st.integers(1, 20),
-    max_user_code=st.integers(0, 4),
-    backoff_base_seconds=st.integers(30, 120),
-    backoff_max_seconds=st.integers(100, 600),
-    wait_total_seconds=st.integers(0, 2000),
-)
-OVERRIDES = st.dictionaries(
-    st.sampled_from(["resilience:max-attempts", "resilience:max-jobs"]),
-    st.integers(0, 6).map(str),
-)
-
-
-@dataclass
-class Life:
-    """A lineage as SageMaker and W&B would show it, driven by the decisions alone."""
-
-    ends: Iterator[End]
-    stack: Policy
-    job: str = "root"
-    own: dict[str, str] = field(default_factory=lambda: dict(OWN_TAGS))
-    collection: tuple[Checkpoint, ...] = ()
-    committed: int = 0
-    now: int = NOW
-    waited: int = 0
-
-    def run(self) -> Iterator[Decision]:
-        """Yield every decision; attempts that wait are looked at again when they are due."""
-        while True:
-            end = next(self.ends)
-            self._attempt(end)
-            decision = policy.decide(self._facts(end))
-            yield decision
-            while decision.verdict is Verdict.WAIT:
-                assert decision.due is not None
-                self.waited += decision.due - self.now
-                self.now = decision.due
-                self.own |= tags.of_verdict(decision)
-                decision = policy.decide(self._facts(_looked_at_again(end, next(self.ends))))
-                yield decision
-            if decision.successor is None:
-                return
-            self.job = decision.successor.name
-            self.own = tags.of_successor(self.own, decision.successor)
-
-    def _attempt(self, end: End) -> None:
-        self.now += end.lives
-        if end.failure_class in NEVER_TRAINED:
-            return
-        if end.loses:
-            self.collection = self.collection[1:]
-        started = tags.lineage(self.job, self.own).started_step
-        for above, run in end.commits:
-            step = None if above is None or started is None else started + above
-            new = checkpoint(f"v{self.committed}", step, run=run)
-            self.collection = (*self.collection, new)
-            self.committed += 1
-
-    def _facts(self, end: End) -> Facts:
-        found = end.lookup is Lookup.FOUND
-        return ended(
-            end.failure_class,
-            *(self.collection if found else ()),
-            lineage=tags.lineage(self.job, self.own),
-            lookup=end.lookup,
-            judged=tags.judged(self.own),
-            observed_at=self.now,
-            checkpoint_load_error=end.load_error,
-            policy=tags.policy(self.own, self.stack),
-            job=self.job,
-            refusal=(end.refusal, "rule") if end.refusal else None,
-        )
-
-
-def _looked_at_again(end: End, world: End) -> End:
-    """How a job ended cannot change while it waits; what the world answers can."""
-    return replace(end, lookup=world.lookup, refusal=world.refusal)
+DAY = 86_400
 
 
 def spent(ledger: Ledger) -> int:
     return sum(count for _, count in ledger.ends)
 
 
-@settings(max_examples=300)
+# --- counts
+
+
+@settings(max_examples=60)
 @given(st.lists(ENDS, min_size=1, max_size=12), POLICIES, OVERRIDES)
-def test_every_lineage_ends_within_its_bounds_and_its_budget_never_goes_down(
+def test_the_counts_of_every_lineage_only_grow_and_each_attempt_that_trained_is_counted_once(
     ends: list[End], stack: Policy, overrides: dict[str, str]
 ) -> None:
     life = Life(cycle(ends), stack)
     life.own |= overrides
     numbers = tags.policy(life.own, stack)
-    jobs, before = 1, Ledger()
-    for decision in life.run():
+    before, counted = Ledger(), 0
+    for number, decision in enumerate(launches(life.run(120)), start=2):
         assert decision.facts.policy == numbers, "an override holds for the whole lineage"
-        if decision.successor is None:
-            continue
-        jobs += 1
+        assert decision.successor is not None
         after = decision.successor.ledger
-        assert decision.successor.attempt == jobs
-        assert spent(after) == jobs - 1, "each attempt that ended is counted, once"
+        counted += decision.facts.started
+        assert decision.successor.attempt == number
+        assert spent(after) == counted
         assert all(after.count(name) >= count for name, count in before.ends)
-        assert after.seen >= before.seen
+        assert (after.unpaid, after.best, after.seen) >= (before.unpaid, before.best, before.seen)
+        assert after.unpaid <= max(0, numbers.max_jobs - 1)
         before = after
-        never_trained = sum(after.count(str(one)) for one in NEVER_TRAINED)
-        assert jobs <= max(1, numbers.max_jobs)
-        assert jobs - never_trained <= max(1, numbers.max_attempts)
-    assert decision.verdict is Verdict.STOP
-    assert life.waited <= jobs * numbers.wait_total_seconds
 
 
-@settings(max_examples=150)
-@given(st.lists(ENDS, min_size=1, max_size=8), POLICIES)
-def test_no_lineage_launches_twice_from_one_place_without_progress_beyond_its_limit(
+@settings(max_examples=40)
+@given(st.lists(ENDS.filter(lambda one: one.started), min_size=1, max_size=8), POLICIES)
+def test_every_lineage_whose_attempts_train_and_do_not_pay_comes_to_an_end(
     ends: list[End], stack: Policy
 ) -> None:
-    idle = [replace(end, commits=(), loses=False) for end in ends]
-    trained = [
-        decision
-        for decision in Life(cycle(idle), stack).run()
-        if decision.verdict is Verdict.RELAUNCH
-        and decision.facts.failure_class not in NEVER_TRAINED
+    short = [replace(one, lives=min(one.lives, 3599), lookup=Lookup.FOUND) for one in ends]
+    willing = [replace(one, refusal=None) for one in short]
+    decisions = Life(cycle(willing), stack).run()
+    assert decisions[-1].verdict is Verdict.STOP
+    assert trained(decisions) <= max(1, stack.max_jobs)
+
+
+@settings(max_examples=20)
+@given(st.lists(ENDS, min_size=1, max_size=8))
+def test_every_decision_of_a_lineage_is_taken_again_from_its_logged_facts(
+    ends: list[End],
+) -> None:
+    for decision in Life(cycle(ends)).run(20):
+        line = {
+            name: value for name, value in telemetry.record(decision).items() if value is not None
+        }
+        assert redecide(line).same
+
+
+# --- what never ends a lineage
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from(TRAINED), min_size=1, max_size=6), st.integers(3600, 100_000))
+def test_no_count_ends_a_lineage_that_works_whatever_its_attempts_die_of(
+    classes: list[FailureClass], lives: int
+) -> None:
+    """An eleven-day training of 24 h jobs, and one of three hundred spot instances."""
+    ends = [End(one, commits=((5, "r1"),), lives=lives) for one in classes]
+    decisions = Life(cycle(ends)).run(300)
+    assert {one.reason for one in decisions} == {Reason.RESUMED_FROM_CHECKPOINT}
+    assert len(decisions) == 300
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from(OUTSIDE), min_size=1, max_size=4), st.integers(0, 4000))
+def test_deaths_of_the_outside_end_a_lineage_only_by_what_they_cost(
+    classes: list[FailureClass], lives: int
+) -> None:
+    saved = End(commits=((5, "r1"),))
+    # No two are alike, so the text is believed.
+    lost = [
+        End(one, lives=lives, signature=f"{number:08x}")
+        for number, one in enumerate(islice(cycle(classes), 5000))
     ]
-    assert len(trained) < max(1, stack.max_without_progress)
+    decisions = Life(iter([saved, *lost])).run()
+    last = decisions[-1]
+    assert last.verdict is Verdict.STOP
+    assert last.rule in {"max_jobs", "max_lost_seconds", "max_failing"}
+    assert all(one.successor.rejected == () for one in launches(decisions) if one.successor)
+    cost = (trained(decisions) - 1) * lives
+    enough = trained(decisions) > Policy().max_failing
+    assert enough or cost > Policy().max_lost_seconds
 
 
-def test_no_alternation_of_classes_resets_the_ceiling() -> None:
-    turns = [
-        End(one, ((5, "r1"),), 10, load_error=False, loses=False, lookup=Lookup.FOUND, refusal=None)
-        for one in (FailureClass.INFRASTRUCTURE, FailureClass.CAPACITY, FailureClass.INTERRUPTED)
+@settings(max_examples=20)
+@given(failure_class=st.sampled_from(OUTSIDE), lives=st.integers(100, 4000), older=st.booleans())
+def test_deaths_of_the_outside_that_are_all_alike_are_a_persons_after_a_few_and_told_before(
+    failure_class: FailureClass, lives: int, *, older: bool
+) -> None:
+    """The text is wrong, for nothing outside dies five times after the same time."""
+    saved = End(commits=((4, "r1"),) * older + ((5, "r1"),))
+    decisions = Life(iter([saved, *[End(failure_class, lives=lives)] * 100])).run()
+    last = decisions[-1]
+    assert last.reason in {Reason.FAILED_AGAIN_AT_SAME_STEP, Reason.NO_PROGRESS}
+    assert trained(decisions) - 1 <= ALIKE + 2
+    told = [one for one in decisions if reporting.notifies(one) and one.verdict is Verdict.WAIT]
+    assert any(one.reason is Reason.FAILING_ALIKE for one in told)
+    back = [one for one in launches(decisions) if one.reason is Reason.WALKED_BACK]
+    assert len(back) == older
+    waited = last.facts.observed_at - decisions[1].facts.observed_at
+    assert waited > 8 * 3600
+
+
+def test_half_an_hour_of_failing_starts_ends_nothing() -> None:
+    """Five InternalServerErrors alike; then AWS is well again."""
+    saved = End(commits=((5, "r1"),))
+    incident = [End(FailureClass.INFRASTRUCTURE, lives=60)] * 5
+    well = End(FailureClass.INTERRUPTED, commits=((5, "r1"),), lives=7200)
+    decisions = Life(iter([saved, *incident, *[well] * 20])).run(25)
+    assert {one.verdict for one in decisions} == {Verdict.RELAUNCH, Verdict.WAIT}
+    assert not any(one.successor.rejected for one in launches(decisions) if one.successor)
+
+
+@settings(max_examples=20)
+@given(classes=st.lists(st.sampled_from(TRAINED), min_size=1, max_size=6), load_error=st.booleans())
+def test_attempts_that_never_start_are_waited_for_ever_more_seldom_and_cost_nothing(
+    classes: list[FailureClass], *, load_error: bool
+) -> None:
+    saved = End(commits=((5, "r1"),))
+    ends = [End(one, started=False, load_error=load_error) for one in classes]
+    decisions = Life(iter([saved, *islice(cycle(ends), 5000)])).run(1200)
+    assert decisions[-1].verdict is not Verdict.STOP
+    ledgers = {one.successor.ledger for one in launches(decisions) if one.successor}
+    assert len(ledgers) == 1
+    assert not any(one.successor.rejected for one in launches(decisions) if one.successor)
+    waited = decisions[-1].facts.observed_at - decisions[-501].facts.observed_at
+    assert waited > 500 * Policy().backoff_max_seconds / 8
+
+
+# --- what ends one
+
+
+@settings(max_examples=20)
+@given(failure_class=st.sampled_from([*PROGRAM, *LIMIT]), saved=st.booleans())
+def test_a_lineage_that_dies_at_one_place_ends_after_three_attempts_at_the_most(
+    failure_class: FailureClass, *, saved: bool
+) -> None:
+    """Leaky loop, poisoned checkpoint, broken script: three at that place, with the first."""
+    twice = End(commits=((5, "r1"), (9, "r1")), lives=7200)
+    bug = End(failure_class, lives=700)
+    decisions = Life(iter([*[twice] * saved, *[bug] * 40])).run()
+    assert decisions[-1].verdict is Verdict.STOP
+    assert trained(decisions) - saved <= 3
+
+
+def test_a_program_that_dies_at_each_step_that_it_reaches_goes_on() -> None:
+    """A leak: out of memory after every 5 steps. It works, and so it is resumed."""
+    leak = End(FailureClass.OUT_OF_MEMORY, commits=((5, "r1"),), lives=3600)
+    decisions = Life(cycle([leak])).run(200)
+    assert {one.reason for one in decisions} == {Reason.RESUMED_FROM_CHECKPOINT}
+
+
+def test_a_poisoned_checkpoint_is_walked_back_from_once_and_the_lineage_goes_on() -> None:
+    saved = End(commits=((5, "r1"), (9, "r1")), lives=7200)
+    poisoned = End(FailureClass.USER_CODE)
+    healthy = End(FailureClass.INTERRUPTED, commits=((40, "r1"),), lives=7200)
+    decisions = Life(iter([saved, poisoned, poisoned, *[healthy] * 30])).run(20)
+    steps = [one.reason for one in decisions[:6]]
+    assert steps == [
+        Reason.RESUMED_FROM_CHECKPOINT,
+        Reason.RESUMED_FROM_CHECKPOINT,
+        Reason.FAILING_AGAIN,
+        Reason.WALKED_BACK,
+        Reason.RESUMED_FROM_CHECKPOINT,
+        Reason.RESUMED_FROM_CHECKPOINT,
     ]
-    decisions = list(Life(cycle(turns), Policy()).run())
-    launched = [one for one in decisions if one.verdict is Verdict.RELAUNCH]
-    trained = [one for one in launched if one.facts.failure_class not in NEVER_TRAINED]
-    assert len(trained) == 9
-    assert decisions[-1].reason is Reason.ATTEMPTS_EXHAUSTED
 
 
-def test_a_market_without_machines_is_waited_for_by_time_and_then_given_up() -> None:
-    nothing = End(
-        FailureClass.CAPACITY,
-        (),
-        60,
-        load_error=False,
-        loses=False,
-        lookup=Lookup.FOUND,
-        refusal=None,
-    )
-    life = Life(cycle([nothing]), Policy())
-    decisions = list(life.run())
-    assert decisions[-1].reason is Reason.WAIT_TIME_EXHAUSTED
-    assert len([one for one in decisions if one.verdict is Verdict.RELAUNCH]) > 10
-    total, longest = Policy().wait_total_seconds, Policy().backoff_max_seconds
-    assert total <= life.now - (NOW + 60) <= total + longest
+def test_an_incident_that_reads_like_a_bug_is_over_before_the_bugs_third_try() -> None:
+    """The confirmed death waits a quarter of an hour before the next."""
+    saved = End(commits=((5, "r1"), (9, "r1")), lives=7200)
+    decisions = Life(iter([saved, *[End(FailureClass.USER_CODE, lives=60)] * 9])).run()
+    died = [one.facts.observed_at for one in decisions if one.verdict is not Verdict.WAIT]
+    assert died[3] - died[1] >= 900
+
+
+# --- waiting
+
+
+@settings(max_examples=20)
+@given(
+    lookup=st.sampled_from([Lookup.UNAVAILABLE, Lookup.REFUSED, None]),
+    worked=st.booleans(),
+    failure_class=st.sampled_from(AT_ONCE),
+)
+def test_a_wait_of_any_length_ends_as_it_would_have_without(
+    lookup: Lookup | None, *, worked: bool, failure_class: FailureClass
+) -> None:
+    saved = End(commits=((5, "r1"),), lives=7200)
+    end = End(failure_class, commits=((5, "r1"),) * worked)
+    undisturbed = Life(iter([saved, end, end])).run(2)[-1]
+    away = replace(end, lookup=lookup or Lookup.FOUND)
+    if lookup is None:
+        away = replace(away, refusal=FailureClass.QUOTA)
+    decisions = Life(iter([saved, away, *[away] * 400, *[end] * 10])).run(403)
+    waits, last = decisions[1:-1], decisions[-1]
+    assert {one.verdict for one in waits} == {Verdict.WAIT}
+    assert waits[-1].facts.observed_at - waits[0].facts.observed_at > 5 * DAY
+    assert (last.verdict, last.reason) == (undisturbed.verdict, undisturbed.reason)
+    if last.successor and undisturbed.successor:
+        assert last.successor.ledger == undisturbed.successor.ledger

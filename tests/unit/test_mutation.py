@@ -1,8 +1,16 @@
 """The report on mutants: a survivor is argued by what it changes, or it is named and fails."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from proofs.mutation import ARGUMENTS, Mutant, arguments, judge, one_line, table
+
+ROOT = Path(__file__).parents[2]
+CONFIGURED = tomllib.loads((ROOT / "proofs" / "mutation.toml").read_text("utf-8"))["tool"]["mutmut"]
+# They hold a client, a port or words for people, and decide nothing.
+NOT_MUTATED = {"errors", "ports", "registries", "settings", "telemetry", "wiring"}
 
 ARGUED = Mutant("tags", "survived", "tags.stamp: a -> b")
 OPEN = Mutant("tags", "survived", "tags.stamp: c -> d")
@@ -14,8 +22,8 @@ MUTANTS = [
     OPEN,
     Mutant("tags", "killed"),
 ]
-DIFF = """--- resilience/tags.py
-+++ resilience/tags.py
+DIFF = """--- resilience/wire/tags.py
++++ resilience/wire/tags.py
 @@ -1,4 +1,4 @@
  def stamp(instant):
 -    return text(
@@ -63,3 +71,20 @@ def test_arguments_are_read_by_change_and_none_is_given_twice() -> None:
 
 def test_every_argument_that_is_checked_in_gives_its_reason() -> None:
     assert all(reason.strip() for reason in arguments(ARGUMENTS.read_text("utf-8")).values())
+
+
+def test_every_module_that_decides_or_acts_is_mutated() -> None:
+    functions = ROOT / "functions"
+    mutated = {path for glob in CONFIGURED["only_mutate"] for path in functions.glob(glob)}
+    assert all(list(functions.glob(glob)) for glob in CONFIGURED["only_mutate"])
+    pure = {
+        path
+        for path in (functions / "resilience").rglob("*.py")
+        if "adapters" not in path.parts and path.stem not in NOT_MUTATED | {"__init__"}
+    }
+    assert pure - mutated == set()
+
+
+def test_every_test_that_mutants_meet_is_there() -> None:
+    named = CONFIGURED["pytest_add_cli_args_test_selection"]
+    assert [one for one in named if not (ROOT / one).is_file()] == []

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from resilience import tags
-from resilience.decisions import Lookup
+from resilience.decide.decisions import Lookup
 from resilience.errors import CreateRefused
+from resilience.wire import tags
 from tests.unit.leaky_scene import Scene, deployed_scene, event, run, run_sweep
 from tests.unit.recovery_world import (
     CAPACITY,
@@ -19,6 +19,7 @@ from tests.unit.recovery_world import (
     JOB,
     OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
     TAGS,
     verdict_of,
@@ -49,7 +50,13 @@ def relaunched_among_strange_versions(scene: Scene) -> None:
 
 
 def capacity(scene: Scene) -> None:
+    scene.never_trained()
     scene.end(CAPACITY)
+
+
+def start_refused(scene: Scene) -> None:
+    scene.never_trained()
+    scene.end(ROLE_REFUSED)
 
 
 def out_of_memory(scene: Scene) -> None:
@@ -122,7 +129,7 @@ def a_wait_nobody_wrote(scene: Scene) -> None:
 
 
 def overridden_with_words(scene: Scene) -> None:
-    scene.job(TAGS | {"resilience:max-attempts": scene.canary})
+    scene.job(TAGS | {"resilience:max-jobs": scene.canary})
     scene.end()
 
 
@@ -202,7 +209,8 @@ WAYS: dict[str, tuple[Setting, str]] = {
     "wandb is cut": (wandb_is_cut, "wandb_unavailable"),
     "wandb answers errors": (wandb_answers_errors, "wandb_unavailable"),
     "throttled": (refused("ThrottlingException", "Rate exceeded"), "throttled"),
-    "out of memory": (out_of_memory, "out_of_memory"),
+    "out of memory": (out_of_memory, "resumed_from_checkpoint"),
+    "start refused": (start_refused, "permission_denied"),
     "no rule knows it": (no_rule_knows_it, "resumed_from_checkpoint"),
     "another image": (another_image, "image_not_allowed"),
     "another role": (another_role, "role_not_allowed"),
@@ -220,7 +228,7 @@ WAYS: dict[str, tuple[Setting, str]] = {
     "a key for a project": (a_key_for_a_project, "project_not_allowed"),
     "a key over a project": (a_key_for_a_project_that_was_fixed, "tags_contradict_launch"),
     "owned": (owned, "owned_elsewhere"),
-    "judged in other words": (judged_in_other_words, "already_judged"),
+    "judged in other words": (judged_in_other_words, "already_decided"),
     "a mode of their own": (a_mode_of_their_own, "resumed_from_checkpoint"),
     "the switch says something else": (the_switch_says_something_else, "resumed_from_checkpoint"),
     "gone": (the_job_is_gone, "job_not_found"),
@@ -291,34 +299,49 @@ def test_a_body_that_nobody_can_read_is_set_aside_and_only_there(body: str, scen
 
 
 FAULTS = {
-    "DescribeTrainingJob": ("AccessDeniedException", GPU),
-    "ListTags": ("AccessDeniedException", GPU),
-    "CreateTrainingJob": ("InternalFailure", GPU),
-    "AddTags": ("ValidationException", GPU),
-    "Publish": ("AuthorizationError", GPU),
-    "CreateSchedule": ("ValidationException", CAPACITY),
-    "GetParameter": ("AccessDeniedException", GPU),
-    "GetSecretValue": ("InternalServiceError", GPU),
+    "DescribeTrainingJob": "AccessDeniedException",
+    "ListTags": "AccessDeniedException",
+    "CreateTrainingJob": "InternalFailure",
+    "AddTags": "ValidationException",
+    "Publish": "AuthorizationError",
+    "GetParameters": "AccessDeniedException",
+    "GetSecretValue": "InternalServiceError",
 }
+
+
+# Without Scheduler a wait stands all the same, and a notice is sent rather twice than never.
+BEST_EFFORT: dict[str, Setting] = {"CreateSchedule": capacity, "GetSchedule": relaunched}
+
+
+@pytest.mark.parametrize("operation", BEST_EFFORT)
+def test_a_scheduler_that_quotes_a_secret_holds_nothing_up_and_is_not_quoted(
+    operation: str, scene: Scene
+) -> None:
+    scene.wire.refuse = {operation: "ValidationException"}
+    BEST_EFFORT[operation](scene)
+    run(scene)
+    assert scene.answer == {"batchItemFailures": []}
+    assert verdict_of(scene.world) in {"WAIT", "RELAUNCH"}
+    assert operation in {one.operation for one in scene.wire.sent}
+    assert scene.canary not in scene.told()
 
 
 @pytest.mark.parametrize("operation", FAULTS)
 def test_a_service_that_quotes_a_secret_in_its_refusal_is_not_quoted(
     operation: str, scene: Scene
 ) -> None:
-    code, reason = FAULTS[operation]
-    scene.wire.refuse = {operation: code}
-    scene.end(reason)
+    scene.wire.refuse = {operation: FAULTS[operation]}
+    scene.end()
     run(scene)
     assert scene.answer == {"batchItemFailures": [{"itemIdentifier": "m"}]}
     assert "Traceback" in scene.log
     assert scene.canary not in scene.told()
 
 
-@pytest.mark.parametrize("operation", sorted(FAULTS))
+@pytest.mark.parametrize("operation", sorted(FAULTS.keys() | BEST_EFFORT.keys()))
 def test_an_answer_that_cannot_be_parsed_is_not_quoted(operation: str, scene: Scene) -> None:
     scene.wire.garbled = frozenset({operation})
-    scene.end(FAULTS[operation][1])
+    BEST_EFFORT.get(operation, relaunched)(scene)
     run(scene)
     assert scene.canary not in scene.told()
 

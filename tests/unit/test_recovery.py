@@ -8,25 +8,28 @@ from dataclasses import replace
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
 from resilience.adapters.messages import message
-from resilience.decisions import Lookup, Reason, Verdict
+from resilience.decide.decisions import Lookup, Reason, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.ports import Job
 from resilience.relaunch import Request
 from resilience.telemetry import record
+from resilience.wire import tags
 from tests.unit.recovery_world import (
+    BUG,
     GPU,
     JOB,
     SUCCESSOR,
     TAGS,
-    WANDB,
     Watched,
     decide,
     deliver,
     described_job,
+    dies,
     failed,
+    forgotten,
     hint,
+    lineage_of,
     take_up_the_waits,
     trained,
     untouched,
@@ -55,7 +58,7 @@ def test_a_repeated_event_writes_nothing_and_tells_nothing() -> None:
     before = (world.sagemaker.tags(JOB), world.sagemaker.names(), len(world.topic.published))
     watched = Watched(world)
     again = decide(world, ports=watched.ports())
-    assert again.reason is Reason.ALREADY_JUDGED
+    assert again.reason is Reason.ALREADY_DECIDED
     after = (world.sagemaker.tags(JOB), world.sagemaker.names(), len(world.topic.published))
     assert before == after
     assert {name for name, _ in watched.made} == {"describe", "tags"}
@@ -88,7 +91,7 @@ def test_two_messages_at_once_make_one_successor() -> None:
         first, second = executor.map(lambda _: decide(world, ports=ports), range(2))
     # The later one made no job, and may already see that the earlier one has told of it.
     assert Verdict.RELAUNCH in {first.verdict, second.verdict}
-    assert {first.reason, second.reason} <= {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_JUDGED}
+    assert {first.reason, second.reason} <= {Reason.RESUMED_FROM_CHECKPOINT, Reason.ALREADY_DECIDED}
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
     assert verdict_of(world) == "RELAUNCH"
 
@@ -96,7 +99,7 @@ def test_two_messages_at_once_make_one_successor() -> None:
 def test_a_successor_of_this_very_job_is_ours_whoever_made_it() -> None:
     world = failed()
     deliver(world)
-    world.sagemaker.put(JOB, described_job(world), TAGS)  # the verdict was never written
+    forgotten(world)  # the verdict was never written
     decision = decide(world)
     assert (decision.verdict, world.sagemaker.names()) == (Verdict.RELAUNCH, (JOB, SUCCESSOR))
     assert verdict_of(world) == "RELAUNCH"
@@ -124,7 +127,7 @@ def test_a_name_that_was_in_use_and_is_free_again_is_tried_again() -> None:
 def test_a_wait_does_not_hide_a_successor_that_an_earlier_try_has_made() -> None:
     world = failed()
     deliver(world)
-    world.sagemaker.put(JOB, described_job(world), TAGS)
+    forgotten(world)
     world.wandb.lookup = Lookup.UNAVAILABLE
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.RELAUNCH, Reason.ALREADY_RELAUNCHED)
@@ -192,18 +195,19 @@ def test_an_answer_that_never_came_leaves_no_verdict() -> None:
     assert untouched(world)
 
 
-def test_a_lineage_ends_with_its_budget_and_every_end_is_counted() -> None:
-    world, job = failed(), JOB
+def test_a_lineage_ends_when_it_dies_again_and_each_attempt_is_counted() -> None:
+    world, job = failed(BUG), JOB
     spent: list[int] = []
-    while (decision := decide(world, hint(job))).verdict is Verdict.RELAUNCH:
+    while (decision := decide(world, hint(job))).verdict is not Verdict.STOP:
+        if decision.verdict is Verdict.WAIT:
+            world.clock.pass_by(3600)
+            continue
         job = world.sagemaker.names()[-1]
-        world.wandb.commit(WANDB, step=300 + len(spent), run="night-1")
-        world.sagemaker.end(job, "Failed", "Failed", GPU)
-        lineage = tags.lineage(job, world.sagemaker.tags(job) or {})
-        spent.append(sum(count for _, count in lineage.ledger.ends))
-    assert decision.reason is Reason.ATTEMPTS_EXHAUSTED
-    assert spent == list(range(1, 10))
-    assert len(world.sagemaker.names()) == 10
+        dies(world, job, BUG)
+        spent.append(lineage_of(world, job).ledger.count("user_code"))
+    assert decision.reason is Reason.FAILED_AGAIN_AT_SAME_STEP
+    assert spent == [1, 2]
+    assert world.sagemaker.names() == (JOB, SUCCESSOR, "night-1-r3")
 
 
 def test_a_secret_in_the_jobs_environment_goes_to_the_successor_and_nowhere_else() -> None:

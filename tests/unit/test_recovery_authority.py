@@ -1,18 +1,19 @@
 """Who has the say: the job as it is now, and people; an event is only a hint."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from resilience import tags
-from resilience.decisions import Mode, Reason
-from resilience.events import NotForUs
+from local.in_memory import InMemoryWorld
+from resilience.decide.decisions import Mode, Reason, Verdict
+from resilience.wire import tags
+from resilience.wire.events import NotForUs
 from tests.unit.recovery_world import (
-    CAPACITY,
-    GPU,
     JOB,
-    OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
     TAGS,
     WANDB,
@@ -24,6 +25,7 @@ from tests.unit.recovery_world import (
     failed,
     hint,
     hint_of,
+    never_started,
     take_up_the_waits,
     trained,
     untouched,
@@ -34,7 +36,7 @@ def test_a_job_that_a_person_stopped_never_comes_back() -> None:
     world = trained()
     world.sagemaker.end(JOB, "Stopped", "Stopped")
     assert decide(world).reason is Reason.STOPPED_BY_USER
-    assert decide(world).reason is Reason.ALREADY_JUDGED
+    assert decide(world).reason is Reason.ALREADY_DECIDED
     assert world.sagemaker.names() == (JOB,)
 
 
@@ -48,7 +50,7 @@ def test_a_successor_that_a_person_stopped_never_comes_back() -> None:
 
 
 def test_a_job_that_is_switched_off_while_it_waits_stays_down() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     deliver(world)
     world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.MODE: "off"})
     assert [one.reason for one in take_up_the_waits(world)] == [Reason.MODE_OFF]
@@ -56,19 +58,23 @@ def test_a_job_that_is_switched_off_while_it_waits_stays_down() -> None:
 
 
 def test_a_job_that_is_deleted_while_it_waits_stays_down() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     deliver(world)
     world.sagemaker.delete(JOB)
     (body,) = world.schedules.fire(world.clock() + 3600)
     assert deliver(world, hint_of(body, world)) == NotForUs(Reason.JOB_NOT_FOUND)
 
 
-@pytest.mark.parametrize("reason", [GPU, CAPACITY, OUT_OF_MEMORY])
+@pytest.mark.parametrize(
+    "make", [failed, never_started, partial(never_started, ROLE_REFUSED)], ids=[*Verdict][:3]
+)
 @pytest.mark.parametrize("of_the_job", [False, True])
-def test_observing_decides_and_changes_nothing(reason: str, *, of_the_job: bool) -> None:
-    world = failed(reason, tags=TAGS | {tags.MODE: "observe"} if of_the_job else TAGS)
+def test_observing_decides_and_changes_nothing(
+    make: Callable[..., InMemoryWorld], *, of_the_job: bool
+) -> None:
+    world = make(tags=TAGS | {tags.MODE: "observe"} if of_the_job else TAGS)
     world.mode = Mode.ACT if of_the_job else Mode.OBSERVE
-    acting = decide(failed(reason))
+    acting = decide(make())
     observing = decide(world)
     assert (observing.verdict, observing.reason) == (acting.verdict, acting.reason)
     assert untouched(world)

@@ -7,28 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
-from resilience.decisions import Decision, Lookup, Verdict
+from resilience.adapters.messages import LEAD_SECONDS
+from resilience.decide.decisions import Decision, Lookup, Verdict
+from resilience.errors import CreateRefused
+from resilience.wire import tags, words
 from tests.unit.recovery_world import (
-    CAPACITY,
     GPU,
     JOB,
-    OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
     TAGS,
     Call,
     Crash,
     Death,
     Watched,
-    decide,
     deliver,
     deliver_until_quiet,
     dying,
     event,
     failed,
-    hint_of,
+    never_started,
+    time_passes,
     trained,
+    verdict_of,
 )
 
 
@@ -50,11 +52,25 @@ def _name_taken() -> InMemoryWorld:
     return world
 
 
+def _key_refused() -> InMemoryWorld:
+    world = failed()
+    world.wandb.lookup = Lookup.REFUSED
+    return world
+
+
+def _create_refused() -> InMemoryWorld:
+    world = failed()
+    world.sagemaker.refuse_create(*[CreateRefused("ThrottlingException", "Rate exceeded")] * 3)
+    return world
+
+
 WORLDS: dict[str, Callable[[], InMemoryWorld]] = {
     "relaunch": lambda: failed(GPU),
-    "wait": lambda: failed(CAPACITY),
+    "wait for a machine": never_started,
     "wait for wandb": _without_wandb,
-    "stop": lambda: failed(OUT_OF_MEMORY),
+    "wait for a person": _key_refused,
+    "wait after a refusal": _create_refused,
+    "stop": lambda: never_started(ROLE_REFUSED),
     "name taken": _name_taken,
     "completed": _completed,
     "no room": lambda: failed(GPU, TAGS | {f"k{n}": "" for n in range(50 - len(TAGS))}),
@@ -84,13 +100,8 @@ def _durable(world: InMemoryWorld) -> dict[str, object]:
             name: {key: value for key, value in own.items() if key not in moments}
             for name, own in jobs.items()
         },
-        "schedules": world.schedules.due.keys(),
-        "told": {(one.verdict, one.facts.job) for one in world.topic.published},
+        "told": {(one.verdict, one.reason, one.facts.job) for one in world.topic.published},
     }
-
-
-def _due_by_tag(world: InMemoryWorld) -> str | None:
-    return (world.sagemaker.tags(JOB) or {}).get(tags.DUE)
 
 
 @pytest.mark.parametrize(("kind", "death"), DEATHS)
@@ -102,41 +113,46 @@ def test_a_death_at_any_call_changes_nothing_in_the_end(kind: str, death: Death)
     disturbed.clock.pass_by(1)
     deliver_until_quiet(disturbed)
     assert _durable(disturbed) == _durable(undisturbed)
+    for world in (undisturbed, disturbed):
+        world.wandb.lookup = Lookup.FOUND
+        for _ in range(4):
+            time_passes(world, 7200)
+    assert _durable(disturbed) == _durable(undisturbed)
+    assert verdict_of(disturbed) != Verdict.WAIT
 
 
 @pytest.mark.parametrize(("kind", "death"), [one for one in DEATHS if "wait" in str(one.id)])
-def test_after_any_death_the_tag_and_the_schedule_name_one_moment(kind: str, death: Death) -> None:
+def test_after_any_death_the_wait_stands_by_its_tag_and_its_schedule_is_as_late_or_none(
+    kind: str, death: Death
+) -> None:
+    """The tag is the wait: a schedule that was never made is the sweep's to stand for."""
     world = WORLDS[kind]()
     with dying(world, death) as ports:
         deliver(world, ports=ports)
     world.clock.pass_by(1)
     deliver_until_quiet(world)
-    assert [_due_by_tag(world)] == [tags.stamp(due) for due in world.schedules.due.values()]
+    due = (world.sagemaker.tags(JOB) or {})[tags.DUE]
+    assert due > words.stamp(world.clock() - 1)
+    for scheduled in world.schedules.due.values():
+        assert words.stamp(scheduled) >= due
+        assert words.stamp(scheduled - LEAD_SECONDS - 1) <= due
 
 
 def test_each_way_is_tried_at_every_port_that_it_uses() -> None:
     ports = {kind: {name for name, _ in _calls(kind)} for kind in WORLDS}
     look = {"describe", "tags"}
+    told = {"is_reminder_set", "publish", "add_tags"}
     assert ports == {
-        "relaunch": look | {"newest", "create", "publish", "add_tags"},
-        "wait": look | {"newest", "schedule", "add_tags"},
+        "relaunch": look | told | {"newest", "create"},
+        "wait for a machine": look | {"newest", "schedule", "add_tags"},
         "wait for wandb": look | {"newest", "schedule", "add_tags"},
-        "stop": look | {"publish", "add_tags"},
-        "name taken": look | {"newest", "create", "publish", "add_tags"},
+        "wait for a person": look | told | {"newest", "schedule"},
+        "wait after a refusal": look | {"newest", "create", "schedule", "add_tags"},
+        "stop": look | told | {"newest"},
+        "name taken": look | told | {"newest", "create"},
         "completed": look | {"add_tags"},
         "no room": look | {"is_reminder_set", "publish", "remind"},
     }
-
-
-def test_a_wait_whose_schedule_is_late_is_due_at_once() -> None:
-    world = failed(CAPACITY)
-    with dying(world, Death(("schedule", 1), after=True)) as ports:
-        deliver(world, ports=ports)
-    (first,) = world.schedules.due.values()
-    world.clock.now = first + 10
-    assert decide(world).due == first + 11
-    (body,) = world.schedules.fire(world.clock())
-    assert decide(world, hint_of(body, world)).verdict is Verdict.RELAUNCH
 
 
 _SOME_DEATH = st.builds(

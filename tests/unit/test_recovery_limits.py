@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience import tags as tag_names
-from resilience.decisions import Reason, Verdict
+from resilience.decide.decisions import Reason, Verdict
+from resilience.wire import tags as tag_names
 from tests.unit.recovery_world import (
     CAPACITY,
     GPU,
@@ -36,7 +36,7 @@ def test_a_job_too_full_for_a_successor_stops_before_anything_is_created_or_awai
     assert decision.detail.startswith("Tags: ")
     assert "remove" in decision.detail
     assert world.sagemaker.requests == []
-    reminder = {(JOB, 0): world.clock() + 86_400} if count == 50 else {}
+    reminder = {(JOB, "STOP"): world.clock() + 86_400} if count == 50 else {}
     assert world.schedules.due == reminder
     assert verdict_of(world) == (None if count == 50 else "STOP")
     assert len(world.sagemaker.tags(JOB) or {}) <= 50
@@ -49,7 +49,7 @@ def test_the_fullest_job_that_fits_is_relaunched_and_its_successor_can_be_judged
     successor = decision.successor
     assert successor is not None
     own = world.sagemaker.tags(successor.name) or {}
-    assert len(own.keys() | tag_names.OF_THE_JUDGED) <= 50
+    assert len(own.keys() | tag_names.OF_THE_DECIDED) <= 50
 
 
 def test_a_job_without_room_for_a_verdict_is_reported_once_a_day_however_many_messages_come() -> (

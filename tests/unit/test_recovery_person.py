@@ -4,21 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import tags
-from resilience.decisions import Reason, Verdict
+from resilience.decide.decisions import Reason, Verdict
 from resilience.failures import End, FailureClass, classify
+from resilience.wire import tags
 from tests.unit.recovery_world import GPU, JOB, TAGS, decide, deliver, event, failed, verdict_of
 
 STOPPED = "AlgorithmError: StoppedByUser: in W&B, at step 120, exit code: 66"
-REASONS = (
+PROVEN = (
     STOPPED,
     'AlgorithmError: ExecuteUserScriptError:\nExitCode 66\nErrorMessage "StoppedByUser: in W&B"',
     # What SageMaker keeps of a text is 1,024 characters, exit code not among them.
     f"AlgorithmError: StoppedByUser: in W&B; then RuntimeError: {GPU * 20}"[:1024],
-    # A script without our training side: the SDK interrupts it.
+)
+# A script without our training side: the SDK interrupts it. Nothing but the text says so.
+SAID = (
     "AlgorithmError: Traceback (most recent call last):\nKeyboardInterrupt, exit code: 130",
     "AlgorithmError: , exit code: 130",
+    "AlgorithmError: the worker said StoppedByUser\nStoppedByUser: in W&B, exit code: 1",
 )
+REASONS = (*PROVEN, *SAID)
 LONG_AGO = "2026-01-01T00:00:00Z"
 # Every tag that the controller reads or writes, with what it could mean.
 ADDED = st.fixed_dictionaries(
@@ -33,19 +37,30 @@ ADDED = st.fixed_dictionaries(
         tags.SUCCESSOR: st.just("night-1-r2"),
         tags.CHECKPOINT_TAG: st.sampled_from(["best", "v0"]),
         tags.RESHUFFLE: st.just("on-divergence"),
-        "resilience:max-attempts": st.just("100"),
-        "resilience:max-stopped-by-user": st.just("100"),
+        "resilience:max-jobs": st.just("100"),
+        "resilience:max-without-work": st.just("100"),
     },
 )
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", SAID)
+def test_what_only_a_text_calls_a_persons_stop_does_not_come_back_and_is_reported(
+    reason: str,
+) -> None:
+    world = failed(reason)
+    decision = decide(world)
+    assert (decision.verdict, decision.reason) == (Verdict.STOP, Reason.STOPPED_BY_USER)
+    assert [one.facts.job for one in world.topic.published] == [JOB]
+    assert world.sagemaker.names() == (JOB,)
+
+
+@pytest.mark.parametrize("reason", PROVEN)
 def test_a_job_that_a_person_stopped_in_wandb_never_comes_back(reason: str) -> None:
     world = failed(reason)
     decision = decide(world)
     assert (decision.verdict, decision.reason) == (Verdict.IGNORE, Reason.STOPPED_BY_USER)
     assert verdict_of(world) == "IGNORE"
-    assert decide(world, event()).reason is Reason.ALREADY_JUDGED
+    assert decide(world, event()).reason is Reason.ALREADY_DECIDED
     assert world.sagemaker.names() == (JOB,)
 
 

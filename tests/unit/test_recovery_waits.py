@@ -1,22 +1,31 @@
-"""A wait is not an end."""
+"""A wait is not an end, and it has none of its own."""
 
-from resilience import tags
-from resilience.decisions import Lookup, Reason, Verdict
+from itertools import pairwise
+
+from resilience.decide.decisions import Lookup, Reason, Verdict
+from resilience.wire import tags
 from tests.unit.recovery_world import (
     CAPACITY,
     JOB,
     SUCCESSOR,
+    WANDB,
     decide,
+    dies,
     failed,
     hint,
     hint_of,
+    lineage_of,
+    never_started,
     take_up_the_waits,
+    time_passes,
     verdict_of,
 )
 
+DAY = 86_400
+
 
 def test_a_wait_for_capacity_ends_in_a_relaunch_when_it_is_due() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     waiting = decide(world)
     assert (waiting.verdict, verdict_of(world)) == (Verdict.WAIT, "WAIT")
     assert world.sagemaker.names() == (JOB,)
@@ -25,18 +34,42 @@ def test_a_wait_for_capacity_ends_in_a_relaunch_when_it_is_due() -> None:
     assert (world.sagemaker.names(), verdict_of(world)) == ((JOB, SUCCESSOR), "RELAUNCH")
 
 
-def test_a_wait_for_capacity_goes_on_over_attempts_that_never_started_and_ends() -> None:
-    world = failed(CAPACITY)
-    last, job = decide(world), JOB
-    while last.verdict is not Verdict.STOP:
-        last = take_up_the_waits(world, job)[-1]
+def test_a_drought_of_a_week_is_waited_for_ever_more_seldom_and_nothing_is_counted() -> None:
+    world = never_started()
+    begun, job = world.clock(), JOB
+    while world.clock() < begun + 7 * DAY:
+        assert decide(world, hint(job)).reason is Reason.CAPACITY_UNAVAILABLE
+        (last,) = take_up_the_waits(world)
+        assert last.verdict is Verdict.RELAUNCH
         job = world.sagemaker.names()[-1]
         world.sagemaker.end(job, "Failed", "Failed", CAPACITY)
-        last = decide(world, hint(job))
-    assert last.reason is Reason.WAIT_TIME_EXHAUSTED
-    waited = world.clock() - decide(failed(CAPACITY)).facts.observed_at
-    longest = last.facts.policy.wait_total_seconds + last.facts.policy.backoff_max_seconds
-    assert last.facts.policy.wait_total_seconds <= waited <= longest
+    lineage = lineage_of(world, job)
+    assert (lineage.ledger.ends, lineage.ledger.unpaid) == ((), 0)
+    assert lineage.attempt < 7 * 24 * 4
+    world.wandb.commit(WANDB, step=1, run="night-1", job=job)
+    dies(world, job)
+    worked = decide(world, hint(job))
+    assert worked.verdict is Verdict.RELAUNCH
+    assert worked.successor is not None
+    assert worked.successor.waiting is None
+
+
+def test_machines_that_are_lost_one_after_the_other_are_tried_again_ever_more_seldom() -> None:
+    world, job = failed(), JOB
+    waits: list[int] = []
+    for _ in range(12):
+        decision = decide(world, hint(job))
+        if decision.verdict is Verdict.WAIT:
+            assert decision.reason is Reason.FAILING_AGAIN
+            (decision,) = take_up_the_waits(world)
+        assert decision.verdict is Verdict.RELAUNCH
+        waits.append(world.clock())
+        job = world.sagemaker.names()[-1]
+        dies(world, job, after=60 * (1 + 4 * (len(waits) % 2)))
+    first, *_, last = (later - earlier - 300 for earlier, later in pairwise(waits))
+    assert first == 0
+    assert last > 60
+    assert lineage_of(world, job).rejected == ()
 
 
 def test_wandb_that_is_down_delays_and_changes_nothing_else() -> None:
@@ -51,3 +84,15 @@ def test_wandb_that_is_down_delays_and_changes_nothing_else() -> None:
     assert take_up_the_waits(world)[-1].reason is Reason.RESUMED_FROM_CHECKPOINT
     successor = world.sagemaker.tags(SUCCESSOR) or {}
     assert successor[tags.CHECKPOINT] == "v1"
+
+
+def test_a_weekend_with_an_expired_key_is_told_at_its_beginning_and_once_a_day() -> None:
+    world = failed()
+    world.wandb.lookup = Lookup.REFUSED
+    decide(world)
+    for _ in range(5 * 24):
+        time_passes(world, 1800)
+    assert [one.reason for one in world.topic.published] == [Reason.WANDB_REFUSED] * 3
+    world.wandb.lookup = Lookup.FOUND
+    time_passes(world, 7200)
+    assert world.topic.published[-1].reason is Reason.RESUMED_FROM_CHECKPOINT

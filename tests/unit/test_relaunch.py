@@ -10,9 +10,11 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience import relaunch, tags
-from resilience.decisions import Ledger, Reason, Successor
+from resilience import relaunch
+from resilience.decide import naming
+from resilience.decide.decisions import Ledger, Reason, Successor
 from resilience.relaunch import Source
+from resilience.wire import tags
 from tests.unit.lineages import REQUEST, checkpoint
 from tests.unit.strategies import JOB_NAMES, LEDGERS, OWN_TAGS, REJECTED, WAITS
 
@@ -273,7 +275,7 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
         "RESILIENCE_ROOT": "root",
         "RESILIENCE_ATTEMPT": "3",
         "RESILIENCE_PARENT": "root-r2",
-        "RESILIENCE_LEDGER": "infrastructure=2 no-progress=0 at-checkpoint=0",
+        "RESILIENCE_LEDGER": "infrastructure=2",
         "RESILIENCE_COLLECTION": "team/digits/model-r1",
         "RESILIENCE_CHECKPOINT": "team/digits/model-r1:v4",
         "RESILIENCE_CHECKPOINT_DIGEST": "digest-v4",
@@ -435,9 +437,9 @@ def test_what_exactly_fits_fits() -> None:
 
 SUCCESSORS = st.builds(
     lambda root, attempt, chosen, ledger, rejected, waiting: Successor(
-        name=tags.successor_name(root, attempt),
+        name=naming.successor_name(root, attempt),
         root=root,
-        parent=tags.successor_name(root, attempt - 1),
+        parent=naming.successor_name(root, attempt - 1),
         attempt=attempt,
         checkpoint=chosen,
         ledger=ledger,
@@ -472,7 +474,7 @@ def test_a_successor_fits_or_its_limit_is_named(
         and all(len(value) <= 512 for value in request["Environment"].values())
     )
     assert fits or relaunch.limit_reached(request) is not None
-    verdict = tags.OF_THE_JUDGED
+    verdict = tags.OF_THE_DECIDED
     if relaunch.limit_reached(request) is None:
         assert len(sent.keys() | verdict) <= 50, "it has room for its own verdict"
 

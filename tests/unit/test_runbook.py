@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from resilience.decisions import Reason
+from resilience.decide.decisions import Reason
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from on_training_ended import _lead_seconds
 from resilience import settings
+from resilience.wiring import lead_seconds
 from tests.unit.test_settings import GIVEN
 
 
@@ -14,4 +14,4 @@ def test_a_schedule_is_set_a_minute_ahead_or_seconds_where_the_stack_waits_in_se
     base: str, lead: int
 ) -> None:
     own = GIVEN | {"RESILIENCE_BACKOFF_BASE_SECONDS": base}
-    assert _lead_seconds(settings.of_on_training_ended(own)) == lead
+    assert lead_seconds(settings.of_on_training_ended(own)) == lead

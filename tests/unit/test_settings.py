@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from resilience import settings
-from resilience.decisions import CheckpointRequest, Mode, Policy
+from resilience.decide.decisions import CheckpointRequest, Mode, Policy
 from resilience.errors import SettingsMissing
 
 GIVEN = {
@@ -13,6 +13,8 @@ GIVEN = {
     "WANDB_SECRET_NAME": "resilience/wandb",
     "RESILIENCE_MODE": "act",
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
+    "RESILIENCE_BREAKER_PARAMETER": "/resilience/stack/breaker",
+    "RESILIENCE_READ_JOB_LOGS": "no",
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*, other/digits",
     "RESILIENCE_ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "RESILIENCE_TRAINING_ROLES": "arn:aws:iam::111122223333:role/a,arn:aws:iam::1:role/b",
@@ -26,9 +28,9 @@ OF_THE_SWEEP = {
     "RESILIENCE_ALLOWED_PROJECTS": "my-team/*",
     "RESILIENCE_MODE": "act",
     "RESILIENCE_MODE_PARAMETER": "/resilience/stack/mode",
+    "RESILIENCE_BREAKER_PARAMETER": "/resilience/stack/breaker",
     "RESILIENCE_QUEUE_URL": "https://sqs.test/ended",
     "RESILIENCE_SWEEP_GRACE_SECONDS": "180",
-    "RESILIENCE_SWEEP_LOOKBACK_SECONDS": "172800",
     "RESILIENCE_MAX_AGE_DAYS": "15",
     "RESILIENCE_TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:told",
     "RESILIENCE_BREAKER_FAILURES": "25",
@@ -44,7 +46,7 @@ def test_what_is_given_is_read() -> None:
     assert len(read.training_roles) == 2
     assert read.policy == Policy()
     swept = settings.of_sweep(OF_THE_SWEEP)
-    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 172_800)
+    assert (swept.grace_seconds, swept.lookback_seconds) == (180, 15 * 86_400)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -54,6 +56,18 @@ def test_the_mode_of_the_stack_is_read_by_both_functions(mode: Mode) -> None:
     assert settings.of_sweep(OF_THE_SWEEP | given).mode is mode
 
 
+def test_the_logs_of_jobs_are_read_where_the_stack_says_so() -> None:
+    assert not settings.of_on_training_ended(GIVEN).reads_job_logs
+    given = GIVEN | {"RESILIENCE_READ_JOB_LOGS": "yes"}
+    assert settings.of_on_training_ended(given).reads_job_logs
+
+
+@pytest.mark.parametrize("word", ["true", "YES", "1"])
+def test_a_word_that_is_neither_yes_nor_no_is_refused_by_name(word: str) -> None:
+    with pytest.raises(SettingsMissing, match="RESILIENCE_READ_JOB_LOGS must be"):
+        settings.of_on_training_ended(GIVEN | {"RESILIENCE_READ_JOB_LOGS": word})
+
+
 @pytest.mark.parametrize("word", ["ACT", "on", "true"])
 def test_a_mode_of_the_stack_that_is_none_is_refused_by_name(word: str) -> None:
     for read, given in ((settings.of_on_training_ended, GIVEN), (settings.of_sweep, OF_THE_SWEEP)):
@@ -61,7 +75,7 @@ def test_a_mode_of_the_stack_that_is_none_is_refused_by_name(word: str) -> None:
             read({**given, "RESILIENCE_MODE": word})
 
 
-def test_the_sweep_looks_no_further_back_than_a_job_may_be_relaunched() -> None:
+def test_the_sweep_looks_back_as_far_as_a_job_may_be_relaunched() -> None:
     assert settings.of_on_training_ended(GIVEN).policy.max_age_days == 15
     one_day = OF_THE_SWEEP | {"RESILIENCE_MAX_AGE_DAYS": "1"}
     assert settings.of_sweep(one_day).lookback_seconds == 86_400

@@ -1,50 +1,34 @@
-"""What events missed is found, put on the one path that acts, and judged there."""
+"""What events missed is found, put on the one path that acts, and decided on there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from local.in_memory import InMemoryWorld
-from resilience import tags
-from resilience.decisions import Mode, Reason, Verdict
-from resilience.fleet import Seen
-from resilience.settings import SweepSettings
-from resilience.sweeping import Swept, sweep
+from resilience.decide.decisions import Mode, Reason, Verdict
+from resilience.fleet.jobs import Pages, SeenJob
+from resilience.fleet.sweeping import Swept
+from resilience.wire import tags
+from tests.unit.fleet_story import swept
 from tests.unit.recovery_world import (
-    CAPACITY,
     JOB,
-    OUT_OF_MEMORY,
     PROOF,
+    ROLE_REFUSED,
     SUCCESSOR,
+    SWEEP,
     TAGS,
     decide,
     deliver,
     failed,
-    hint,
     hint_of,
+    never_started,
     trained,
     verdict_of,
 )
 
-GRACE, LOOKBACK, WINDOW = 180, 172_800, 900
+GRACE, LOOKBACK = SWEEP.grace_seconds, SWEEP.lookback_seconds
 NOTHING = Swept((), ())
-
-
-def swept(world: InMemoryWorld, mode: Mode | None = None, breaker_failures: int = 25) -> Swept:
-    settings = SweepSettings(
-        mode=Mode.ACT,
-        mode_parameter="/resilience/mode",
-        allowed_projects=("example-team/*",),
-        queue_url="https://sqs.invalid/queue",
-        grace_seconds=GRACE,
-        lookback_seconds=LOOKBACK,
-        topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
-        breaker_failures=breaker_failures,
-        breaker_window_seconds=WINDOW,
-    )
-    world.mode = mode or world.mode
-    return sweep(world.fleet(), settings, world.clock())
 
 
 def work_off(world: InMemoryWorld) -> None:
@@ -129,7 +113,7 @@ def test_a_job_whose_tags_became_invalid_stops_by_the_sweep_and_is_reported_once
 
 
 def test_a_judged_job_is_left_alone() -> None:
-    world = failed(OUT_OF_MEMORY)
+    world = never_started(ROLE_REFUSED)
     assert decide(world).verdict is Verdict.STOP
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
@@ -139,12 +123,13 @@ def test_a_judged_job_is_left_alone() -> None:
 def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
     world = failed()
     world.clock.pass_by(GRACE)
-    assert swept(world, mode) == NOTHING
+    world.mode = mode
+    assert swept(world) == NOTHING
     assert world.queue.bodies == []
 
 
 def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     due = decide(world).due
     assert due is not None
     world.schedules.due.clear()
@@ -157,7 +142,7 @@ def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None
 
 
 def test_a_wait_is_taken_up_however_long_ago_its_job_ended() -> None:
-    world = failed(CAPACITY)
+    world = never_started()
     deliver(world)
     world.schedules.due.clear()
     world.clock.pass_by(2 * LOOKBACK)
@@ -180,38 +165,8 @@ def test_the_sweep_and_a_late_event_at_once_make_one_successor() -> None:
     swept(world)
     deliver(world)
     work_off(world)
-    assert decide(world).reason is Reason.ALREADY_JUDGED
+    assert decide(world).reason is Reason.ALREADY_DECIDED
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
-
-
-def relaunched(world: InMemoryWorld, root: str) -> str:
-    """A job that was relaunched, and its successor, which has failed now."""
-    name = tags.successor_name(root, 2)
-    ended = {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
-    verdict = {tags.VERDICT: "RELAUNCH", tags.SUCCESSOR: name}
-    world.sagemaker.put(root, ended, TAGS | verdict)
-    lineage = {tags.ROOT: root, tags.PARENT: root, tags.ATTEMPT: "2"}
-    launched = {
-        "TrainingStartTime": datetime.fromtimestamp(world.clock(), UTC),
-        "Environment": _launched(root, "2"),
-    }
-    world.sagemaker.put(name, ended | launched, TAGS | lineage)
-    world.sagemaker.end(name, "Failed", "Failed")
-    return name
-
-
-def _launched(root: str, attempt: str) -> dict[str, str]:
-    return {
-        "RESILIENCE_ROOT": root,
-        "RESILIENCE_PARENT": root,
-        "RESILIENCE_ATTEMPT": attempt,
-    }
-
-
-def failing(world: InMemoryWorld, count: int) -> None:
-    """Have so many relaunched jobs fail now."""
-    for number in range(count):
-        relaunched(world, f"bad-{number}")
 
 
 def change(world: InMemoryWorld, name: str, own: Mapping[str, str], **more: object) -> None:
@@ -220,140 +175,6 @@ def change(world: InMemoryWorld, name: str, own: Mapping[str, str], **more: obje
     assert job is not None
     described = {key: value for key, value in {**job.described, **more}.items() if value}
     world.sagemaker.put(name, described, {**(had or {}), **own})
-
-
-def test_many_relaunched_jobs_that_fail_at_once_trip_the_breaker() -> None:
-    world = failed()
-    world.clock.pass_by(GRACE)
-    failing(world, 4)
-    assert not swept(world, breaker_failures=5).breaker_tripped
-    world.queue.bodies.clear()
-    failing(world, 5)
-    assert swept(world, breaker_failures=5) == Swept((), (), breaker_tripped=True)
-    assert (world.mode, world.queue.bodies) == (Mode.OBSERVE, [])
-    [(subject, text)] = world.topic.told
-    assert subject == "fleet breaker tripped: the controller only observes"
-    assert text.splitlines() == [
-        f"5 or more relaunched training jobs failed since {tags.stamp(world.clock() - WINDOW)}.",
-        "That is one cause, not many.",
-        "Nothing is relaunched until somebody has looked: docs/runbook.md#fleet_breaker_tripped",
-        "reset: aws ssm put-parameter --overwrite --name /resilience/mode --value act",
-    ]
-
-
-def test_a_tripped_breaker_tells_once_and_relaunches_nothing() -> None:
-    world = failed()
-    failing(world, 5)
-    swept(world, breaker_failures=5)
-    world.clock.pass_by(GRACE)
-    assert swept(world, breaker_failures=5) == NOTHING
-    assert len(world.topic.told) == 1
-    deliver(world, hint(JOB))
-    assert SUCCESSOR not in world.sagemaker.names()
-
-
-def test_a_person_who_sets_the_mode_back_has_seen_the_failures_before() -> None:
-    world = failed()
-    failing(world, 5)
-    swept(world, breaker_failures=5)
-    world.clock.pass_by(GRACE)
-    world.set_mode(Mode.ACT)
-    found = swept(world, breaker_failures=5)
-    assert (JOB in found.without_verdict, found.breaker_tripped) == (True, False)
-
-
-def test_failures_older_than_the_window_do_not_count() -> None:
-    world = failed()
-    failing(world, 5)
-    world.clock.pass_by(WINDOW + 1)
-    assert not swept(world, breaker_failures=5).breaker_tripped
-
-
-JUNK: dict[str, Callable[[InMemoryWorld, str], None]] = {
-    "no attempt of its root by its name": lambda world, name: change(
-        world, name, {tags.ROOT: "other", tags.PARENT: "other"}, Environment=_launched("other", "2")
-    ),
-    "launched as no successor": lambda world, name: change(world, name, {}, Environment={}),
-    "tags that its launch contradicts": lambda world, name: change(
-        world, name, {tags.ATTEMPT: "3"}
-    ),
-    "another parent by its tag": lambda world, name: change(world, name, {tags.PARENT: "other"}),
-    "another parent than its attempt's": lambda world, name: change(
-        world,
-        name,
-        {tags.PARENT: "other"},
-        Environment=_launched(name[:-3], "2") | {"RESILIENCE_PARENT": "other"},
-    ),
-    "a number that nobody can read": lambda world, name: change(
-        world,
-        name,
-        {tags.ATTEMPT: "²"},
-        Environment=_launched(name[:-3], "²"),
-    ),
-    "a project that is not allowed": lambda world, name: change(
-        world, name, {"WANDB_ENTITY": "stranger"}
-    ),
-    "a place that W&B could not have": lambda world, name: change(
-        world, name, {"WANDB_PROJECT": "../admin"}
-    ),
-    "never started": lambda world, name: change(world, name, {}, TrainingStartTime=None),
-    "a parent that is not there": lambda world, name: world.sagemaker.delete(name[:-3]),
-    "a parent that still trains": lambda world, name: change(
-        world, name[:-3], {}, TrainingJobStatus="InProgress"
-    ),
-    "a parent that was not relaunched": lambda world, name: change(
-        world, name[:-3], {tags.VERDICT: "STOP"}
-    ),
-    "a parent that was relaunched as another": lambda world, name: change(
-        world, name[:-3], {tags.SUCCESSOR: "other-r2"}
-    ),
-}
-
-
-@pytest.mark.parametrize("spoil", JUNK.values(), ids=JUNK)
-def test_junk_that_bears_a_parent_tag_neither_trips_the_breaker_nor_hides_what_does(
-    spoil: Callable[[InMemoryWorld, str], None],
-) -> None:
-    world = failed()
-    failing(world, 8)
-    for number in range(4):
-        spoil(world, f"bad-{number}-r2")
-    assert not swept(world, breaker_failures=5).breaker_tripped
-    assert swept(world, breaker_failures=4).breaker_tripped
-
-
-def test_a_place_that_the_launch_fixed_counts_and_not_what_a_tag_says_of_it() -> None:
-    world = failed()
-    failing(world, 2)
-    launched = _launched("bad-0", "2")
-    launched["RESILIENCE_COLLECTION"] = "example-team/vision/model-night-1"
-    change(world, "bad-0-r2", {"WANDB_ENTITY": "stranger"}, Environment=launched)
-    assert swept(world, breaker_failures=2).breaker_tripped
-
-
-def test_no_parent_is_read_for_fewer_failures_than_would_trip_the_breaker() -> None:
-    world = failed()
-    failing(world, 4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(type(world.sagemaker), "named")
-        assert not swept(world, breaker_failures=5).breaker_tripped
-
-
-def test_later_attempts_count_under_the_name_of_their_own_parent() -> None:
-    world = failed()
-    second = relaunched(world, "bad")
-    third, now = tags.successor_name("bad", 3), datetime.fromtimestamp(world.clock(), UTC)
-    lineage = {tags.ROOT: "bad", tags.PARENT: second, tags.ATTEMPT: "3"}
-    environment = {
-        "RESILIENCE_ROOT": "bad",
-        "RESILIENCE_PARENT": second,
-        "RESILIENCE_ATTEMPT": "3",
-    }
-    change(world, second, {tags.VERDICT: "RELAUNCH", tags.SUCCESSOR: third})
-    ended = {"TrainingJobStatus": "Failed", "TrainingStartTime": now, "Environment": environment}
-    world.sagemaker.put(third, ended, TAGS | lineage)
-    assert not swept(world, breaker_failures=3).breaker_tripped
-    assert swept(world, breaker_failures=2).breaker_tripped
 
 
 # --- whether AddTags moves LastModifiedTime is not documented
@@ -379,18 +200,84 @@ def test_a_tag_does_not_bring_back_what_ended_before_the_lookback() -> None:
     assert swept(world) == NOTHING
 
 
-def test_a_failure_that_is_tagged_later_does_not_count_again_for_the_breaker() -> None:
-    world = failed()
-    failing(world, 5)
-    world.clock.pass_by(WINDOW + 1)
-    for number in range(5):
-        touched(world, f"bad-{number}-r2")
-    assert not swept(world, breaker_failures=5).breaker_tripped
+# --- many jobs, little time
 
 
-@pytest.mark.parametrize("search", ["relaunched", "opted_in", "waiting"])
-def test_a_search_that_was_cut_is_named(search: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def seen_job(name: str, ended_at: int) -> SeenJob:
+    return SeenJob(
+        name=name,
+        status="Failed",
+        tags=TAGS,
+        environment={},
+        started_at=ended_at - 60,
+        ended_at=ended_at,
+        described={"TrainingJobStatus": "Failed"},
+    )
+
+
+def test_a_sweep_that_runs_out_of_time_has_sent_what_it_found_and_says_what_it_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = trained()
+    now = world.clock()
+
+    def pages(**_: object) -> Pages:
+        for page in range(50):
+            yield tuple(seen_job(f"job-{page}-{n}", now - GRACE) for n in range(100))
+
+    monkeypatch.setattr(world.sagemaker, "opted_in", pages)
+    left = iter([60.0, 60.0, *(60.0 - 10 * page for page in range(50))])
+    found = swept(world, seconds_left=lambda: next(left))
+    assert found.cut == ("opted_in",)
+    assert len(found.without_verdict) == len(world.queue.bodies) == 600
+
+
+def test_of_endless_failures_the_breaker_reads_so_many_pages_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = trained()
+
+    def endless(**_: object) -> Pages:
+        while True:
+            yield (seen_job("junk", world.clock()),)
+
+    monkeypatch.setattr(world.sagemaker, "failed", endless)
+    assert swept(world).cut == ("failed",)
+
+
+# --- a person's word
+
+
+def test_a_person_has_a_job_of_any_age_decided_on_again_and_once() -> None:
     world = failed()
-    cut = Seen(whole=False)
-    monkeypatch.setattr(world.sagemaker, search, lambda **_: cut, raising=False)
-    assert swept(world).cut == (search,)
+    world.clock.pass_by(400 * 86_400)
+    assert decide(world).reason is Reason.ENDED_TOO_LONG_AGO
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: "Jo, 2027-03-07"})
+    assert swept(world).without_verdict == (JOB,)
+    work_off(world)
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+    assert verdict_of(world) == "RELAUNCH"
+    assert swept(world) == NOTHING
+    successor = world.sagemaker.tags(SUCCESSOR) or {}
+    assert not {tags.AGAIN, tags.ANSWERED} & successor.keys()
+
+
+def test_another_word_asks_again_and_of_a_relaunched_job_it_is_answered_too() -> None:
+    world = failed()
+    deliver(world)
+    for word in ("once", "twice"):
+        world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: word})
+        assert swept(world).without_verdict == (JOB,)
+        work_off(world)
+        assert swept(world) == NOTHING
+    assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+def test_no_word_brings_back_what_a_person_stopped() -> None:
+    world = trained()
+    world.sagemaker.end(JOB, "Stopped", "Stopped")
+    world.sagemaker.add_tags(world.sagemaker.arn(JOB), {tags.AGAIN: "please"})
+    swept(world)
+    work_off(world)
+    assert world.sagemaker.names() == (JOB,)
+    assert swept(world) == NOTHING

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 
 from local.replaying.log_line import redecide
-from resilience import policy, tags, telemetry
-from resilience.decisions import Facts, Mode, Reason, Verdict
-from resilience.events import Hint, Malformed
+from resilience import telemetry
+from resilience.decide import policy
+from resilience.decide.decisions import Facts, Mode, Reason, Verdict
 from resilience.failures import FailureClass
+from resilience.wire import words
+from resilience.wire.events import Hint, Malformed
 from tests.unit.lineages import NOW, attempt, checkpoint, ended
 from tests.unit.strategies import FACTS
 
@@ -60,8 +62,8 @@ def metric(lines: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def test_a_decision_is_one_line_in_the_words_of_the_design() -> None:
     decision = policy.decide(RELAUNCHED)
     with told() as lines:
-        telemetry.judged(decision, HINT)
-    (line,) = (line for line in lines if line.get("message") == "training job judged")
+        telemetry.decided(decision, HINT)
+    (line,) = (line for line in lines if line.get("message") == "training job decided")
     expected = {
         "verdict": "RELAUNCH",
         "reason": "resumed_from_checkpoint",
@@ -85,7 +87,7 @@ def test_a_decision_is_one_line_in_the_words_of_the_design() -> None:
 
 def test_a_decision_is_counted_by_verdict_and_reason_and_a_relaunch_is_timed() -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(RELAUNCHED), HINT)
+        telemetry.decided(policy.decide(RELAUNCHED), HINT)
     counted = metric(lines, "Decisions")
     assert (counted["Verdict"], counted["Reason"]) == ("RELAUNCH", "resumed_from_checkpoint")
     timed = metric(lines, "SecondsToRelaunch")
@@ -98,21 +100,22 @@ def test_a_clock_that_runs_behind_gives_no_negative_time(
     ended_at: int, seconds: list[float]
 ) -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(replace(RELAUNCHED, ended_at=ended_at)), HINT)
+        telemetry.decided(policy.decide(replace(RELAUNCHED, ended_at=ended_at)), HINT)
     assert metric(lines, "SecondsToRelaunch")["SecondsToRelaunch"] == seconds
 
 
 def test_what_is_no_relaunch_or_has_no_end_is_not_timed() -> None:
     with told() as lines:
-        telemetry.judged(policy.decide(ended(FailureClass.OUT_OF_MEMORY)), HINT)
-        telemetry.judged(policy.decide(replace(RELAUNCHED, ended_at=None)), HINT)
+        telemetry.decided(policy.decide(ended(FailureClass.USER_CODE, lineage=attempt(2))), HINT)
+        telemetry.decided(policy.decide(ended(FailureClass.CAPACITY, started=False)), HINT)
+        telemetry.decided(policy.decide(replace(RELAUNCHED, ended_at=None)), HINT)
     assert not [line for line in lines if "SecondsToRelaunch" in line]
 
 
 def test_a_wait_is_told_with_its_due_time_and_an_unknown_step_is_called_so() -> None:
-    waits = policy.decide(ended(FailureClass.CAPACITY))
+    waits = policy.decide(ended(FailureClass.CAPACITY, started=False))
     assert waits.due is not None
-    assert telemetry.record(waits)["due"] == tags.stamp(waits.due)
+    assert telemetry.record(waits)["due"] == words.stamp(waits.due)
     unknown = policy.decide(ended(FailureClass.INFRASTRUCTURE, checkpoint("v1", None)))
     assert telemetry.record(unknown)["step"] == "unknown"
 
@@ -135,12 +138,28 @@ def test_a_message_that_needs_nothing_and_one_that_nobody_can_read_are_told_of()
     assert (quarantined["level"], quarantined["detail"]) == ("ERROR", "not JSON")
 
 
+def test_a_schedule_that_could_not_be_made_is_a_warning_with_the_job_and_no_more() -> None:
+    with told() as lines:
+        telemetry.not_scheduled(policy.decide(ended(FailureClass.CAPACITY, started=False)))
+    (line,) = lines
+    assert (line["level"], line["job"]) == ("WARNING", "root")
+    assert line["message"] == "schedule not created; the sweep re-evaluates it"
+    assert "facts" not in line
+
+
+def test_the_line_says_what_the_attempt_was_measured_by() -> None:
+    facts = telemetry.record(policy.decide(RELAUNCHED))["facts"]
+    assert isinstance(facts, dict)
+    measured = {name: facts[name] for name in ("started", "seconds", "signature", "pending")}
+    assert measured == {"started": True, "seconds": 600, "signature": "5191a7e0", "pending": 0}
+
+
 @settings(max_examples=100)
 @given(FACTS)
 def test_every_line_is_json_and_replays_to_the_same_decision(facts: Facts) -> None:
     decision = policy.decide(facts)
     with told() as lines:
-        telemetry.judged(decision, replace(HINT, job=facts.job))
+        telemetry.decided(decision, replace(HINT, job=facts.job))
     (line,) = (line for line in lines if "facts" in line)
     again = redecide(line)
     assert again.same, again.difference()

@@ -20,7 +20,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "output").mkdir()
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    monkeypatch.setenv("RESILIENCE_RANK_ZERO_RESUMED_FROM", "null")
+    monkeypatch.setenv("RESILIENT_TRAINING_RESUMED_FROM", "null")
     yield tmp_path / "output" / "failure"
     signal.signal(signal.SIGTERM, before)
 

@@ -36,11 +36,11 @@ class Spoil(Callback):
 class BarringStore(Store):
     """Bars its checkpoints by their steps."""
 
-    barred: list[int] = field(default_factory=list)
+    excluded: list[int] = field(default_factory=list)
 
     @override
     def bar_after(self, step: int) -> list[str]:
-        self.barred = [saved.step for saved in self.committed if saved.step > step]
+        self.excluded = [saved.step for saved in self.committed if saved.step > step]
         return [f"v{place}" for place, saved in enumerate(self.committed) if saved.step > step]
 
 
@@ -58,7 +58,7 @@ def test_a_loss_that_is_not_finite_ends_the_attempt_and_bars_what_came_after_the
     message = diverged(SavePlan(tmp_path, every_n_steps=1), store, step)
     assert message.startswith(f"LossDiverged: the loss at step {step} is nan; ")
     assert f"healthy up to step {step - 1}; suspect: " in message
-    assert store.barred == [step]
+    assert store.excluded == [step]
     assert max(saved.step for saved in store.committed) == step
 
 
@@ -74,7 +74,7 @@ def test_a_spoilt_checkpoint_that_was_resumed_from_is_barred_itself(tmp_path: Pa
         train(SavePlan(tmp_path, every_n_steps=1), store, Spoil(7), watch=HealthyLoss())
     message = diverged(SavePlan(tmp_path, every_n_steps=1), store, 99)
     assert "the loss at step 7 is nan; healthy up to step 6" in message
-    assert store.barred == [7]
+    assert store.excluded == [7]
 
 
 def test_a_healthy_training_is_the_same_with_and_without_a_watch(tmp_path: Path) -> None:

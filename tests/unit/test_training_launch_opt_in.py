@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from launching.account import LaunchError
 from launching.opt_in import check_opt_in, job_environment, job_tags
 from launching.spec import TrainingSpec, check
-from resilience import tags
+from resilience.wire import tags
 from tests.unit.small_launch import SPEC, account, request_of, tags_of
 
 

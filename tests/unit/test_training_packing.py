@@ -129,7 +129,7 @@ def test_the_names_of_shards_adapters_and_further_processes_are_known(name: str)
         special("optimizer.pt", tarfile.CONTTYPE),
         ("trainer_state.json", b"{}"),
     ],
-    ids=ascii,
+    ids=lambda member: ascii(member if isinstance(member, tuple) else member.type),
 )
 def test_a_member_that_no_checkpoint_has_is_refused_by_name_before_anything_is_written(
     member: Member, place: Callable[..., Path], tmp_path: Path
@@ -235,7 +235,7 @@ def test_a_poisoned_checkpoint_ends_with_65_and_names_its_version_and_the_member
     with pytest.raises(SystemExit) as left, resilient("x") as attempt:
         attempt.resume_file(lambda path: unpack(path, tmp_path / "output"))
     signal.signal(signal.SIGTERM, before)
-    monkeypatch.delenv("RESILIENCE_RANK_ZERO_RESUMED_FROM")
+    monkeypatch.delenv("RESILIENT_TRAINING_RESUMED_FROM")
     assert left.value.code == 65
     said = "v3: UnsafeArchiveError: '../.bashrc' is no file of a Trainer's checkpoint"
     assert (tmp_path / "output" / "failure").read_text() == f"CheckpointLoadError: {said}"

@@ -19,9 +19,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from local.in_memory import InMemoryWorld, graphql
-from resilience import tags as tag_names
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.errors import CreateRefused, NameInUse
+from resilience.wire import tags as tag_names
 
 _ONE_TRY = Config(retries={"total_max_attempts": 1})
 _STATUS = {Lookup.FOUND: 200, Lookup.REFUSED: 401, Lookup.UNAVAILABLE: 400}
@@ -82,7 +82,8 @@ class Wire:
 
     def _answer(self, request: Any, event_name: str, **_: object) -> AWSResponse:  # noqa: ANN401 - the same
         operation = event_name.rsplit(".", 1)[-1]
-        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
+        sent = request.body or ""  # a GET has none
+        body = sent.decode() if isinstance(sent, bytes) else str(sent)
         self.sent.append(Sent(operation, body))
         try:
             status, content = 200, self._content(operation, body, request.url)
@@ -97,17 +98,20 @@ class Wire:
             raise Refusal(self.refuse[operation], f"Value '{self.whisper}' is not allowed")
         if operation == "Publish":
             return _PUBLISHED
-        asked = json.loads(body)
+        asked = json.loads(body) if body else {}
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "DescribeTrainingJob": self._describe,
             "ListTags": self._list_tags,
             "CreateTrainingJob": self._create,
             "AddTags": self._add_tags,
             "Search": self._search,
-            "GetParameter": self._parameter,
+            "GetParameters": self._parameters,
             "GetSecretValue": lambda _: {"SecretString": self.wandb_key},
             "SendMessage": lambda _: {"MessageId": "a-message"},
             "SendMessageBatch": lambda _: {"Successful": [], "Failed": []},
+            "DescribeLogStreams": self._streams,
+            "GetLogEvents": self._events,
+            "GetSchedule": self._schedule,
             "CreateSchedule": lambda _: {
                 "ScheduleArn": f"arn:aws:scheduler:::{urlsplit(url).path}"
             },
@@ -140,14 +144,27 @@ class Wire:
         self.world.sagemaker.add_tags(asked["ResourceArn"], added)
         return {"Tags": asked["Tags"]}
 
+    def _schedule(self, _: dict[str, Any]) -> dict[str, Any]:
+        raise Refusal("ResourceNotFoundException", f"Schedule does not exist. {self.whisper}")
+
     def _search(self, _: dict[str, Any]) -> dict[str, Any]:
         names = self.world.sagemaker.names()
         jobs = [self._describe({"TrainingJobName": name}) for name in names]
         return {"Results": [{"TrainingJob": job} for job in jobs]}
 
-    def _parameter(self, asked: dict[str, Any]) -> dict[str, Any]:
-        told = {"Name": asked["Name"], "Type": "String", "Value": self.mode}
-        return {"Parameter": told | {"LastModifiedDate": 0}}
+    def _streams(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"logStreams": [{"logStreamName": f"{asked['logStreamNamePrefix']}1769828400"}]}
+
+    def _events(self, asked: dict[str, Any]) -> dict[str, Any]:
+        job = asked["logStreamName"].partition("/")[0]
+        lines = [line for tail in self.world.logs.tails(job, 1) for line in tail]
+        events = [{"timestamp": line.at, "message": line.text} for line in lines]
+        return {"events": events, "nextBackwardToken": "b/0", "nextForwardToken": "f/0"}
+
+    def _parameters(self, asked: dict[str, Any]) -> dict[str, Any]:
+        mode, breaker = asked["Names"]
+        told = {"Name": mode, "Type": "String", "Value": self.mode, "LastModifiedDate": 0}
+        return {"Parameters": [told], "InvalidParameters": [breaker]}
 
     def wandb(self, body: bytes) -> tuple[int, str]:
         """What W&B answers, with the whisper wherever a person's words may stand."""

@@ -15,7 +15,7 @@ from resilient_training.resume import ResumePoint
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-_RESUMED_FROM = "RESILIENCE_RANK_ZERO_RESUMED_FROM"
+_RESUMED_FROM = "RESILIENT_TRAINING_RESUMED_FROM"
 
 
 class RankZeroMissingError(Exception):

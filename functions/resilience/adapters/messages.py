@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -10,16 +9,19 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from resilience import events, policy
-from resilience.decisions import Decision
+from resilience.decide import reporting
+from resilience.decide.decisions import Decision
 from resilience.errors import Retry
-from resilience.tags import stamp, step_word
+from resilience.wire import events
+from resilience.wire.words import stamp, step_word
 
 LEAD_SECONDS = 60  # Scheduler is on time within a minute
 _BATCH = 10
 _LONGEST_SUBJECT = 100
 _LONGEST_READABLE = 40
-_REMINDER = 0  # a wait's own schedules are counted from 1
+# A wait's own schedules are counted from 1. A reminder is of one verdict: one STOP that could not
+# be recorded must not keep silent about the RELAUNCH that came of it.
+_REMINDER = "0"
 
 
 class DeadLetterQueue:
@@ -96,19 +98,29 @@ class OneShotSchedules:
         self._now = now
         self._lead_seconds = lead_seconds
 
-    def schedule(self, job: str, times: int, due: int) -> int:
-        due = max(due, self._now() + self._lead_seconds)
-        name = _schedule_name(job, times)
-        return due if self._create(name, job, due) else self._already(name, due)
+    def schedule(self, job: str, times: int, due: int) -> None:
+        self._create(
+            _schedule_name(job, str(times)), job, max(due, self._now() + self._lead_seconds)
+        )
 
-    def is_reminder_set(self, job: str) -> bool:
-        return self._find(_schedule_name(job, _REMINDER)) is not None
+    def is_reminder_set(self, job: str, verdict: str) -> bool:
+        name = _schedule_name(job, _REMINDER, verdict)
+        try:
+            found = self._scheduler.get_schedule(Name=name, GroupName=self._group)
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ResourceNotFoundException":
+                return False
+            raise Retry("GetSchedule") from None
+        except (HTTPClientError, NoConnectionError, ResponseParserError):
+            raise Retry("GetSchedule: no answer") from None
+        # Whoever said 200 and named no schedule did not say that there is one.
+        return bool(found.get("Name") == name)
 
-    def remind(self, job: str, due: int) -> None:
-        self._create(_schedule_name(job, _REMINDER), job, due)
+    def remind(self, job: str, verdict: str, due: int) -> None:
+        self._create(_schedule_name(job, _REMINDER, verdict), job, due)
 
-    def _create(self, name: str, job: str, due: int) -> bool:
-        """Create a schedule; False where one of this name stands."""
+    def _create(self, name: str, job: str, due: int) -> None:
+        """Create a schedule, unless one of this name stands."""
         body = events.check(
             job, source="resilience.wait", account=self._account, region=self._region
         )
@@ -125,38 +137,12 @@ class OneShotSchedules:
         except ClientError as error:
             if error.response["Error"].get("Code") != "ConflictException":
                 raise Retry("CreateSchedule") from None
-            return False
-        except (HTTPClientError, NoConnectionError):
-            raise Retry("CreateSchedule: no answer") from None
-        return True
-
-    def _already(self, name: str, due: int) -> int:
-        """An earlier try set it: its time stands."""
-        expression = self._find(name)
-        if expression is None:
-            raise Retry("GetSchedule: the schedule is gone again")
-        text = expression.removeprefix("at(").removesuffix(")")
-        try:
-            set_for = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        except ValueError:
-            return due
-        return int(set_for.timestamp())
-
-    def _find(self, name: str) -> str | None:
-        """The expression of the schedule that has the name; None: there is none."""
-        try:
-            found = self._scheduler.get_schedule(Name=name, GroupName=self._group)
-        except ClientError as error:
-            if error.response["Error"].get("Code") == "ResourceNotFoundException":
-                return None
-            raise Retry("GetSchedule") from None
         except (HTTPClientError, NoConnectionError, ResponseParserError):
-            raise Retry("GetSchedule: no answer") from None
-        return str(found["ScheduleExpression"])
+            raise Retry("CreateSchedule: no answer") from None
 
 
 class Topic:
-    """Fulfils ports.Notifications and sweeping.Alert over SNS.
+    """Fulfils ports.Notifications and fleet.Alert over SNS.
 
     Nothing that a job wrote itself is in the text.
     """
@@ -166,9 +152,9 @@ class Topic:
         self._arn = arn
 
     def publish(self, decision: Decision) -> None:
-        self.tell(f"{decision.verdict} {decision.facts.job}", message(decision))
+        self.notify(f"{decision.verdict} {decision.facts.job}", message(decision))
 
-    def tell(self, subject: str, text: str) -> None:
+    def notify(self, subject: str, text: str) -> None:
         _call(
             self._sns.publish,
             TopicArn=self._arn,
@@ -187,7 +173,7 @@ def message(decision: Decision) -> str:
         f"failure class: {facts.failure_class} (rule {facts.failure_rule})",
         f"verdict: {decision.verdict}",
         f"reason: {decision.reason} {decision.detail}".rstrip(),
-        f"next: {policy.what_comes_next(decision)}",
+        f"next: {reporting.what_comes_next(decision)}",
     ]
     if successor is not None and successor.checkpoint is not None:
         checkpoint = successor.checkpoint
@@ -196,9 +182,9 @@ def message(decision: Decision) -> str:
     return "\n".join(lines)
 
 
-def _schedule_name(job: str, times: int) -> str:
-    """At most 64 characters, the same for the same wait of the same job."""
-    digest = hashlib.sha256(f"{job}/{times}".encode()).hexdigest()[:12]
+def _schedule_name(job: str, times: str, *of: str) -> str:
+    """At most 64 characters, the same for the same wait or reminder of the same job."""
+    digest = hashlib.sha256("/".join((job, times, *of)).encode()).hexdigest()[:12]
     return f"{job[:_LONGEST_READABLE]}-{times}-{digest}"
 
 

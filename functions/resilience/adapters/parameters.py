@@ -1,9 +1,9 @@
-"""The W&B key, the stack's mode and the authority behind W&B's certificate."""
+"""The W&B key, the stack's switches and the authority behind W&B's certificate."""
 
 import json
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -11,9 +11,11 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from resilience.decisions import Mode
+from resilience.decide.breaker import Breaker
+from resilience.decide.decisions import Mode
+from resilience.decide.modes import more_careful
 from resilience.errors import KeyUnusable, Retry, SettingsMissing
-from resilience.modes import more_careful
+from resilience.wire.switches import Switches, breaker_of, text_of
 
 _KEY_SECONDS = 300
 _KEY_FIELD = "WANDB_API_KEY"
@@ -69,44 +71,65 @@ def _key_in(secret: object) -> str | None:
     return stripped if _KEY.fullmatch(stripped) else None
 
 
-class ModeSwitch:
-    """The live switch, which a person or the breaker sets, below the ceiling that a deploy sets.
+class SsmSwitches:
+    """Fulfils fleet.StackSwitches: the live switches, below the ceiling that a deploy sets.
 
-    The stack does not own the parameter, so no deploy turns it back. It need not exist.
+    The stack owns neither parameter, so no deploy turns one back. Neither need exist.
     """
 
-    def __init__(self, ssm: Any, name: str, ceiling: Mode) -> None:  # noqa: ANN401 — boto3 has no types
+    def __init__(self, ssm: Any, *, mode: str, breaker: str, ceiling: Mode) -> None:  # noqa: ANN401 — boto3 has no types
         self._ssm = ssm
-        self._name = name
+        self._mode = mode
+        self._breaker = breaker
         self._ceiling = ceiling
 
-    def read(self) -> tuple[Mode, int]:
-        """Read afresh the mode, and since when the switch stands (0: nobody ever set it)."""
+    def read(self) -> Switches:
+        """Read both afresh, in one call; one that does not exist was never set."""
         try:
-            found = self._ssm.get_parameter(Name=self._name)["Parameter"]
-        except _NO_ANSWER as error:
-            if _code(error) == "ParameterNotFound":
-                return self._ceiling, 0
-            raise Retry(f"cannot read parameter {self._name}") from None
-        word = str(found["Value"]).strip() or _UNREADABLE
-        return more_careful(word, self._ceiling), int(found["LastModifiedDate"].timestamp())
+            answer = self._ssm.get_parameters(Names=[self._mode, self._breaker])
+        except _NO_ANSWER:
+            raise Retry(f"cannot read parameters {self._mode}, {self._breaker}") from None
+        found = {one["Name"]: one for one in answer["Parameters"]}
+        if len(found) + len(answer.get("InvalidParameters", ())) != len(
+            {self._mode, self._breaker}
+        ):
+            raise Retry(f"no answer about {self._mode}, {self._breaker}")
+        return Switches(self._mode_in(found), self._breaker_in(found))
 
-    def observe(self) -> None:
-        """Set the switch to observe, unless a person has set it to off in the meantime."""
-        if self.read()[0] is Mode.OFF:
-            return
+    def _mode_in(self, found: Mapping[str, Any]) -> Mode:
+        if self._mode not in found:
+            return self._ceiling
+        word = str(found[self._mode]["Value"]).strip() or _UNREADABLE
+        return more_careful(word, self._ceiling)
+
+    def _breaker_in(self, found: Mapping[str, Any]) -> Breaker:
+        one = found.get(self._breaker)
+        if one is None:
+            return Breaker()
+        return breaker_of(str(one["Value"]), int(one["LastModifiedDate"].timestamp()))
+
+    def write(self, breaker: Breaker, *, instead_of: Breaker) -> bool:
+        """Set the breaker, unless a person has set it in the meantime: SSM cannot compare."""
+        if self.read().breaker != instead_of:
+            return False
         try:
             self._ssm.put_parameter(
-                Name=self._name, Value=str(Mode.OBSERVE), Type="String", Overwrite=True
+                Name=self._breaker, Value=text_of(breaker), Type="String", Overwrite=True
             )
         except _NO_ANSWER:
-            raise Retry(f"cannot set parameter {self._name}") from None
+            raise Retry(f"cannot set parameter {self._breaker}") from None
+        return True
 
 
-def stack_mode(ssm: Any, name: str, ceiling: Mode) -> Callable[[], Mode]:  # noqa: ANN401 — boto3 has no types
-    """Return what reads the mode. Nothing is cached: `off` holds from the next message on."""
-    switch = ModeSwitch(ssm, name, ceiling)
-    return lambda: switch.read()[0]
+def stack_switches(
+    ssm: Any,  # noqa: ANN401 — boto3 has no types
+    *,
+    mode: str,
+    breaker: str,
+    ceiling: Mode,
+) -> Callable[[], Switches]:
+    """Return what reads both. Nothing is cached: `off` holds from the next message on."""
+    return SsmSwitches(ssm, mode=mode, breaker=breaker, ceiling=ceiling).read
 
 
 def wandb_trust(ssm: Any, name: str) -> ssl.SSLContext | None:  # noqa: ANN401 — boto3 has no types

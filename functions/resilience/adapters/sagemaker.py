@@ -1,19 +1,20 @@
 """SageMaker, as the recovery and the sweep need it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from resilience import tags as tag_names
 from resilience.errors import CreateRefused, NameInUse, Retry
-from resilience.fleet import Seen, SeenJob
+from resilience.fleet.jobs import Pages, SeenJob
 from resilience.ports import Job
 from resilience.relaunch import Request, Shape, without_injected
-from resilience.tags import read
+from resilience.wire import tags as tag_names
+from resilience.wire.tags import read
 
 # A missing job is a ValidationException with a text ("Requested resource not found." from Describe,
 # "Could not find …" elsewhere), where the service model names ResourceNotFound.
@@ -22,7 +23,6 @@ _MISSING_TEXT = re.compile(r"not found|could not find|does not exist", re.IGNORE
 _IN_USE = "ResourceInUse"
 _ENDED = ("Failed", "Stopped", "Completed")
 _MOST_FILTERS = 20  # that one SearchExpression takes
-_MOST_PAGES = 20  # of 100 jobs: all searches of a sweep together must fit its 60 s
 # Refusals that are answers. Everything else may pass, or may have had its effect: try again.
 _REFUSALS = frozenset(
     {"ValidationException", "ResourceLimitExceeded", "ResourceNotFound", "AccessDeniedException"}
@@ -106,48 +106,50 @@ class SageMakerTrainingJobs:
         ).input_shape
         return shape
 
-    def opted_in(self, *, since: int) -> Seen:
+    def opted_in(self, *, since: int) -> Pages:
         # Without NotExists on the verdict: whether Search takes it on a tag is not documented.
-        # Oldest first: where pages are cut, what is about to leave the window is still seen.
         modified = _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since))
-        return _together(self._found([modified, *_opted_in(status)]) for status in _ENDED)
+        return self._of_each_end([modified, _exists(tag_names.CHECKPOINT_NAME)])
 
-    def waiting(self) -> Seen:
+    def waiting(self) -> Pages:
         waits = _condition(f"Tags.{tag_names.VERDICT}", "Equals", "WAIT")
-        return _together(self._found([waits, *_opted_in(status)]) for status in _ENDED)
+        return self._of_each_end([waits, _exists(tag_names.CHECKPOINT_NAME)])
 
-    def relaunched(self, *, since: int) -> Seen:
+    def again(self) -> Pages:
+        return self._of_each_end([_exists(tag_names.AGAIN)])
+
+    def failed(self, *, since: int) -> Pages:
         filters = [
             _condition("LastModifiedTime", "GreaterThanOrEqualTo", _iso(since)),
-            _condition(f"Tags.{tag_names.PARENT}", "Exists"),
+            _exists(tag_names.CHECKPOINT_NAME),
             _condition("TrainingJobStatus", "Equals", "Failed"),
         ]
-        return self._found(filters, order="Descending")
+        return self._pages(filters)
 
     def named(self, names: Sequence[str]) -> Iterator[SeenJob]:
         for start in range(0, len(names), _MOST_FILTERS):
             some = names[start : start + _MOST_FILTERS]
             filters = [_condition("TrainingJobName", "Equals", name) for name in some]
-            yield from self._found(filters, operator="Or").jobs
+            yield from chain.from_iterable(self._pages(filters, operator="Or"))
 
-    def _found(
-        self, filters: list[dict[str, str]], *, operator: str = "And", order: str = "Ascending"
-    ) -> Seen:
+    def _of_each_end(self, filters: list[dict[str, str]]) -> Pages:
+        for status in _ENDED:
+            yield from self._pages([_condition("TrainingJobStatus", "Equals", status), *filters])
+
+    def _pages(self, filters: list[dict[str, str]], *, operator: str = "And") -> Pages:
         arguments: dict[str, Any] = {
             "Resource": "TrainingJob",
             "SearchExpression": {"Filters": filters, "Operator": operator},
             "SortBy": "LastModifiedTime",
-            "SortOrder": order,
+            "SortOrder": "Descending",
             "MaxResults": 100,
         }
-        jobs: list[SeenJob] = []
-        for _ in range(_MOST_PAGES):
+        while True:
             page = self._ask(self._client.search, **arguments)
-            jobs += [_seen(result["TrainingJob"]) for result in page.get("Results", ())]
+            yield tuple(_seen(result["TrainingJob"]) for result in page.get("Results", ()))
             if not page.get("NextToken"):
-                return Seen(tuple(jobs))
+                return
             arguments["NextToken"] = page["NextToken"]
-        return Seen(tuple(jobs), whole=False)
 
     def _read(self, call: Any, **arguments: Any) -> Any:  # noqa: ANN401 — boto3 has no types
         """Ask about one job; None where the service says that there is no such job."""
@@ -186,25 +188,17 @@ def _seen(job: Mapping[str, Any]) -> SeenJob:
         tags=read(job.get("Tags")) or {},
         environment=read(job.get("Environment")) or {},
         ended_at=_instant(job.get("TrainingEndTime") or job.get("LastModifiedTime")),
-        started=job.get("TrainingStartTime") is not None,
+        started_at=_instant(job.get("TrainingStartTime")),
+        described=job,
     )
-
-
-def _together(some: Iterable[Seen]) -> Seen:
-    found = tuple(some)
-    jobs = tuple(job for one in found for job in one.jobs)
-    return Seen(jobs, whole=all(one.whole for one in found))
 
 
 def _instant(value: object) -> int | None:
     return int(value.timestamp()) if isinstance(value, datetime) else None
 
 
-def _opted_in(status: str) -> list[dict[str, str]]:
-    return [
-        _condition("TrainingJobStatus", "Equals", status),
-        _condition(f"Tags.{tag_names.CHECKPOINT_NAME}", "Exists"),
-    ]
+def _exists(tag: str) -> dict[str, str]:
+    return _condition(f"Tags.{tag}", "Exists")
 
 
 def _condition(name: str, operator: str, value: str | None = None) -> dict[str, str]:

@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from resilience.checkpoints import is_barring
-from resilience.decisions import Checkpoint, CheckpointRequest
+from resilience.decide import naming
+from resilience.decide.checkpoints import excludes
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Upload
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
 _MOST_DIGITS = 18
@@ -35,7 +36,7 @@ class Seen:
         self._heads: set[int] = set()  # the same, as the collection itself lists them
         self._odd = 0
         self._elsewhere: dict[str, None] = {}
-        self._pending: set[int] = set()
+        self._pending: dict[int | None, Upload] = {}
         self.foreign = 0
 
     @property
@@ -47,8 +48,8 @@ class Seen:
         return tuple(self._elsewhere)
 
     @property
-    def pending(self) -> int:
-        return len(self._pending)
+    def pending(self) -> tuple[Upload, ...]:
+        return tuple(self._pending.values())
 
     def says_none_falsely(self) -> bool:
         """Whether there are versions of the runs, and not one that could be read is good."""
@@ -58,14 +59,15 @@ class Seen:
 
     def take_head(self, node: Node) -> None:
         """Note one version that the collection lists, whoever made it."""
+        state, number = node.get("state"), _number(node)
         if _maker(node) not in self._request.runs:
-            self.foreign += node.get("state") == _COMMITTED
-        elif (number := _number(node)) is None:
-            self._odd += node.get("state") == _COMMITTED
-        elif node.get("state") == _COMMITTED:
+            self.foreign += state == _COMMITTED
+        elif state == _PENDING:
+            self._pending.setdefault(number, Upload(number))
+        elif state == _COMMITTED and number is None:
+            self._odd += 1
+        elif state == _COMMITTED and number is not None:
             self._heads.add(number)
-        elif node.get("state") == _PENDING:
-            self._pending.add(number)
 
     def take(self, node: Node) -> Checkpoint | None:
         """Note one version that a run lists; returns it if it is one to choose from.
@@ -93,11 +95,11 @@ class Seen:
         if node["state"] not in {_COMMITTED, _PENDING}:
             return None
         number = _number(node)
+        if node["state"] == _PENDING:
+            self._pending[number] = Upload(number, _job(_metadata(node)))
+            return None
         if number is None:
             raise ValueError("a version without its number")
-        if node["state"] == _PENDING:
-            self._pending.add(number)
-            return None
         found = _checkpoint(node, number)
         self._numbers.add(number)
         if found is not None:
@@ -107,7 +109,7 @@ class Seen:
 
 def is_good(checkpoint: Checkpoint) -> bool:
     """Whether nobody has excluded it."""
-    return not any(map(is_barring, checkpoint.aliases))
+    return not any(map(excludes, checkpoint.aliases))
 
 
 def _checkpoint(node: Node, number: int) -> Checkpoint | None:
@@ -123,7 +125,14 @@ def _checkpoint(node: Node, number: int) -> Checkpoint | None:
         run=_maker(node),
         committed=True,
         aliases=aliases,
+        job=_job(metadata),
     )
+
+
+def _job(metadata: Mapping[str, Any]) -> str | None:
+    """The training job that logged it, as the training side writes it (docs/contract.md)."""
+    name = metadata.get("training_job")
+    return name if isinstance(name, str) and naming.is_job_name(name) else None
 
 
 def _maker(node: Node) -> str | None:

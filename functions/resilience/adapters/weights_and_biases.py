@@ -1,7 +1,8 @@
 """W&B's GraphQL API, asked directly: one request, where the SDK would start a sidecar for eight."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import urllib3
 
 from resilience.adapters.graphql import Bounds, Exchange, NoAnswer, Refused, TooLarge
 from resilience.adapters.wandb_versions import Seen, is_good
-from resilience.decisions import Checkpoint, CheckpointRequest, Lookup
+from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup
 from resilience.errors import KeyUnusable
 from resilience.ports import Answer
 
@@ -35,6 +36,8 @@ query ResilienceCheckpoints(
 """
 _LOGGED = """
 fragment Logged on Run {
+  state
+  heartbeatAt
   outputArtifacts(first: $first, after: $after, order: $order) {
     pageInfo { endCursor hasNextPage }
     edges { node { ...Version } }
@@ -59,6 +62,8 @@ _LATEST = "latest"
 _PAGE, _SMALLER = 100, 10
 # What a header can carry. A key that holds anything else was not copied whole or not stored well.
 _KEY = re.compile(r"[!-~]{1,1024}")
+# States of a run whose client said that it ended; a run that is silent has crashed, or is about to.
+_ENDED = frozenset({"finished", "failed", "crashed", "killed", "preempted"})
 _NOT_AS_ASKED = (KeyError, TypeError, AttributeError)
 
 
@@ -111,30 +116,33 @@ class _Lookup:
         self._request = request
         self._seen = Seen(request)
         self._page = _PAGE
+        self._beats: list[int] = []
 
     def answer(self) -> Answer:
         runs = self._request.runs
         project = self._ask(runs, whole=True)
         if project is None:
-            return Answer(Lookup.FOUND, project_exists=False, collection_exists=False)
+            return Answer(Lookup.FOUND, project_exists=False)
         collection = project["artifactCollection"]
         if collection is not None:
             self._read_collection(collection)
         for place, run in enumerate(runs):
-            self._read_run(run, project[f"run{place}"])
-        return self._answer(collection_exists=collection is not None)
+            shown = project[f"run{place}"]
+            self._beats += _beat(shown) if shown is not None else ()
+            self._read_run(run, shown)
+        return self._answer()
 
-    def _answer(self, *, collection_exists: bool) -> Answer:
+    def _answer(self) -> Answer:
         seen = self._seen
         if seen.says_none_falsely():
             raise NoAnswer
         return Answer(
             Lookup.FOUND,
             seen.checkpoints,
-            collection_exists=collection_exists,
             elsewhere=seen.elsewhere,
             foreign=seen.foreign,
             pending=seen.pending,
+            heartbeat_at=max(self._beats, default=None),
         )
 
     def _read_collection(self, collection: dict[str, Any]) -> None:
@@ -182,6 +190,17 @@ class _Lookup:
             else:
                 project: dict[str, Any] | None = data["project"]
                 return project
+
+
+def _beat(run: dict[str, Any]) -> Iterator[int]:
+    """When a client last wrote to the run, unless that client has said that it ended."""
+    if run.get("state") in _ENDED:
+        return
+    try:
+        beat = datetime.fromisoformat(run["heartbeatAt"])
+    except (ValueError, *_NOT_AS_ASKED):
+        return  # a server that does not say so says nothing
+    yield int((beat if beat.tzinfo else beat.replace(tzinfo=UTC)).timestamp())
 
 
 def _suffices(found: Sequence[Checkpoint]) -> bool:

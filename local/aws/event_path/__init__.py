@@ -8,6 +8,7 @@ from local.aws.event_path import (
     alarms,
     mappings,
     networks,
+    parameter_access,
     queue_access,
     rules,
     scheduler_access,
@@ -26,6 +27,7 @@ def install(doubts: Doubts = KNOWN) -> None:
     mappings.install()
     rules.install()
     queue_access.install()
+    parameter_access.install()
     schedules.install()
     scheduler_access.install(doubts)
     topics.install()

@@ -19,6 +19,7 @@ class Bug(Callback):
         batch_idx: int,
     ) -> None:
         if trainer.global_step == _STEP:
+            print(f"at step {trainer.global_step}", flush=True)
             raise ValueError("shapes do not match: (64, 10) and (63, 10)")
 
 

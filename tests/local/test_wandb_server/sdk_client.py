@@ -67,7 +67,7 @@ class Client:
     def run(self, *scripts: str, **given: object) -> Ended:
         """A script in a process of its own, to its end."""
         with self.start(*scripts, **given) as process:
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=180)
         lines = [line for line in stdout.splitlines() if line.startswith(ANSWER)]
         answers = [json.loads(line.removeprefix(ANSWER)) for line in lines]
         return Ended(answers, process.returncode, stderr)
@@ -97,7 +97,7 @@ def keep_warm(server: LocalWandb, directory: Path) -> Iterator[subprocess.Popen[
     try:
         yield process
     finally:
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
 
 
 def _spawn(server: LocalWandb, directory: Path, program: list[str]) -> subprocess.Popen[str]:
@@ -117,10 +117,10 @@ def _spawn(server: LocalWandb, directory: Path, program: list[str]) -> subproces
 def kill_all(process: subprocess.Popen[str]) -> None:
     """SIGKILL to the script and its wandb-core together, as when a machine goes away."""
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
@@ -132,7 +132,7 @@ def exchange(
 ) -> tuple[int, str, dict[str, str]]:
     """One plain HTTP request: status, text and headers of its answer."""
     parts = urlsplit(address)
-    with closing(HTTPConnection(parts.netloc, timeout=10)) as http:
+    with closing(HTTPConnection(parts.netloc, timeout=60)) as http:
         target = address.removeprefix(f"{parts.scheme}://{parts.netloc}") or "/"
         http.request(method, target, body, headers)
         response = http.getresponse()

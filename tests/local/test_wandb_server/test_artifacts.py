@@ -264,7 +264,7 @@ def test_two_clients_commit_to_one_collection_at_the_same_time(
     """
     together = [client.start(LOG, script, project=project, name=name) for name in "ab"]
     for process in together:
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     assert [process.returncode for process in together] == [0, 0]
     found = versions(server, project, COMMITTED)
     assert [edge["version"] for edge in found] == [f"v{index}" for index in reversed(range(8))]

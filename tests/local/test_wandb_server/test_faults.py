@@ -120,7 +120,7 @@ def test_a_request_that_is_held_back_goes_on_when_faults_are_cleared(server: Loc
         wait_until(lambda: server.requests().get("Viewer", 0) > seen)
         assert not held.done()
         server.clear_faults()
-        assert held.result(timeout=10) == {"viewer": {"entity": "local"}}
+        assert held.result(timeout=60) == {"viewer": {"entity": "local"}}
 
 
 @pytest.mark.parametrize("given", [{"kind": "fire"}, {"kind": "slow", "colour": 1}])

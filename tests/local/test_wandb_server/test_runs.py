@@ -152,7 +152,7 @@ def test_two_clients_log_to_two_runs_at_the_same_time(
 ) -> None:
     together = [client.start(TRAIN, project=project, run=name, steps=50) for name in "ab"]
     for process in together:
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     found = [read_run(server, project, name) for name in "ab"]
     assert [(run["state"], run["historyLineCount"]) for run in found] == [("finished", 50)] * 2
 
