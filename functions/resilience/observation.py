@@ -129,7 +129,6 @@ def _establish(shown: _Shown, settings: Settings, switches: Switches, now: int) 
         started=work.started(described),
         seconds=work.seconds(described),
         signature=signature,
-        worded_by_container=work.worded_by_container(described),
         mode=tags.mode(own, switches.mode),
         breaker=switches.breaker,
         request=request,

@@ -100,7 +100,6 @@ def ended(
         started=True,
         seconds=600,
         signature="5191a7e0",
-        worded_by_container=True,
         mode=Mode.ACT,
         request=REQUEST,
         tags_invalid=False,

@@ -24,7 +24,6 @@ class End:
     commits: tuple[tuple[int | None, str], ...] = ()  # (steps above its start, or unknown; the run)
     lives: int = 600
     signature: str = "5191a7e0"
-    worded_by_container: bool = True
     load_error: bool = False
     loses: bool = False  # the oldest version expires meanwhile
     lookup: Lookup = Lookup.FOUND
@@ -44,7 +43,6 @@ ENDS = st.builds(
     ).map(tuple),
     lives=st.integers(0, 8000),
     signature=st.sampled_from(["5191a7e0", "5191a7e0", "0ddba115"]),
-    worded_by_container=st.booleans(),
     load_error=st.booleans(),
     loses=st.booleans(),
     lookup=st.sampled_from([Lookup.FOUND] * 6 + [Lookup.UNAVAILABLE, Lookup.REFUSED]),
@@ -120,7 +118,6 @@ class Life:
             started=end.started,
             seconds=end.lives if end.started else 0,
             signature=end.signature,
-            worded_by_container=end.worded_by_container,
             lookup=end.lookup,
             recorded=verdict_tags.recorded(self.own),
             observed_at=self.now,

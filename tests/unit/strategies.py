@@ -130,7 +130,6 @@ ANY_FACTS = st.builds(
     started=st.booleans(),
     seconds=st.integers(0, 400_000),
     signature=st.sampled_from(["5191a7e0", "0ddba115"]),
-    worded_by_container=st.booleans(),
     mode=mostly(Mode.ACT, st.sampled_from(Mode)),
     request=st.none() | REQUESTS | REQUESTS | REQUESTS,
     tags_invalid=mostly(usual=False, others=st.booleans()),

@@ -107,15 +107,15 @@ def alike(before: int, **more: object) -> Facts:
     return ended(FailureClass.INFRASTRUCTURE, older, V1, lineage=lineage, **more)
 
 
-def test_the_third_and_fourth_that_are_alike_wait_for_an_hour_and_the_fourth_goes_back() -> None:
+def test_the_third_and_fourth_that_are_alike_wait_for_an_hour_and_blame_no_checkpoint() -> None:
     half = Policy().backoff_max_seconds // 2
-    for before, reason in ((2, Reason.RESUMED_FROM_CHECKPOINT), (3, Reason.WALKED_BACK)):
+    for before in (2, 3):
         decision = policy.decide(alike(before))
         assert outcome(decision) == (WAIT, Reason.FAILING_AGAIN)
         assert decision.due is not None
         assert NOW + half <= decision.due <= NOW + 2 * half
         waited = policy.decide(alike(before, recorded=waits(Reason.FAILING_AGAIN)))
-        assert outcome(waited) == (RELAUNCH, reason)
+        assert outcome(waited) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
 
 
 def test_the_fifth_asks_a_person_and_is_tried_again_after_a_night() -> None:
@@ -137,8 +137,8 @@ def test_the_sixth_stops_and_never_in_silence(before: int) -> None:
 
 
 @pytest.mark.parametrize("before", [2, 3, 4, 5, 9])
-def test_what_sagemaker_says_of_itself_is_believed_however_often(before: int) -> None:
-    facts = alike(before, worded_by_container=False)
+def test_an_instance_that_was_taken_back_is_no_evidence_however_often(before: int) -> None:
+    facts = alike(before, secondary_status="Interrupted")
     assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
     waited = succeeded(facts)
     assert (waited.rejected, waited.ledger.same) == ((), before)

@@ -20,12 +20,11 @@ from resilience.failures import LOSS_DIVERGED, Blame, FailureClass, row
 # An attempt that worked so long pays for its successor: no count ends a training that goes on.
 _PAYS_SECONDS = 3600
 CONFIRMED = 2  # deaths of the program in a row at one place: no accident
-# So many that seem to be of something outside, one like the other: the job's words may mislead.
-ALIKE = 4
 # Program deaths that a lineage has got over: it dies now and then, wherever it is.
 _FLAKY = 2
 NO_EVIDENCE = frozenset({Blame.OUTSIDE, Blame.PERSON})  # against program or checkpoint
 _PLACE_LENGTH = 8
+_TAKEN_BACK = "Interrupted"  # a spot instance
 # Starts differ by what they load and from where; so two deaths came after the same time if they
 # differ by less than this share of the longer one, or than this.
 _TOLERATED_SHARE, _TOLERATED_SECONDS = 4, 60
@@ -52,26 +51,24 @@ class Case:
 
     @property
     def confirmed(self) -> bool:
-        """Whether this very death came at this place before: as often as its text is believed."""
+        """Whether this very death, of the program's, came at this place before."""
         if not self.facts.started or self.progress is not Progress.SAME:
             return False
         match self.blame:
             case Blame.PROGRAM:
                 return self.ledger.same >= CONFIRMED
-            case Blame.OUTSIDE:
-                return self.in_doubt and self.ledger.same == ALIKE
-            case Blame.LIMIT | Blame.PERSON:
+            case Blame.OUTSIDE | Blame.LIMIT | Blame.PERSON:
                 return False
             case _:
                 assert_never(self.blame)
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the end seems to be of something outside, and the job alone says so.
+        """Whether a text says that something outside is to blame, and nothing but the text does.
 
-        A program's words may mislead. What SageMaker says of itself, or of a spot instance, is so.
+        That an instance was taken back, SageMaker says by the job's status.
         """
-        return self.blame is Blame.OUTSIDE and self.facts.worded_by_container
+        return self.blame is Blame.OUTSIDE and _is_text_alone(self.facts)
 
     @property
     def flaky(self) -> bool:
@@ -201,7 +198,7 @@ def _lost(facts: Facts, ledger: Ledger, blame: Blame, *, further_back: bool) -> 
         without_work=ledger.without_work + (blame is not Blame.PERSON),
         by_program=ledger.by_program + 1 if counts else 0,
     )
-    if blame is Blame.PERSON or (blame is Blame.OUTSIDE and not facts.worded_by_container):
+    if blame is Blame.PERSON or (blame is Blame.OUTSIDE and not _is_text_alone(facts)):
         return ledger
     further_back = further_back and ledger.same >= CONFIRMED
     alike = ledger.place == place and _agree(ledger.after, facts.seconds, further_back=further_back)
@@ -219,6 +216,10 @@ def _agree(before: int, now: int, *, further_back: bool) -> bool:
     sooner = before - now > tolerated
     later = now - before > tolerated and not further_back
     return before == 0 or now == 0 or not (sooner or later)
+
+
+def _is_text_alone(facts: Facts) -> bool:
+    return facts.secondary_status != _TAKEN_BACK
 
 
 def _diverged(facts: Facts) -> bool:

@@ -238,7 +238,6 @@ class Facts:
     started: bool  # whether the training ever began; what a job says of itself does not count
     seconds: int  # trained; 0 where it never began
     signature: str  # of the failure's text: a hash
-    worded_by_container: bool  # whether the failure's text is the job's own, not SageMaker's
     mode: Mode
     request: CheckpointRequest | None
     tags_invalid: bool

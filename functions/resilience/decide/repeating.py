@@ -2,16 +2,16 @@
 
 from typing import assert_never
 
-from resilience.decide.attempts import ALIKE, CONFIRMED, Case
+from resilience.decide.attempts import CONFIRMED, Case
 from resilience.decide.backoff import wait_a_while, wait_for
 from resilience.decide.decisions import Decision, Facts, Reason, Verdict
 from resilience.failures import LOSS_DIVERGED, Blame
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = CONFIRMED + 1
-# Those alike of which the job says that something outside did it: one walks back, the next waits
-# for a night, and the one after that stops. Most of what is outside has passed by then.
-_WAITED_FOR_A_NIGHT = ALIKE + 2
+# Deaths alike of which a text says that something outside did it: the fifth waits for a night, and
+# the sixth stops. Most of what is outside has passed by then; no checkpoint is blamed.
+_WAITS_FOR_A_NIGHT = 5
 _NIGHT_SECONDS = 28_800
 # A death that was confirmed waits so long for its next try: an incident that was read as a bug has
 # passed by then, and a bug loses nothing.
@@ -60,7 +60,7 @@ def _too_often(case: Case, rule: str, times: int, most: int) -> Decision:
 def _last_at_one_place(case: Case) -> int:
     """How many deaths at one place are enough for a person to look."""
     if case.blame is Blame.OUTSIDE:
-        return _WAITED_FOR_A_NIGHT
+        return _WAITS_FOR_A_NIGHT + 1
     # A loss that diverged walks back at its first death, past what the training marked.
     went_back = case.facts.failure_rule == LOSS_DIVERGED and case.went_back
     return CONFIRMED if went_back or case.blame is Blame.LIMIT else _WALKED_BACK
@@ -100,12 +100,9 @@ def _half_the_longest(case: Case, reason: Reason) -> Decision:
 
 
 def _needs_a_night(case: Case) -> bool:
-    """Whether the job says that it is outside, and all else that it is not: a person is asked.
-
-    A walk-back is tried first, where there is an older checkpoint. Then one more attempt tells.
-    """
-    facts, walks_back = case.facts, case.rejected != case.lineage.rejected
-    if not case.in_doubt or case.ledger.same < ALIKE or walks_back:
+    """Whether a text says that it is outside, and all else that it is not: a person is asked."""
+    facts = case.facts
+    if not case.in_doubt or case.ledger.same < _WAITS_FOR_A_NIGHT:
         return False
     return facts.ended_at is not None and facts.observed_at - facts.ended_at < _NIGHT_SECONDS
 

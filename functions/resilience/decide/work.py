@@ -13,7 +13,7 @@ from resilience.failures import Blame, Classification, End, FailureClass
 
 _NEVER_TRAINED = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA})
 # SageMaker begins a reason so itself; what a container says comes after "AlgorithmError:".
-_LOST_CAPACITY, _OF_THE_CONTAINER = "CapacityError", "AlgorithmError"
+_LOST_CAPACITY = "CapacityError"
 _TRAINING, _STOPPING = "Training", "Stopping"
 # A job that SageMaker gave up on before it started: AWS Batch's guide on service jobs, "the job
 # timed out in pending"; botocore, MaxPendingTimeInSeconds, "can be pending before it is stopped".
@@ -39,11 +39,6 @@ def seconds(described: Mapping[str, object]) -> int:
 def signature(described: Mapping[str, object]) -> str:
     """A hash of the failure's text without what differs from one time to the next."""
     return failures.signature(str(described.get("FailureReason") or ""))
-
-
-def worded_by_container(described: Mapping[str, object]) -> bool:
-    """Whether the failure's text is the job's own; SageMaker's own words are not in doubt."""
-    return str(described.get("FailureReason") or "").lstrip().startswith(_OF_THE_CONTAINER)
 
 
 def hosts(described: Mapping[str, object]) -> int:
