@@ -5,10 +5,12 @@ a traceback prints the whole chain.
 
 ResilienceError
 ├── Retry            the call may have had its effect or not; the queue brings the message again
-├── NameInUse        a job of this name exists; adjudicate
+├── NameInUse        a job of this name exists; verify whose it is
 ├── CreateRefused    SageMaker refused the request for a reason that a rule can classify
 ├── KeyUnusable      the secret holds no W&B key that this function may use; a person must act
 └── SettingsMissing  the function cannot start
+
+wire.words.UnreadableTagError is a ValueError: what a tag or an Environment holds was never ours.
 """
 
 

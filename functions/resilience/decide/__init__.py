@@ -1,0 +1,1 @@
+"""What becomes of a job that ended: facts in, one decision out. Pure."""

@@ -1,0 +1,1 @@
+"""All opted-in jobs at once: what events missed, and the fleet breaker."""
