@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import wandb
 from torch import nn
 
 from resilient_training import ResumePoint, resilient
@@ -20,6 +21,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "output").mkdir()
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    wandb.teardown()  # the SDK keeps what it read of the environment when it was first used
     monkeypatch.setenv("RESILIENT_TRAINING_RESUMED_FROM", "null")
     yield tmp_path / "output" / "failure"
     signal.signal(signal.SIGTERM, before)
