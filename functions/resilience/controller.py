@@ -6,7 +6,7 @@ from typing import assert_never
 
 from resilience import relaunch, telemetry
 from resilience.decide import naming, policy, reporting
-from resilience.decide.decisions import Decision, Facts, Mode, Reason, Succession, Verdict
+from resilience.decide.decisions import Decision, Facts, Lineage, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
 from resilience.failures import End, FailureClass, classify
 from resilience.observation import Observed, observe
@@ -175,24 +175,25 @@ def _verified(facts: Facts, world: World) -> Facts:
     Where an older lineage has the names, because its first job was deleted and the name was used
     again, this lineage takes names of its own.
     """
-    found = _successor_env(facts, world)
-    if found is None or facts.lineage is None:
+    if facts.lineage is None:
+        return facts
+    found = _successor_env(facts.lineage, world)
+    if found is None:
         return facts
     if identity.continues_an_earlier(found, facts.job, facts.created_at):
         root = naming.root_used_again(facts.lineage.root, facts.created_at or 0)
-        facts = replace(facts, lineage=replace(facts.lineage, root=root))
-        found = _successor_env(facts, world)
+        renamed = replace(facts.lineage, root=root)
+        facts = replace(facts, lineage=renamed)
+        found = _successor_env(renamed, world)
         if found is None:
             return facts
     ours = identity.continues(found, facts.job, facts.created_at)
     return replace(facts, succession=Succession.OURS if ours else Succession.FOREIGN)
 
 
-def _successor_env(facts: Facts, world: World) -> dict[str, str] | None:
+def _successor_env(lineage: Lineage, world: World) -> dict[str, str] | None:
     """The Environment of the job that bears the successor's name; None where there is none."""
-    if facts.lineage is None:
-        return None
-    name = naming.successor_name(facts.lineage.root, facts.lineage.attempt + 1)
+    name = naming.successor_name(lineage.root, lineage.attempt + 1)
     found = world.jobs.describe(name)
     return None if found is None else environment.read(found.described)
 

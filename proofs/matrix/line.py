@@ -69,7 +69,6 @@ class Taken:
     delivery: Delivery
     standing: Mapping[str, str]
     set_aside: int
-    mode: str  # of the stack, then
 
 
 @dataclass(slots=True)

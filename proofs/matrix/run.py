@@ -40,7 +40,6 @@ class Rest:
     statuses: Mapping[str, str]  # of each job
     tags: Mapping[str, Mapping[str, str]]  # of each job
     born: Mapping[str, int]  # of each job, when it was created
-    mode: str
     breaker: Breaker
 
 
@@ -138,7 +137,6 @@ def rest_of(stage: Stage) -> Rest:
         },
         tags={name: dict(account.standing(name)) for name in account.jobs},
         born={name: int(job.created) for name, job in account.jobs.items()},
-        mode=account.mode.now,
         breaker=stage.breaker,
     )
 

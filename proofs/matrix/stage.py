@@ -219,8 +219,7 @@ class Stage:
         standing = dict(self.account.standing(delivery.job or ""))
         aside = len(self.account.set_aside)
         place = len(self.line.history)
-        mode = self.account.mode.now
-        self.line.history.append(Taken(place, self.clock(), delivery, standing, aside, mode))
+        self.line.history.append(Taken(place, self.clock(), delivery, standing, aside))
 
     def _intake(self, process: str) -> Intake:
         found = self._processes.get(process)

@@ -98,7 +98,7 @@ def _acknowledged_without_a_verdict(record: Record) -> Record:
 
 def _unreadable_and_not_set_aside(record: Record) -> Record:
     lost = Delivery(99, "A", "", 0, 0, "acknowledged")
-    return _with(record, Taken(len(record.history), 0, lost, {}, 0, "act"))
+    return _with(record, Taken(len(record.history), 0, lost, {}, 0))
 
 
 def _act_first(record: Record, what: str, job: str) -> Record:

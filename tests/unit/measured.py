@@ -3,9 +3,14 @@
 from resilience.decide import attempts
 from resilience.decide.attempts import Case
 from resilience.decide.decisions import Checkpoint, Lineage
-from resilience.failures import FailureClass
+from resilience.failures import Blame, FailureClass, row
 from tests.unit.lineages import attempt, ended
 
+HOUR = 3600
+PROGRAM, OUTSIDE, LIMIT = (
+    [one for one in FailureClass if row(one).blame is blame]
+    for blame in (Blame.PROGRAM, Blame.OUTSIDE, Blame.LIMIT)
+)
 SPENT = attempt(
     5,
     ends=(("interrupted", 2), ("timeout", 1)),

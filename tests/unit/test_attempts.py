@@ -13,18 +13,12 @@ from resilience.decide.decisions import (
     Lookup,
     Progress,
 )
-from resilience.failures import Blame, FailureClass, row
+from resilience.failures import FailureClass
 from tests.unit.lineages import FIRST, V1, V2, attempt, checkpoint
-from tests.unit.measured import SPENT, measured
+from tests.unit.measured import HOUR, LIMIT, OUTSIDE, PROGRAM, SPENT, measured
 from tests.unit.strategies import FAILED_FACTS
 
 INFRASTRUCTURE, USER_CODE = FailureClass.INFRASTRUCTURE, FailureClass.USER_CODE
-TIMEOUT = FailureClass.TIMEOUT
-HOUR = 3600
-PLACE = "35a9cec8"  # of step 10 and the signature that tests give
-PROGRAM = [one for one in FailureClass if row(one).blame is Blame.PROGRAM]
-OUTSIDE = [one for one in FailureClass if row(one).blame is Blame.OUTSIDE]
-LIMIT = [one for one in FailureClass if row(one).blame is Blame.LIMIT]
 
 # --- counts
 

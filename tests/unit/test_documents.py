@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +10,14 @@ import pytest
 from resilience.wire import environment, tags
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    ROOT / name
-    for name in subprocess.run(
-        ["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split()
-)
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 _SUFFIXES = "py|md|yaml|toml|json|jsonl|txt|ipynb|svg|lock|graphql"
 _IN_TICKS = re.compile(rf"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:{_SUFFIXES}))`")
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 _FOLDERS = ("functions", "training", "tests", "docs", "events", "local", "proofs", "bench")
+_WITH_PAGES = [".", *(f"{folder}/**" for folder in _FOLDERS)]
+PAGES = sorted(page for place in _WITH_PAGES for page in ROOT.glob(f"{place}/*.md"))
 
 
 def named_in(page: Path) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from resilience.decide import checkpoints
 from resilience.decide.decisions import (
@@ -52,15 +51,8 @@ class Case:
     @property
     def confirmed(self) -> bool:
         """Whether this very death, of the program's, came at this place before."""
-        if not self.facts.started or self.progress is not Progress.SAME:
-            return False
-        match self.blame:
-            case Blame.PROGRAM:
-                return self.ledger.same >= CONFIRMED
-            case Blame.OUTSIDE | Blame.LIMIT | Blame.PERSON:
-                return False
-            case _:
-                assert_never(self.blame)
+        died = self.facts.started and self.progress is Progress.SAME
+        return died and self.blame is Blame.PROGRAM and self.ledger.same >= CONFIRMED
 
     @property
     def in_doubt(self) -> bool:
@@ -171,7 +163,7 @@ def _worked(facts: Facts, ledger: Ledger, blame: Blame) -> Ledger:
     and a loss that diverges may be healthy for a while. The same reason is then the same place.
     """
     paid = facts.seconds >= _PAYS_SECONDS
-    again = ledger.same >= CONFIRMED or (_diverged(facts) and not paid)
+    again = ledger.same >= CONFIRMED or (diverged(facts) and not paid)
     place = _place(facts, ledger.best)
     died = blame is Blame.PROGRAM
     # One that dies now and then has to die twice more from here before its checkpoint is in doubt.
@@ -222,7 +214,8 @@ def _is_text_alone(facts: Facts) -> bool:
     return facts.secondary_status != _TAKEN_BACK
 
 
-def _diverged(facts: Facts) -> bool:
+def diverged(facts: Facts) -> bool:
+    """Whether the training side ended the attempt because its loss diverged."""
     return facts.failure_rule == LOSS_DIVERGED
 
 
@@ -232,6 +225,6 @@ def _place(facts: Facts, best: int, blame: Blame = Blame.PROGRAM) -> str:
     A loss that diverges has no step of its own: what was healthy before it is found out anew. The
     same reason is another one where the job's log shows that a machine is to blame.
     """
-    text = f"{'' if _diverged(facts) else best}/{facts.signature}"
+    text = f"{'' if diverged(facts) else best}/{facts.signature}"
     text += "/outside" if blame is Blame.OUTSIDE else ""
     return hashlib.sha256(text.encode()).hexdigest()[:_PLACE_LENGTH]

@@ -2,10 +2,10 @@
 
 from typing import assert_never
 
-from resilience.decide.attempts import CONFIRMED, Case
+from resilience.decide.attempts import CONFIRMED, Case, diverged
 from resilience.decide.backoff import wait_a_while, wait_for
 from resilience.decide.decisions import Decision, Facts, Reason, Verdict
-from resilience.failures import LOSS_DIVERGED, Blame
+from resilience.failures import Blame
 
 # Deaths at one place: the first is confirmed, the second walks back, the third stops.
 _WALKED_BACK = CONFIRMED + 1
@@ -62,7 +62,7 @@ def _last_at_one_place(case: Case) -> int:
     if case.blame is Blame.OUTSIDE:
         return _WAITS_FOR_A_NIGHT + 1
     # A loss that diverged walks back at its first death, past what the training marked.
-    went_back = case.facts.failure_rule == LOSS_DIVERGED and case.went_back
+    went_back = diverged(case.facts) and case.went_back
     return CONFIRMED if went_back or case.blame is Blame.LIMIT else _WALKED_BACK
 
 

@@ -3,18 +3,16 @@
 from dataclasses import replace
 
 from resilience.decide import checkpoints, naming
-from resilience.decide.attempts import NO_EVIDENCE, Case
+from resilience.decide.attempts import NO_EVIDENCE, Case, diverged
 from resilience.decide.decisions import (
     Checkpoint,
     Decision,
-    Facts,
     Ledger,
     Reason,
     Successor,
     Verdict,
     Waiting,
 )
-from resilience.failures import LOSS_DIVERGED, Blame
 
 
 def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
@@ -38,7 +36,7 @@ def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None
 
 def _lost_or_exhausted(case: Case, choice: checkpoints.Choice) -> Decision | None:
     """There is nothing to resume from: it is gone, or all of it was tried, or nothing ever was."""
-    if case.confirmed and case.blame is Blame.PROGRAM:
+    if case.confirmed:
         rule = case.facts.failure_rule
         return case.verdict(Verdict.STOP, Reason.FAILED_AGAIN_AT_SAME_STEP, rule)
     had_one = case.lineage.started_from is not None or case.ledger.best >= 0
@@ -59,17 +57,13 @@ def launched(case: Case, choice: checkpoints.Choice) -> Decision:
         reason = Reason.RESTARTED_FROM_BEGINNING
     else:
         # Suspects are a step back for the attempt whose loss diverged, not for those after it.
-        diverged_back = _has_suspects(choice) and _diverged(case.facts)
+        diverged_back = _has_suspects(choice) and diverged(case.facts)
         back = case.rejected != case.lineage.rejected or diverged_back
         reason = Reason.WALKED_BACK if back else Reason.RESUMED_FROM_CHECKPOINT
     return replace(
         case.verdict(Verdict.RELAUNCH, reason, case.facts.failure_rule),
         successor=successor(case, chosen, ledger),
     )
-
-
-def _diverged(facts: Facts) -> bool:
-    return facts.failure_rule == LOSS_DIVERGED
 
 
 def successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
@@ -88,5 +82,5 @@ def successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Succ
         ledger=ledger,
         rejected=case.rejected,
         waiting=waiting,
-        diverged=_diverged(case.facts),
+        diverged=diverged(case.facts),
     )
