@@ -136,9 +136,12 @@ def test_the_sixth_stops_and_never_in_silence(before: int) -> None:
     assert reporting.notifies(decision)
 
 
+@pytest.mark.parametrize("status", ["Interrupted", "MaxWaitTimeExceeded"])
 @pytest.mark.parametrize("before", [2, 3, 4, 5, 9])
-def test_an_instance_that_was_taken_back_is_no_evidence_however_often(before: int) -> None:
-    facts = alike(before, secondary_status="Interrupted")
+def test_an_instance_that_was_taken_back_is_no_evidence_however_often(
+    before: int, status: str
+) -> None:
+    facts = alike(before, secondary_status=status)
     assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
     waited = succeeded(facts)
     assert (waited.rejected, waited.ledger.same) == ((), before)

@@ -23,7 +23,8 @@ CONFIRMED = 2  # deaths of the program in a row at one place: no accident
 _FLAKY = 2
 NO_EVIDENCE = frozenset({Blame.OUTSIDE, Blame.PERSON})  # against program or checkpoint
 _PLACE_LENGTH = 8
-_TAKEN_BACK = "Interrupted"  # a spot instance
+# How SageMaker itself says, by the status, that a spot job lost its instances or got none in time.
+_TAKEN_BACK = frozenset({"Interrupted", "MaxWaitTimeExceeded"})
 # Starts differ by what they load and from where; so two deaths came after the same time if they
 # differ by less than this share of the longer one, or than this.
 _TOLERATED_SHARE, _TOLERATED_SECONDS = 4, 60
@@ -211,7 +212,7 @@ def _agree(before: int, now: int, *, further_back: bool) -> bool:
 
 
 def _is_text_alone(facts: Facts) -> bool:
-    return facts.secondary_status != _TAKEN_BACK
+    return facts.secondary_status not in _TAKEN_BACK
 
 
 def diverged(facts: Facts) -> bool:
