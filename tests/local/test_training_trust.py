@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from local.wandb_server import LocalWandb
-from resilient_training.seal import seal_of
+from resilient_training.checkpoints.seal import seal_of
 from tests.local.training_process import own_environment
 
 TRAINING = Path(__file__).parents[2] / "training"
@@ -31,9 +31,9 @@ JOB = "night-r2"
 PRELUDE = """
 import hashlib, json, pathlib, sys
 import wandb
-from resilient_training.artifacts import RunCheckpoints
+from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.job import CheckpointLoadError, job_from
-from resilient_training.resume import resume_point
+from resilient_training.checkpoints.resume import resume_point
 given = json.loads(sys.argv[1])
 def answer(value):
     print("answer: " + json.dumps(value), flush=True)

@@ -29,7 +29,7 @@ from resilient_training import (
     fit,
     resumable_loader,
 )
-from resilient_training.metadata import SavedCheckpoint
+from resilient_training.checkpoints.metadata import SavedCheckpoint
 
 SEED, BATCH, SIZE, EPOCHS = 5, 4, 18, 3
 STEPS_PER_EPOCH = 5

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from resilient_training import CheckpointLoadError, CheckpointNotCommittedError, SavePlan
-from resilient_training.metadata import SavedCheckpoint
+from resilient_training.checkpoints.metadata import SavedCheckpoint
 from tests.unit.small_training import Store, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*LeafSpec")

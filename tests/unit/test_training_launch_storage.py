@@ -195,5 +195,5 @@ def test_the_projects_own_source_is_whole(aws: boto3.Session, s3: BaseClient) ->
     place = places_of(trainer_of(SPEC, aws).request())["code"].removeprefix("s3://home/")
     files = {key.removeprefix(place) for key in keys_of(s3) if key.startswith(place)}
     assert {"train.py", "digits.py", "options.py", "requirements.lock"} <= files
-    assert {"resilient_training/__init__.py", "resilient_training/resume.py"} <= files
+    assert {"resilient_training/__init__.py", "resilient_training/checkpoints/resume.py"} <= files
     assert not {file for file in files if file.startswith("launch")}

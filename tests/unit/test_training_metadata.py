@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from resilient_training.checkpointer import Checkpointer, SavePlan
-from resilient_training.files import free_path, sha256_of, write_atomically
-from resilient_training.job import job_from
-from resilient_training.metadata import (
+from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
+from resilient_training.checkpoints.files import free_path, sha256_of, write_atomically
+from resilient_training.checkpoints.metadata import (
     Metric,
     SavedCheckpoint,
     collection_name,
     metadata_of,
 )
-from resilient_training.seal import is_sealed
+from resilient_training.checkpoints.seal import is_sealed
+from resilient_training.checkpoints.snapshot import StateSnapshot
+from resilient_training.job import job_from
 from tests.unit.small_training import Store
 
 SOFTWARE = {"torch": "2", "lightning": "3", "wandb": "4"}
@@ -92,7 +93,7 @@ def test_a_folder_that_may_be_mirrored_grows_no_further_and_loses_no_file(tmp_pa
     checkpoints = Checkpointer(SavePlan(tmp_path, keep=1), Store())
     names: list[set[str]] = []
     for step in range(1, 30):
-        checkpoints.save(step, 0, Path.touch)
+        checkpoints.save(step, 0, lambda: StateSnapshot({}))
         checkpoints.drain()
         names.append({path.name for path in tmp_path.iterdir()})
     assert all(before <= after for before, after in pairwise(names))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resilient_training import ResumePoint, resilient
-from resilient_training.packing import UnsafeArchiveError, is_known, pack, unpack
+from resilient_training.huggingface.packing import UnsafeArchiveError, is_known, pack, unpack
 from resilient_training.ranks import hand_over
 
 STATE = json.dumps({"global_step": 30}).encode()

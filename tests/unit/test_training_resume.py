@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from resilient_training.artifacts import is_of
+from resilient_training.checkpoints.artifacts import is_of
+from resilient_training.checkpoints.resume import (
+    ForeignVersionsError,
+    Version,
+    choose,
+    resume_point,
+)
+from resilient_training.checkpoints.seal import seal_of
 from resilient_training.job import (
     CheckpointLoadError,
     CollectionError,
@@ -14,13 +21,6 @@ from resilient_training.job import (
     job_from,
     run_id_for,
 )
-from resilient_training.resume import (
-    ForeignVersionsError,
-    Version,
-    choose,
-    resume_point,
-)
-from resilient_training.seal import seal_of
 
 COLLECTION = "team/digits/model-run1"
 CONTENT = b"the bytes of a checkpoint"

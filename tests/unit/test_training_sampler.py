@@ -3,8 +3,8 @@ from hypothesis import strategies as st
 from lightning.pytorch import Trainer
 
 from resilient_training import ResumableSampler, position_of
-from resilient_training.randomness import seed_for
-from resilient_training.sampler import Position
+from resilient_training.data.randomness import seed_for
+from resilient_training.data.sampler import Position
 
 
 def order(size: int, batch_size: int, seed: int, at: Position) -> list[int]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from resilient_training import RunCheckpoints
-from resilient_training import artifacts as artifacts_module
+from resilient_training.checkpoints import artifacts as artifacts_module
+from resilient_training.checkpoints.torch_version import UnsafeTorchError, require_safe_torch
 from resilient_training.job import CollectionError, job_from
-from resilient_training.torch_version import UnsafeTorchError, require_safe_torch
 
 if TYPE_CHECKING:
     import wandb

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from resilient_training.uploads import Uploads
+from resilient_training.checkpoints.uploads import Uploads
 
 
 class Line:

@@ -8,55 +8,55 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resilient_training.artifacts import RunCheckpoints
     from resilient_training.attempt import Attempt, resilient
-    from resilient_training.checkpointer import (
+    from resilient_training.checkpoints.artifacts import RunCheckpoints
+    from resilient_training.checkpoints.checkpointer import (
         Checkpointer,
         CheckpointNotCommittedError,
         SavePlan,
     )
-    from resilient_training.checkpoints import CheckpointArtifacts
-    from resilient_training.divergence import LossWatch
-    from resilient_training.ending import Ending, StoppedByUser, Terminated
-    from resilient_training.environment import prepare_environment
-    from resilient_training.fitting import fit_attempt
-    from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
-    from resilient_training.history import OneHistory
-    from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
-    from resilient_training.job_tags import JobTags
-    from resilient_training.randomness import seed_from
-    from resilient_training.resume import ResumePoint, fit, resume_point
-    from resilient_training.sampler import (
+    from resilient_training.checkpoints.resume import ResumePoint, fit, resume_point
+    from resilient_training.data.randomness import seed_from
+    from resilient_training.data.sampler import (
         Position,
         ResumableSampler,
         Share,
         position_of,
         resumable_loader,
     )
-    from resilient_training.seeds import StepSeeds
+    from resilient_training.ending import Ending, StoppedByUser, Terminated
+    from resilient_training.environment import prepare_environment
+    from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
+    from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
+    from resilient_training.lightning.callback import CheckpointArtifacts
+    from resilient_training.lightning.divergence import LossWatch
+    from resilient_training.lightning.fitting import fit_attempt
+    from resilient_training.lightning.job_tags import JobTags
+    from resilient_training.lightning.logger import OneHistory
+    from resilient_training.lightning.seeds import StepSeeds
+    from resilient_training.lightning.stopping import GracefulStop
     from resilient_training.stop_request import StopRequest, run_settings
-    from resilient_training.stopping import GracefulStop
     from resilient_training.tags import JobMarks, tags_of
 
 _HOMES = {
-    "artifacts": ("RunCheckpoints",),
+    "checkpoints.artifacts": ("RunCheckpoints",),
     "attempt": ("Attempt", "resilient"),
-    "checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
-    "checkpoints": ("CheckpointArtifacts",),
-    "divergence": ("LossWatch",),
+    "checkpoints.checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
+    "lightning.callback": ("CheckpointArtifacts",),
+    "lightning.divergence": ("LossWatch",),
     "ending": ("Ending", "StoppedByUser", "Terminated"),
     "environment": ("prepare_environment",),
-    "fitting": ("fit_attempt",),
+    "lightning.fitting": ("fit_attempt",),
     "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
-    "history": ("OneHistory",),
+    "lightning.logger": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
-    "job_tags": ("JobTags",),
-    "randomness": ("seed_from",),
-    "resume": ("ResumePoint", "fit", "resume_point"),
-    "sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
-    "seeds": ("StepSeeds",),
+    "lightning.job_tags": ("JobTags",),
+    "data.randomness": ("seed_from",),
+    "checkpoints.resume": ("ResumePoint", "fit", "resume_point"),
+    "data.sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
+    "lightning.seeds": ("StepSeeds",),
     "stop_request": ("StopRequest", "run_settings"),
-    "stopping": ("GracefulStop",),
+    "lightning.stopping": ("GracefulStop",),
     "tags": ("JobMarks", "tags_of"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

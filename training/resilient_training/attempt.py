@@ -7,20 +7,23 @@ import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 import wandb
 
-from resilient_training.artifacts import RunCheckpoints
-from resilient_training.checkpointer import Checkpointer, SavePlan
+from resilient_training.checkpoints.artifacts import RunCheckpoints
+from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
+from resilient_training.checkpoints.resume import ResumePoint, resume_point
 from resilient_training.ending import Ending
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
+from resilient_training.history import History
 from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
+from resilient_training.notices import Notices
 from resilient_training.ranks import hand_over, handed_over, is_follower
-from resilient_training.resume import ResumePoint, resume_point
 from resilient_training.stop_request import StopRequest, run_settings
 from resilient_training.tags import JobMarks, NoTags, tags_of
 
@@ -28,7 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
     from types import TracebackType
 
-    from resilient_training.metadata import Metric
+    from lightning.pytorch import LightningModule
+    from lightning.pytorch import Trainer as LightningTrainer
+    from transformers import Trainer as HuggingFaceTrainer
+
+    from resilient_training.checkpoints.metadata import Metric
+    from resilient_training.checkpoints.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +62,9 @@ class Attempt:
     checkpoints: Checkpointer
     losses: LossHistory
     stop: StopRequest
+    history: History
+    notices: Notices
+    seed: int | None = None
     parts: Mapping[str, Stateful] = field(default_factory=dict)
     resumed_from: ResumePoint | None = None
 
@@ -77,6 +88,7 @@ class Attempt:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in parts.items():
                 part.load_state_dict(saved["parts"][name])
+            self.recall(saved)
             return int(saved["step"])
 
         self.parts = parts
@@ -142,18 +154,16 @@ class Attempt:
             StoppedByUser: a person stopped the run in W&B; as above.
         """
 
-        def write(path: Path) -> None:
-            # The attempt makes the bytes of a step that is replayed others than they were: W&B
-            # would answer the same bytes with the version that it has, which may be rejected.
+        def take() -> Snapshot:
             parts = {name: part.state_dict() for name, part in self.parts.items()}
-            torch.save({"parts": parts, "step": step, "attempt": self.job.attempt}, path)
+            return self.checkpoints.stage({"parts": parts, "step": step, **self.memory()})
 
         if loss is not None:
             self.losses.see(step - 1, loss)
         # Read once: a stop that comes during a save waits for the next step, which saves for it.
         asked = self.stop.heed()
         if epoch_ends or asked or self.checkpoints.due(step):
-            self.checkpoints.save(step, epoch, write, metric)
+            self.checkpoints.save(step, epoch, take, metric)
         if asked:
             self._end(step)
 
@@ -167,20 +177,56 @@ class Attempt:
         self.checkpoints.drain(self.stop.budget)
         raise self.stop.end_at(step)
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
+    def fit(
+        self,
+        trainer: LightningTrainer,
+        model: LightningModule,
+        *data: Any,  # noqa: ANN401 - the Trainer's own
+        **more: Any,  # noqa: ANN401 - as above
+    ) -> None:
+        """`trainer.fit(model, *data, **more)` from the checkpoint to resume from, if there is one.
+
+        Puts in what the trainer lacks of callbacks, logger and seeds, each of which may be given.
+
+        Raises:
+            CheckpointLoadError: it cannot be fetched, or does not fit the model.
+            Terminated: SIGTERM came; the state is saved, and committed if there was time.
+            StoppedByUser: a person stopped the run in W&B; as above.
+        """
+        fitting = import_module("resilient_training.lightning.fitting")
+        fitting.fit_attempt(self, trainer, model, *data, **more)
+
+    def train(self, trainer: HuggingFaceTrainer) -> None:
+        """`trainer.train()` of Hugging Face; as `fit`."""
+        import_module("resilient_training.huggingface").train(trainer, self)
+
+    def log(self, metrics: Mapping[str, Any], step: int) -> None:
         """Log a row of step `step`, unless an earlier attempt has."""
-        if step >= self.run.starting_step:
-            self.run.log(dict(metrics), step=step)
+        self.history.log(metrics, step)
+
+    def memory(self) -> dict[str, Any]:
+        """What the next attempt has to know, as plain values; each checkpoint holds it."""
+        return {**self.checkpoints.memory(), "rows": self.history.newest_rows()}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from the memory of the checkpoint that the training resumes from."""
+        self.checkpoints.recall(memory)
+        self.history.restore(memory["rows"])
 
 
 @contextmanager
-def resilient(
+def resilient(  # noqa: PLR0913 - each is a word of a user's script
     project: str | None = None,
     *,
     every_n_steps: int = 0,
     every_minutes: float = 5,
+    keep: int = 2,
+    monitor: str | None = None,
+    mode: Literal["min", "max"] = "min",
     folder: Path | None = None,
     healthy: HealthyLoss = _ANY_FINITE,
+    seed: int | None = None,
+    **wandb_options: Any,  # noqa: ANN401 - of wandb.init
 ) -> Iterator[Attempt]:
     """Everything around a training: W&B, tags, stops, the true end, exit code, failure file.
 
@@ -193,6 +239,12 @@ def resilient(
         project: Of W&B; None: WANDB_PROJECT.
         every_n_steps: Save as often, in optimizer steps. 0: not by steps.
         every_minutes: Save as often, since the last save. 0: not by time.
+        keep: How many local checkpoints stay, besides the best and those not uploaded.
+        monitor: A logged metric; the checkpoint with the best one so far gets the alias `best`.
+            None: the framework's own choice, else `val_loss`.
+        mode: Whether less of that metric is better (`min`), or more (`max`).
+        seed: Of the order of the data and of each step's randomness. None: the framework's own.
+        wandb_options: What `wandb.init` takes: config, name, tags, group, entity and others.
         healthy: What a healthy loss is, where losses are told.
         folder: Of local checkpoints; None: `checkpoints` in SageMaker's folder, or in `outputs`.
 
@@ -209,27 +261,31 @@ def resilient(
             attempt=job.attempt,
             every_n_steps=every_n_steps,
             every_minutes=every_minutes,
+            keep=keep,
+            monitor=monitor,
+            mode=mode,
         )
-        run = _begin_run(job, project, stop)
+        run = _begin_run(job, stop, {"project": project, **wandb_options})
         checkpoints = Checkpointer(plan, RunCheckpoints(run, job))
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))
         marks.begun(run)
-        yield Attempt(job, run, checkpoints, LossHistory(healthy, checkpoints.bar_after), stop)
+        losses = LossHistory(healthy, checkpoints.bar_after)
+        yield Attempt(job, run, checkpoints, losses, stop, History(run), Notices(run), seed)
         stop.training_is_over()
         checkpoints.finish()
         marks.completed()
         run.finish()
 
 
-def _begin_run(job: Job, project: str | None, stop: StopRequest) -> wandb.Run:
+def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb.Run:
     if is_follower(os.environ):
         return wandb.init(mode="disabled")
     prepare_environment(job)
     job.folder.mkdir(parents=True, exist_ok=True)
     folder = os.environ.get("WANDB_DIR") or job.folder
-    run = wandb.init(project=project, dir=folder, settings=run_settings(stop))
+    run = wandb.init(dir=folder, settings=run_settings(stop), **options)
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return run
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resilient_training.resume import ResumePoint
+from resilient_training.checkpoints.resume import ResumePoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping

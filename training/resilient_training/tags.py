@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from resilient_training.metadata import collection_name
+from resilient_training.checkpoints.metadata import collection_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from transformers import Trainer, TrainerCallback
 from typing_extensions import override
 
 from resilient_training.attempt import Attempt, load_error
-from resilient_training.metadata import Metric
-from resilient_training.packing import pack, unpack
-from resilient_training.randomness import seed_from
+from resilient_training.checkpoints.metadata import Metric
+from resilient_training.data.randomness import seed_from
+from resilient_training.huggingface.packing import pack, unpack
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 _ATTEMPT = "attempt.json"
 # Trainer's own folders are named so, and it reads nothing else of the name.
 _FOLDER = "checkpoint-{step}"
+
+
+@dataclass(frozen=True)
+class FolderSnapshot:
+    """A folder that Trainer has written."""
+
+    folder: Path
+
+    def write(self, file: Path) -> None:
+        pack(self.folder, file)
 
 
 class HuggingFaceCheckpoints(TrainerCallback):
@@ -94,8 +104,8 @@ class HuggingFaceCheckpoints(TrainerCallback):
         self.attempt.checkpoints.save(
             state.global_step,
             int(state.epoch or 0),
-            lambda path: pack(folder, path),
-            _metric(state, self.attempt.checkpoints.plan.monitor),
+            lambda: FolderSnapshot(folder),
+            _metric(state, self.attempt.checkpoints.plan.monitor or "eval_loss"),
         )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from typing_extensions import override
 
-from resilient_training.randomness import seed_for
+from resilient_training.data.randomness import seed_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sized

@@ -10,10 +10,10 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
-from resilient_training.checkpointer import Checkpointer, CheckpointStore, SavePlan
+from resilient_training.checkpoints.checkpointer import Checkpointer, CheckpointStore, SavePlan
+from resilient_training.checkpoints.metadata import Metric
 from resilient_training.ending import StoppedByUser
-from resilient_training.history import OneHistory, Row, row_to_come
-from resilient_training.metadata import Metric
+from resilient_training.lightning.logger import OneHistory, Row, row_to_come
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
     from resilient_training.attempt import Attempt
-    from resilient_training.metadata import SavedCheckpoint
+    from resilient_training.checkpoints.metadata import SavedCheckpoint
+    from resilient_training.checkpoints.uploads import Uploads
     from resilient_training.stop_request import StopRequest
-    from resilient_training.uploads import Uploads
 
 _log = logging.getLogger(__name__)
 
@@ -76,11 +76,11 @@ class CheckpointArtifacts(Checkpoint):
     @override
     def state_dict(self) -> dict[str, Any]:
         rows = self.history.newest_rows(self.row_to_come) if self.history else []
-        return {"attempt": self.plan.attempt, "best": self.checkpointer.best, "rows": rows}
+        return {**self.checkpointer.memory(), "rows": rows}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.checkpointer.best = state_dict["best"]
+        self.checkpointer.recall(state_dict)
         self.rows = state_dict["rows"]
 
     @override
@@ -160,9 +160,14 @@ class CheckpointArtifacts(Checkpoint):
         step = trainer.global_step
         if trainer.is_global_zero:
             metric = self._metric(trainer)
-            self.checkpointer.save(step, trainer.current_epoch, trainer.save_checkpoint, metric)
+            self.checkpointer.save(
+                step,
+                trainer.current_epoch,
+                lambda: self.checkpointer.stage(_state(trainer)),
+                metric,
+            )
         elif step != self.checkpointer.saved_step:
-            trainer.save_checkpoint(self.checkpointer.partial)
+            _state(trainer)
             self.checkpointer.begin(step)
 
     def _asked(self, trainer: Trainer) -> tuple[bool, bool]:
@@ -186,10 +191,18 @@ class CheckpointArtifacts(Checkpoint):
 
     def _metric(self, trainer: Trainer) -> Metric | None:
         """The monitored metric, where the checkpoint is of the state that it was measured on."""
-        value = trainer.callback_metrics.get(self.plan.monitor)
+        name = self.plan.monitor or "val_loss"
+        value = trainer.callback_metrics.get(name)
         if value is None or not _at_epoch_end(trainer):
             return None
-        return Metric(self.plan.monitor, float(value))
+        return Metric(name, float(value))
+
+
+def _state(trainer: Trainer) -> dict[str, Any]:
+    """The whole state, which all processes take part in putting together."""
+    connector = trainer._checkpoint_connector  # noqa: SLF001 - save_checkpoint writes it at once
+    state: dict[str, Any] = connector.dump_checkpoint(weights_only=False)
+    return state
 
 
 def _any(trainer: Trainer, *, here: bool) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from resilient_training.files import sha256_of
+from resilient_training.checkpoints.files import sha256_of
+from resilient_training.checkpoints.seal import is_sealed
 from resilient_training.job import CheckpointLoadError, Job, Pin
-from resilient_training.seal import is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -14,7 +14,7 @@ from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHisto
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
-    from resilient_training.checkpoints import CheckpointArtifacts
+    from resilient_training.lightning.callback import CheckpointArtifacts
 
 
 class LossWatch(Callback):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch.callbacks import Callback
 from typing_extensions import override
 
-from resilient_training.randomness import seed_from
+from resilient_training.data.randomness import seed_from
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer

@@ -12,21 +12,21 @@ import wandb
 from wandb.errors import CommError
 from wandb.sdk.artifacts.exceptions import ArtifactStatusError, WaitTimeoutError
 
-from resilient_training.held import HeldArtifact, version_from
-from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pin
-from resilient_training.metadata import (
+from resilient_training.checkpoints.held import HeldArtifact, version_from
+from resilient_training.checkpoints.metadata import (
     ARTIFACT_TYPE,
     FILE_NAME,
     SavedCheckpoint,
     collection_name,
     metadata_of,
 )
-from resilient_training.torch_version import require_safe_torch
+from resilient_training.checkpoints.torch_version import require_safe_torch
+from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resilient_training.resume import Version
+    from resilient_training.checkpoints.resume import Version
 
 _log = logging.getLogger(__name__)
 _COMMIT_TIMEOUT = 300

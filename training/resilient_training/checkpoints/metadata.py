@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resilient_training.seal import seal_of
+from resilient_training.checkpoints.seal import seal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

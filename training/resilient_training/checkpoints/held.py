@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from wandb.apis.public.runs import RunNotFoundError
 from wandb.sdk.lib.hashutil import md5_file_b64, xxh128_file_b64
 
+from resilient_training.checkpoints.metadata import FILE_NAME
+from resilient_training.checkpoints.resume import Version
 from resilient_training.job import CheckpointLoadError
-from resilient_training.metadata import FILE_NAME
-from resilient_training.resume import Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

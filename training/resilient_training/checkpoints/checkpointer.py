@@ -10,14 +10,15 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from resilient_training.files import free_path, sha256_of, write_atomically
-from resilient_training.metadata import Metric, SavedCheckpoint
-from resilient_training.uploads import Uploads
+from resilient_training.checkpoints.files import free_path, sha256_of, write_atomically
+from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
+from resilient_training.checkpoints.snapshot import Snapshot, StateSnapshot
+from resilient_training.checkpoints.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class SavePlan:
         every_minutes: Since the last save. 0: not by time.
         keep: How many local checkpoints stay, at least 1, besides the best and those not uploaded.
         monitor: A logged metric; the checkpoint with the best one so far gets the alias `best`.
-        maximize: Whether more of that metric is better.
+            None: the framework's own choice, `val_loss` where it has none.
+        mode: Whether less of that metric is better (`min`), or more (`max`).
     """
 
     directory: Path
@@ -61,15 +63,15 @@ class SavePlan:
     every_n_steps: int = 0
     every_minutes: float = 0
     keep: int = 2
-    monitor: str = "val_loss"
-    maximize: bool = False
+    monitor: str | None = None
+    mode: Literal["min", "max"] = "min"
 
     def due(self, step: int, seconds_since_last: float) -> bool:
         by_step = self.every_n_steps > 0 and step % self.every_n_steps == 0
         return by_step or 0 < self.every_minutes * 60 <= seconds_since_last
 
     def better(self, value: float, best: float | None) -> bool:
-        return best is None or (value > best if self.maximize else value < best)
+        return best is None or (value > best if self.mode == "max" else value < best)
 
 
 class Checkpointer:
@@ -112,15 +114,27 @@ class Checkpointer:
     def due(self, step: int) -> bool:
         return self.plan.due(step, self.clock() - self.saved_at)
 
+    def stage(self, state: dict[str, Any]) -> Snapshot:
+        """Take a snapshot of tensors and plain values; for `save`, which calls its `take`."""
+        return StateSnapshot(state)
+
+    def memory(self) -> dict[str, Any]:
+        """What the next attempt has to know, as plain values; each checkpoint holds it."""
+        return {"attempt": self.plan.attempt, "best": self.best}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from the memory of the checkpoint that the training resumes from."""
+        self.best = memory["best"]
+
     def save(
-        self, step: int, epoch: int, write: Callable[[Path], None], metric: Metric | None = None
+        self, step: int, epoch: int, take: Callable[[], Snapshot], metric: Metric | None = None
     ) -> None:
         """Save the state of global step `step`, unless it is saved already.
 
         Args:
             step: Optimizer steps made so far, over all attempts.
             epoch: Epochs begun so far, from 0.
-            write: Writes the whole state into the one file that it is given.
+            take: Takes a snapshot of the whole state.
             metric: Measured on exactly this state; decides on the alias `best`.
 
         Raises:
@@ -132,7 +146,7 @@ class Checkpointer:
         best = metric is not None and self.plan.better(metric.value, self.best)
         if best and metric is not None:
             self.best, self.best_path = metric.value, path
-        write_atomically(path, write)
+        write_atomically(path, take().write)
         self.begin(step)
         self._queue(SavedCheckpoint(path, step, epoch, sha256_of(path), metric, best))
 

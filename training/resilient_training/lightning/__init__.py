@@ -1,0 +1,1 @@
+"""Lightning trainings that can be brought back."""
