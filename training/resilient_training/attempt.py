@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 import wandb
 
+from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.resume import ResumePoint, resume_point
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer as LightningTrainer
     from transformers import Trainer as HuggingFaceTrainer
 
+    from resilient_training.check.store import FolderStore
+    from resilient_training.check.watching import Watch
     from resilient_training.checkpoints.metadata import Metric
     from resilient_training.checkpoints.snapshot import Snapshot
 
@@ -59,6 +62,7 @@ class Attempt:
 
     job: Job
     run: wandb.Run
+    store: RunCheckpoints | FolderStore
     checkpoints: Checkpointer
     losses: LossHistory
     stop: StopRequest
@@ -115,7 +119,7 @@ class Attempt:
         if is_follower(environment):
             point = handed_over(environment)
         else:
-            point = resume_point(self.job, RunCheckpoints(self.run, self.job), folder)
+            point = resume_point(self.job, self.store, folder)
             hand_over(point, environment)
         self.resumed_from = point
         return point
@@ -265,18 +269,29 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
             monitor=monitor,
             mode=mode,
         )
-        run = _begin_run(job, stop, {"project": project, **wandb_options})
-        checkpoints = Checkpointer(plan, RunCheckpoints(run, job))
+        watch = watch_in(os.environ, follower=follower)
+        run, store = _begin(job, stop, {"project": project, **wandb_options}, watch)
+        checkpoints = watch.checkpointer_for(plan, store) if watch else Checkpointer(plan, store)
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))
         marks.begun(run)
         losses = LossHistory(healthy, checkpoints.bar_after)
-        yield Attempt(job, run, checkpoints, losses, stop, History(run), Notices(run), seed)
+        yield Attempt(job, run, store, checkpoints, losses, stop, History(run), Notices(run), seed)
         stop.training_is_over()
         checkpoints.finish()
         marks.completed()
         run.finish()
+
+
+def _begin(
+    job: Job, stop: StopRequest, options: Mapping[str, Any], watch: Watch | None
+) -> tuple[wandb.Run, RunCheckpoints | FolderStore]:
+    """The run and its checkpoints: of W&B, or of the check that watches this process."""
+    if watch is not None and watch.stores:
+        return watch.run(), watch.store()
+    run = _begin_run(job, stop, options)
+    return run, RunCheckpoints(run, job)
 
 
 def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb.Run:
