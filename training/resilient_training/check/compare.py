@@ -69,7 +69,7 @@ def compare(whole: Records, broken: Records) -> list[Part]:
         _best(whole, broken),
         _batches(whole, broken),
         _history(whole.folder / "rows.jsonl", broken.folder / "rows.jsonl"),
-        *(_result(name, whole, broken) for name in whole.results),
+        *(result_part(name, whole, broken) for name in whole.results),
     ]
 
 
@@ -154,8 +154,9 @@ def _named(rows: Counter[str]) -> str:
     return f"row {row.get('_step')} ({names[:60]}){more}"
 
 
-def _result(name: str, whole: Records, broken: Records) -> Part:
-    files = whole.results[name], broken.results.get(name, broken.folder / name)
+def result_part(name: str, whole: Records, broken: Records) -> Part:
+    """Compare a file that both trainings wrote."""
+    files = whole.results[name], broken.results[name]
     there = [file.exists() for file in files]
     if there == [False, False]:
         return Part(name, None, "not written by then")

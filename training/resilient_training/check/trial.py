@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 import shutil
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from resilient_training.check.compare import Part, Records, compare, differing
+from resilient_training.check.compare import Part, Records, compare, differing, result_part
 from resilient_training.check.plan import Break, Plan
 from resilient_training.ending import TERMINATED
 
@@ -114,6 +114,19 @@ class Trial:
         if not self._is_well(second):
             return self._lost(f"resumed, it ended with {second.code}", second)
         return self.judge(name, max(steps, default=0))
+
+    def run(self, name: str, *, away_from: int | None = None) -> Ended:
+        """Run one more process of a training, without a break."""
+        return self._launch(name, replace(self._plan(name), away_from=away_from))
+
+    def steps_of(self, name: str) -> list[int]:
+        """The steps of the training's checkpoints, the oldest first."""
+        return self._records(name).store.steps()
+
+    def result_differs(self, name: str, result: str) -> bool:
+        """Whether a file that a training wrote is another than the unbroken training's."""
+        part = result_part(result, self._records("unbroken"), self._records(name))
+        return part.same is not True
 
     def judge(self, name: str, resumed_from: int) -> Outcome:
         """Compare with the unbroken training."""

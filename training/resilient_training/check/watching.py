@@ -141,6 +141,15 @@ class _Recorder(logging.Handler):
             file.write(json.dumps(record.getMessage()) + "\n")
 
 
+_watches: list[Watch] = []
+
+
+def passed(place: str) -> None:
+    """Report a place by its name, each time that it is passed; nothing outside a check."""
+    for watch in _watches:
+        watch.passed(place)
+
+
 def watch_in(environment: Mapping[str, str], *, follower: bool) -> Watch | None:
     """The watch over this process; None outside a check."""
     plan = plan_in(environment)
@@ -150,4 +159,5 @@ def watch_in(environment: Mapping[str, str], *, follower: bool) -> Watch | None:
         return Watch(replace(plan, break_at=None, end_at=None))
     watch = Watch(plan)
     watch.listen()
+    _watches.append(watch)
     return watch
