@@ -152,4 +152,3 @@ def _with_disk_full(trial: Trial, whole: Records, name: str, full: int) -> tuple
         if again.code != 0:
             return Came.LOST, f"resumed, it ended with {again.code}: {again.last_line()}"
     return _told(trial.judge(name, max(steps, default=0)))
-

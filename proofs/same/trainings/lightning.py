@@ -120,7 +120,9 @@ def ema_of_lightning() -> None:
 
 
 def swa() -> None:
-    train(callbacks=[StochasticWeightAveraging(swa_lrs=0.02, swa_epoch_start=1, annealing_epochs=1)])
+    train(
+        callbacks=[StochasticWeightAveraging(swa_lrs=0.02, swa_epoch_start=1, annealing_epochs=1)]
+    )
 
 
 def teacher_in_eval() -> None:
@@ -317,7 +319,7 @@ def late_optimizer() -> None:
 def _scheduled(make: Any, **how: Any) -> type[Network]:
     class Scheduled(Network):
         def configure_optimizers(self) -> Any:
-            optimizer = torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
+            optimizer = torch.optim.SGD(self.parameters(), lr=0.01, momentum=0.9)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), **how}}
 
     return Scheduled

@@ -59,7 +59,9 @@ def train(
     **options: Any,
 ) -> None:
     """The two lines, between what every script has."""
-    with resilient("same", every_n_steps=every, every_minutes=0, seed=SEED, **block or {}) as attempt:
+    with resilient(
+        "same", every_n_steps=every, every_minutes=0, seed=SEED, **block or {}
+    ) as attempt:
         torch.manual_seed(SEED)
         network = model()
         trainer = Trainer(**{**_QUIET, "max_epochs": EPOCHS, **options})

@@ -39,7 +39,7 @@ def fsdp_full() -> None:
 
     class Sharded(_Reduced):
         def configure_model(self) -> None:
-            from torch.distributed.fsdp import fully_shard  # noqa: PLC0415 - one variant's
+            from torch.distributed.fsdp import fully_shard
 
             if not isinstance(self.layers, nn.Sequential):
                 return
@@ -56,11 +56,13 @@ def fsdp_sharded() -> None:
 
     class Sharded(_Reduced):
         def configure_model(self) -> None:
-            from torch.distributed.fsdp import fully_shard  # noqa: PLC0415 - one variant's
+            from torch.distributed.fsdp import fully_shard
 
             fully_shard(self.layers, mesh=self.device_mesh["data_parallel"])
 
-    train_saved_by_lightning(Sharded, ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1))
+    train_saved_by_lightning(
+        Sharded, ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+    )
 
 
 def fsdp_first() -> None:
