@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 import wandb
 
+from resilient_training.blocks import claim_run
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.resume import ResumePoint, resume_point
@@ -249,7 +250,8 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         folder: Of local checkpoints; None: `checkpoints` in SageMaker's folder, or in `outputs`.
 
     Raises:
-        SystemExit: 1, 65, 66 or 143, as docs/contract.md says.
+        SystemExit: 1, 65, 66 or 143, as docs/contract.md says; 1 also where the block cannot have
+            the W&B run that it would continue (`BlockError`).
     """
     base = folder_from(os.environ)
     follower = is_follower(os.environ)
@@ -283,6 +285,7 @@ def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb
     if is_follower(os.environ):
         return wandb.init(mode="disabled")
     prepare_environment(job)
+    claim_run(job, options.get("id"), os.environ)
     job.folder.mkdir(parents=True, exist_ok=True)
     folder = os.environ.get("WANDB_DIR") or job.folder
     run = wandb.init(dir=folder, settings=run_settings(stop), **options)
