@@ -25,6 +25,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("RESILIENT_TRAINING_RESUMED_FROM", "null")
     yield tmp_path / "output" / "failure"
     signal.signal(signal.SIGTERM, before)
+    if wandb.run is not None:  # a process that SIGTERM ended would be gone
+        wandb.finish()
 
 
 def saved(folder: Path, model: nn.Module) -> ResumePoint:
