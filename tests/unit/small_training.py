@@ -138,6 +138,12 @@ class Store:
             self.committed.append(saved)
         return not self.refusing
 
+    def uploaded_bytes(self) -> int | None:
+        return len(self.committed)
+
+    def by_hand(self, saved: SavedCheckpoint) -> str:
+        return f"take {saved.path}"
+
     def bar_after(self, step: int) -> list[str]:
         return [str(saved.step) for saved in self.committed if saved.step > step]
 

@@ -142,11 +142,7 @@ class CheckpointArtifacts(Checkpoint):
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Wait until the last checkpoint is committed.
-
-        Raises:
-            CheckpointNotCommittedError: W&B has not taken it.
-        """
+        """Wait until the last checkpoint is committed, or W&B does not take it."""
         if self.stop:
             self.stop.training_is_over()
         if trainer.is_global_zero:
