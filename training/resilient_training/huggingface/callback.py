@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from resilient_training.checkpoints.metadata import Metric
 from resilient_training.checkpoints.resume import load_error
+from resilient_training.checkpoints.snapshot import Snapshot
 from resilient_training.data.randomness import seed_from
 from resilient_training.huggingface.packing import pack, unpack
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from resilient_training.attempt import Attempt
+    from resilient_training.checkpoints.files import HashedFile
 
 _ATTEMPT = "attempt.json"
 # Trainer's own folders are named so, and it reads nothing else of the name.
@@ -29,12 +31,18 @@ _FOLDER = "checkpoint-{step}"
 
 
 @dataclass(frozen=True)
-class FolderSnapshot:
+class FolderSnapshot(Snapshot):
     """A folder that Trainer has written."""
 
     folder: Path
 
-    def write(self, file: Path) -> None:
+    @property
+    @override
+    def size(self) -> int:
+        return sum(path.stat().st_size for path in self.folder.iterdir())
+
+    @override
+    def write(self, file: HashedFile) -> None:
         pack(self.folder, file)
 
 

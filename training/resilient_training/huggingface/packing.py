@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 _log = logging.getLogger(__name__)
 
@@ -66,14 +67,14 @@ def is_known(name: str) -> bool:
     return name in _DESCRIPTION or _STATE.fullmatch(name) is not None
 
 
-def pack(folder: Path, target: Path) -> None:
+def pack(folder: Path, target: BinaryIO) -> None:
     """Pack what a training resumes from; a file of another name is left out, with a warning."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     left_out = [path.name for path in files if not is_known(path.name)]
     if set(left_out) - {_PICKLE}:
         _log.warning("not in the checkpoint: %s", " ".join(left_out))
     # A link would be refused when it is unpacked, so the content goes in.
-    with tarfile.open(target, "w", dereference=True) as archive:
+    with tarfile.open(fileobj=target, mode="w|", dereference=True) as archive:
         for path in files:
             if is_known(path.name):
                 archive.add(path, path.name)
