@@ -21,6 +21,8 @@ def failure_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     for name in ("WANDB_RUN_ID", "WANDB_RESUME"):
         monkeypatch.setenv(name, "x")  # so that what a block sets is undone afterwards
         monkeypatch.delenv(name)
+    if wandb.run is not None:  # another test's
+        wandb.finish()
     wandb.teardown()  # the SDK keeps what it read of the environment when it was first used
     monkeypatch.setenv("RESILIENT_TRAINING_RESUMED_FROM", "null")
     yield tmp_path / "output" / "failure"

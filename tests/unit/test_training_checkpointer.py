@@ -141,7 +141,7 @@ def test_a_budget_holds_while_a_write_is_under_way(tmp_path: Path) -> None:
     assert checkpoints.drain(10)
 
 
-@pytest.mark.parametrize("ask", ["due", "save", "drain", "finish"])
+@pytest.mark.parametrize("ask", ["due", "save", "drain"])
 def test_what_goes_wrong_beside_the_training_is_raised_in_it_once(ask: str, tmp_path: Path) -> None:
     checkpoints = Checkpointer(SavePlan(tmp_path), Store())
     save(checkpoints, 1, Failing(OSError(errno.EIO, "the disk is gone")))
@@ -150,13 +150,21 @@ def test_what_goes_wrong_beside_the_training_is_raised_in_it_once(ask: str, tmp_
         "due": lambda: checkpoints.due(2),
         "save": lambda: save(checkpoints, 2),
         "drain": checkpoints.drain,
-        "finish": checkpoints.finish,
     }[ask]
     with pytest.raises(OSError, match="the disk is gone"):
         asked()
     assert names(tmp_path) == []
     save(checkpoints, 3)
     checkpoints.finish()
+
+
+def test_an_error_of_the_last_save_is_no_error_of_a_training_that_is_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints = Checkpointer(SavePlan(tmp_path), Store())
+    save(checkpoints, 1, Failing(OSError(errno.EIO, "the disk is gone")))
+    assert not checkpoints.finish()
+    assert "the last checkpoint, of step 1, is lost: [Errno 5] the disk is gone" in caplog.text
 
 
 def test_a_later_save_that_no_resume_could_load_is_raised_and_committed_nowhere(
