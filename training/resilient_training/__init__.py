@@ -15,6 +15,8 @@ if TYPE_CHECKING:
         CheckpointNotCommittedError,
         SavePlan,
     )
+    from resilient_training.checkpoints.disk import DiskFullError
+    from resilient_training.checkpoints.loadable import NotLoadableError
     from resilient_training.checkpoints.resume import ResumePoint, fit, resume_point
     from resilient_training.data.randomness import seed_from
     from resilient_training.data.sampler import (
@@ -42,6 +44,8 @@ _HOMES = {
     "checkpoints.artifacts": ("RunCheckpoints",),
     "attempt": ("Attempt", "resilient"),
     "checkpoints.checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
+    "checkpoints.disk": ("DiskFullError",),
+    "checkpoints.loadable": ("NotLoadableError",),
     "lightning.callback": ("CheckpointArtifacts",),
     "lightning.divergence": ("LossWatch",),
     "ending": ("Ending", "StoppedByUser", "Terminated"),
@@ -67,6 +71,7 @@ __all__ = [
     "CheckpointLoadError",
     "CheckpointNotCommittedError",
     "Checkpointer",
+    "DiskFullError",
     "Ending",
     "GracefulStop",
     "HealthyLoss",
@@ -76,6 +81,7 @@ __all__ = [
     "LossDiverged",
     "LossHistory",
     "LossWatch",
+    "NotLoadableError",
     "OneHistory",
     "Position",
     "ResumableSampler",
