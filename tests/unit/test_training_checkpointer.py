@@ -141,6 +141,28 @@ def test_a_budget_holds_while_a_write_is_under_way(tmp_path: Path) -> None:
     assert checkpoints.drain(10)
 
 
+def test_two_more_saves_do_not_wait_for_the_first_load_of_the_first_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, tried = threading.Event(), []
+
+    def loads(_command: object, file: Path) -> bool:
+        tried.append(file)
+        return go.wait(10)
+
+    monkeypatch.setattr("resilient_training.checkpoints.trial.loads", loads)
+    store = Store()
+    checkpoints = Checkpointer(SavePlan(tmp_path), store)
+    for step in (1, 2):
+        checkpoints.save(step, 0, lambda: checkpoints.stage({"step": torch.ones(1)}))
+    assert not checkpoints.drain(0.2)
+    assert (store.committed, steps(tmp_path)) == ([], [])
+    go.set()
+    checkpoints.finish()
+    assert [saved.step for saved in store.committed] == [1, 2]
+    assert len(tried) == 1
+
+
 @pytest.mark.parametrize("ask", ["due", "save", "drain"])
 def test_what_goes_wrong_beside_the_training_is_raised_in_it_once(ask: str, tmp_path: Path) -> None:
     checkpoints = Checkpointer(SavePlan(tmp_path), Store())

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         Checkpointer,
         SavePlan,
     )
+    from resilient_training.checkpoints.disk import DiskFullError
+    from resilient_training.checkpoints.loadable import NotLoadableError
     from resilient_training.checkpoints.resume import ResumePoint, fit, resume_point
     from resilient_training.data.randomness import seed_from
     from resilient_training.data.sampler import (
@@ -41,6 +43,8 @@ _HOMES = {
     "checkpoints.artifacts": ("RunCheckpoints",),
     "attempt": ("Attempt", "resilient"),
     "checkpoints.checkpointer": ("Checkpointer", "SavePlan"),
+    "checkpoints.disk": ("DiskFullError",),
+    "checkpoints.loadable": ("NotLoadableError",),
     "lightning.callback": ("CheckpointArtifacts",),
     "lightning.divergence": ("LossWatch",),
     "ending": ("Ending", "StoppedByUser", "Terminated"),
@@ -65,6 +69,7 @@ __all__ = [
     "CheckpointArtifacts",
     "CheckpointLoadError",
     "Checkpointer",
+    "DiskFullError",
     "Ending",
     "GracefulStop",
     "HealthyLoss",
@@ -74,6 +79,7 @@ __all__ = [
     "LossDiverged",
     "LossHistory",
     "LossWatch",
+    "NotLoadableError",
     "OneHistory",
     "Position",
     "ResumableSampler",

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from transformers import Trainer as HuggingFaceTrainer
 
     from resilient_training.checkpoints.metadata import Metric
-    from resilient_training.checkpoints.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -153,18 +152,23 @@ class Attempt:
             LossDiverged: the loss is no healthy one; the checkpoints since are marked as suspect.
             Terminated: SIGTERM came; the state is saved, and committed if there was time.
             StoppedByUser: a person stopped the run in W&B; as above.
+            NotLoadableError: the parts hold what no resume could load; known after the first step.
+            DiskFullError: not one checkpoint could be saved yet.
         """
 
-        def take() -> Snapshot:
+        def state() -> dict[str, Any]:
             parts = {name: part.state_dict() for name, part in self.parts.items()}
-            return self.checkpoints.stage({"parts": parts, "step": step, **self.memory()})
+            return {"parts": parts, "step": step, **self.memory()}
+
+        if not self.checkpoints.inspected:
+            self.checkpoints.inspect(state())
 
         if loss is not None:
             self.losses.see(step - 1, loss)
         # Read once: a stop that comes during a save waits for the next step, which saves for it.
         asked = self.stop.heed()
         if epoch_ends or asked or self.checkpoints.due(step):
-            self.checkpoints.save(step, epoch, take, metric)
+            self.checkpoints.save(step, epoch, lambda: self.checkpoints.stage(state()), metric)
         if asked:
             self._end(step)
 

@@ -7,6 +7,7 @@ and `HuggingFaceCheckpoints` save by it.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from resilient_training.checkpoints.own_files import OwnFiles
 from resilient_training.checkpoints.snapshot import Snapshot, StateSnapshot
 from resilient_training.checkpoints.staging import Stager, sizes_of
 from resilient_training.checkpoints.uploads import Uploads
-from resilient_training.checkpoints.writing import Saving, Writer
+from resilient_training.checkpoints.writing import Saving, Writer, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,8 +116,12 @@ class Checkpointer:
         self.inspected = False
         self._stager = Stager()
         self._files = OwnFiles(plan.directory)
-        self._writer = Writer()
-        self._beside = Beside("checkpoint-writer")
+        self._writer = Writer(trying=store.stored)
+        self._preparing = Beside("checkpoint-buffers")
+        self._writing = Beside("checkpoint-writer")
+        self._publishing = Beside("checkpoint-publisher")
+        self._written_once = False
+        self._lists = threading.Lock()  # of what is on the disk
 
     def warn_if_nothing_is_stored(self) -> None:
         if not self.store.stored:
@@ -132,9 +137,9 @@ class Checkpointer:
 
     def due(self, step: int) -> bool:
         """Whether a save is scheduled for now and would not have to wait for the last one."""
-        self._beside.raise_failure()
+        self._raise_failure()
         is_due = self.plan.due(step, self.saved_step, self.clock() - self.saved_at)
-        return is_due and not self._beside.busy
+        return is_due and not self._writing.busy
 
     def inspect(self, state: Mapping[str, Any]) -> None:
         """Look at a first state, once the first step is made, while somebody still watches.
@@ -147,7 +152,7 @@ class Checkpointer:
         require_loadable(state)
         self.inspected = True
         sizes = sizes_of(state)
-        self._beside.begin(lambda: self._stager.prepare(sizes))
+        self._preparing.begin(lambda: self._stager.prepare(sizes))
 
     def stage(self, state: Mapping[str, Any]) -> Snapshot:
         """Take a snapshot of tensors and plain values; for `save`, which calls its `take`.
@@ -184,7 +189,9 @@ class Checkpointer:
         """
         if step == self.saved_step:
             return
-        self.settle()
+        self._preparing.wait()
+        self._writing.wait()
+        self._raise_failure()
         before = self.best
         best = metric is not None and self.plan.better(metric.value, before)
         if best and metric is not None:
@@ -192,7 +199,7 @@ class Checkpointer:
         snapshot = take()
         self.begin(step)
         saving = Saving(snapshot, step, epoch, metric, best, before)
-        self._beside.begin(lambda: self._write(saving))
+        self._writing.begin(lambda: self._write(saving))
 
     def settle(self) -> None:
         """Wait until what was taken last is on the disk; not for its upload.
@@ -200,8 +207,8 @@ class Checkpointer:
         Raises:
             NotLoadableError, DiskFullError, OSError: of the last save.
         """
-        self._beside.wait()
-        self._beside.raise_failure()
+        self._wait()
+        self._raise_failure()
 
     def drain(self, seconds: float | None = None) -> bool:
         """Wait for what is being written and for the uploads; True when the last succeeded in time.
@@ -210,11 +217,10 @@ class Checkpointer:
             NotLoadableError, DiskFullError, OSError: of the last save.
         """
         began = time.monotonic()
-        if not self._beside.wait(seconds):
+        if not self._wait(seconds):
             return False
-        self._beside.raise_failure()
-        left = None if seconds is None else max(0.0, seconds - (time.monotonic() - began))
-        return self.uploads.drain(left)
+        self._raise_failure()
+        return self.uploads.drain(_left(seconds, began))
 
     def finish(self, wait: float | None = None) -> bool:
         """Wait for the last checkpoint, once the training is done; whether it is committed.
@@ -225,27 +231,24 @@ class Checkpointer:
         Args:
             wait: In seconds. None: for as long as the upload moves.
         """
-        deadline = None if wait is None else self.clock() + wait
-        if not self._is_written():
-            return False
-        done = self.drain(wait)
-        if not done and not self.uploads.pending():
-            self.uploads.put(self.newest[-1])
-            done = self.drain(None if deadline is None else max(0.0, deadline - self.clock()))
-        if not done:
-            self._say_what_is_missing(self.newest[-1])
-        return done
-
-    def _is_written(self) -> bool:
-        """Whether the last save came to its end: an error of it is no error of the training."""
         try:
-            self.settle()
+            return self._finish(wait)
         except (NotLoadableError, OSError) as error:
             _log.error("the last checkpoint, of step %d, is lost: %s", self.saved_step, error)
             return False
-        finally:
-            self._stager.close()
-        return True
+
+    def _finish(self, wait: float | None) -> bool:
+        began = time.monotonic()
+        self._preparing.wait()
+        self.settle()
+        self._stager.close()
+        done = self.drain(_left(wait, began))
+        if not done and not self.uploads.pending():
+            self.uploads.put(self.newest[-1])
+            done = self.drain(_left(wait, began))
+        if not done:
+            self._say_what_is_missing(self.newest[-1])
+        return done
 
     def _say_what_is_missing(self, saved: SavedCheckpoint) -> None:
         _log.error(
@@ -258,37 +261,64 @@ class Checkpointer:
     def bar_after(self, step: int) -> list[str]:
         """Bar what was committed beyond `step`, and what is still on its way there."""
         # An error of the last save waits: what the caller is about to say matters more.
-        self._beside.wait()
+        self._wait()
         self.uploads.drain()
         return self.store.bar_after(step) if self.store.stored else []
 
+    def _wait(self, seconds: float | None = None) -> bool:
+        began = time.monotonic()
+        # The writer hands over to the publisher, so in this order.
+        return self._writing.wait(seconds) and self._publishing.wait(_left(seconds, began))
+
+    def _raise_failure(self) -> None:
+        self._preparing.raise_failure()
+        self._writing.raise_failure()
+        self._publishing.raise_failure()
+
     def _write(self, saving: Saving) -> None:
-        """Beside the training: the whole way of one checkpoint to the uploads."""
+        """In the writer's thread. It waits for the publisher, so that no files pile up."""
+        written = self._written(saving)
+        if written is not None:
+            self._publishing.begin(lambda: self._publish(written))
+
+    def _written(self, saving: Saving) -> Written | None:
         try:
             self._files.begin()
             self._delete_needless()
-            self._queue(self._writer.write(saving, self._files.new_name(saving.step)))
+            written = self._writer.write(saving, self._files.new_name(saving.step))
         except DiskFullError as error:
             self.best = saving.best_before
-            if not self.newest:
+            if not self._written_once:
                 raise
             _log.error("step %d is not saved: %s", saving.step, error)
+            return None
         finally:
             saving.snapshot.release()
+        self._written_once = True
+        return written
 
-    def _queue(self, saved: SavedCheckpoint) -> None:
-        self._files.add(saved.path)
-        self.newest.append(saved)
-        if saved.best:
-            self.best_path = saved.path
+    def _publish(self, written: Written) -> None:
+        """In the publisher's thread."""
+        saved = self._writer.publish(written)
         _log.info("checkpoint of step %d saved: %s", saved.step, saved.path)
-        for overtaken in self.uploads.put(saved):
-            _log.warning("checkpoint of step %d not uploaded: a newer one is here", overtaken.step)
+        with self._lists:
+            self._files.add(saved.path)
+            self.newest.append(saved)
+            if saved.best:
+                self.best_path = saved.path
+            overtaken = self.uploads.put(saved)
+        for one in overtaken:
+            _log.warning("checkpoint of step %d not uploaded: a newer one is here", one.step)
         self._delete_needless()
+
+    def _delete_needless(self) -> None:
+        with self._lists:
+            wanted = {saved.path for saved in (*self.newest, *self.uploads.pending())}
+            self._files.keep_only(wanted | ({self.best_path} if self.best_path else set()))
 
     def _commit(self, saved: SavedCheckpoint) -> bool:
         return self.store.commit(saved) if self.store.stored else True
 
-    def _delete_needless(self) -> None:
-        wanted = {saved.path for saved in (*self.newest, *self.uploads.pending())}
-        self._files.keep_only(wanted | ({self.best_path} if self.best_path else set()))
+
+def _left(seconds: float | None, began: float) -> float | None:
+    return None if seconds is None else max(0.0, seconds - (time.monotonic() - began))

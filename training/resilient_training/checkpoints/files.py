@@ -8,13 +8,12 @@ import io
 import os
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from typing_extensions import Buffer
@@ -30,14 +29,18 @@ class FileDamagedError(OSError):
 
 
 class HashedFile(io.FileIO):
-    """A new file that is hashed while it is written.
+    """A new file that is hashed while it is written, and gets its name once it is whole.
 
-    `error` is what the disk answered: torch.save raises an error of its own over it.
+    Until `publish` it has a name that ends with `.partial`, and a lock, by which other processes
+    know that its writer lives. `error` is what the disk answered: torch.save raises an error of its
+    own over it.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "x+b")
-        self.path = path
+    def __init__(self, target: Path) -> None:
+        self.target, self.path = target, target.with_suffix(_PARTIAL)
+        super().__init__(self.path, "x")
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(self, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.size = 0
         self.error: OSError | None = None
         self._hash = hashlib.sha256()
@@ -78,24 +81,16 @@ class HashedFile(io.FileIO):
             written = f"{self.size} bytes of sha256 {self.sha256} were written"
             raise FileDamagedError(f"{self.path}: {written}, {size} of {digest} came back")
 
+    def publish(self) -> None:
+        """Give it its name, in one step and for good."""
+        self.path.replace(self.target)
+        self.close()
+        _sync(self.target.parent)
 
-@contextmanager
-def new_file(target: Path) -> Iterator[HashedFile]:
-    """A file that gets its name when the block ends well, and is absent when it does not.
-
-    Until then it has a name beside `target` that ends with `.partial`, and a lock, by which other
-    processes know that its writer lives.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with HashedFile(target.with_suffix(_PARTIAL)) as file:
-        try:
-            _lock(file)
-            yield file
-            file.path.replace(target)
-        except BaseException:
-            file.path.unlink(missing_ok=True)
-            raise
-    _sync(target.parent)
+    def discard(self) -> None:
+        """As if it had never been."""
+        self.path.unlink(missing_ok=True)
+        self.close()
 
 
 def remove_abandoned(folder: Path) -> list[Path]:
@@ -113,11 +108,6 @@ def _removed(partial: Path) -> bool:
             partial.unlink()
             return True
     return False
-
-
-def _lock(file: HashedFile) -> None:
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _sync(path: Path) -> None:

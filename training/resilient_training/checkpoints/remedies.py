@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ALLOWED_AT_MOST = 3  # what a longer list lets through, nobody has looked at
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _REMEDIES = (
     (PurePath, "save str(…) of it"),
     (Enum, "save its .value"),
@@ -25,11 +26,11 @@ _REMEDIES = (
     (nn.Module, "save its state_dict(), or leave it out (save_hyperparameters(ignore=[…]))"),
     (argparse.Namespace, "save vars(…) of it"),
     (functools.partial, "save its arguments, and make it again from them"),
-    ((types.FunctionType, types.MethodType), "save its name, and look it up again"),
+    (_FUNCTIONS, "save its name, and look it up again"),
     ((set, frozenset), "save a sorted list of it"),
 )
 # To allow one is to allow what it calls, or all that it holds.
-_NEVER_ALLOWED = (nn.Module, functools.partial, types.FunctionType, types.MethodType)
+_NEVER_ALLOWED = (nn.Module, functools.partial, *_FUNCTIONS)
 
 
 def remedy_for(value: object, needed: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ def loads(command: Sequence[str], file: Path) -> bool:
     if ended.returncode == REFUSED:
         raise NotLoadableError(f"no resume could load this checkpoint: {ended.stdout.strip()}")
     if ended.returncode != LOADS:
-        last = ended.stderr.strip().splitlines()[-1:]
+        last = ended.stderr.strip().rpartition("\n")[2]
         _log.warning("%s could not be tried: exit code %d %s", file, ended.returncode, last)
     return ended.returncode == LOADS
 

@@ -110,6 +110,7 @@ class CheckpointArtifacts(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._inspect(trainer)
         due = self._due(trainer)
         terminated, stopped = self._asked(trainer)
         between = _between_steps(trainer)
@@ -151,6 +152,15 @@ class CheckpointArtifacts(Checkpoint):
     def bar_after(self, step: int) -> list[str]:
         """Bar this attempt's versions of a step above `step`; gives their names (`v3`, …)."""
         return self.checkpointer.bar_after(step)
+
+    def _inspect(self, trainer: Trainer) -> None:
+        """Once, after the first step: all processes put the state together, and rank 0 looks."""
+        if self.checkpointer.inspected:
+            return
+        state = _state(trainer)
+        self.checkpointer.inspected = True
+        if trainer.is_global_zero:
+            self.checkpointer.inspect(state)
 
     def save(self, trainer: Trainer) -> None:
         step = trainer.global_step
