@@ -146,7 +146,7 @@ class RunCheckpoints:
         """The command that brings a checkpoint to W&B later, from the machine that has its file."""
         run = f"{self.run.entity}/{self.run.project}/{self.run.id}"
         return (
-            f"python -m resilient_training.upload {run} {saved.path}"
+            f"python -m resilient_training.upload {run} {saved.path.resolve()}"
             f" --step {saved.step} --epoch {saved.epoch}"
         )
 

@@ -254,7 +254,7 @@ class Checkpointer:
         _log.error(
             "NOT in W&B: the last checkpoint, of step %d. It lies in %s. To upload it: %s",
             saved.step,
-            saved.path,
+            saved.path.resolve(),
             self.store.by_hand(saved),
         )
 

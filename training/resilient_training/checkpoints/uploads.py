@@ -26,8 +26,11 @@ class Patience:
     sends anything. Where nobody can see whether an upload moves, it gets `unseen` seconds.
     """
 
-    still: float = 300.0
-    unseen: float = 1800.0
+    still: float
+    unseen: float
+
+
+_PATIENCE = Patience(still=300.0, unseen=1800.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +65,13 @@ class Uploads(Generic[Item]):
         precious: Callable[[Item], bool] = lambda _: False,
         room: int = 2,
         progress: Callable[[], int | None] = lambda: None,
-        patience: Patience = Patience(),
+        patience: Patience | None = None,
     ) -> None:
         self._upload = upload
         self._precious = precious
         self._room = room
         self._progress = progress
-        self._patience = patience
+        self._patience = patience or _PATIENCE
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._queue: deque[_Entry[Item]] = deque()
