@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import wandb
@@ -16,6 +18,7 @@ from resilient_training.checkpoints.held import HeldArtifact, version_from
 from resilient_training.checkpoints.metadata import (
     ARTIFACT_TYPE,
     FILE_NAME,
+    Metric,
     SavedCheckpoint,
     collection_name,
     metadata_of,
@@ -100,6 +103,22 @@ class RunCheckpoints:
                 raise
             raise CheckpointLoadError(pin.version, str(error)) from error
         return self._held(artifact)
+
+    def best(self, into: Path) -> Metric | None:
+        """Fetch the version of the alias `best` as the file `into`; gives what it was best in.
+
+        Raises:
+            CheckpointLoadError: it cannot be fetched, or is not what W&B describes.
+        """
+        committed = self._committed() if self.stored else []
+        held = [self._held(one) for one in committed if "best" in one.aliases]
+        own = next((one for one in held if one.is_of_run()), None)
+        if own is None:
+            return None
+        with TemporaryDirectory(dir=into.parent) as folder:
+            own.download(Path(folder)).replace(into)
+        metric = own.artifact.metadata.get("metric")
+        return Metric(**metric) if isinstance(metric, dict) else None
 
     def commit(self, saved: SavedCheckpoint) -> bool:
         """Log one checkpoint and wait until it is COMMITTED; False, and a warning, if it is not."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from resilient_training.checkpoints.files import sha256_of
@@ -12,12 +10,9 @@ from resilient_training.checkpoints.seal import is_sealed
 from resilient_training.job import CheckpointLoadError, Job, Pin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from types import TracebackType
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-
-_log = logging.getLogger(__name__)
 
 
 # Each costs a question; one that is the run's own is found by the first, or somebody is flooding.
@@ -171,59 +166,3 @@ def _verify_file(version: Version, path: Path) -> None:
     if version.sha256 is not None and found != version.sha256:
         why = f"sha256 of the file is {found}, its metadata says {version.sha256}"
         raise CheckpointLoadError(version.name, why)
-
-
-def fit(
-    trainer: Trainer,
-    model: LightningModule,
-    data: LightningDataModule,
-    point: ResumePoint | None = None,
-) -> None:
-    """`trainer.fit` from `point`, with weights_only loading.
-
-    Raises:
-        CheckpointLoadError: the checkpoint does not fit this code, or is none.
-    """
-    path = None if point is None else str(point.path)
-    if point is not None:
-        _log.info("resuming from %s at step %s", point.version, point.step)
-    with _Restoring(point):
-        trainer.fit(model, datamodule=data, ckpt_path=path, weights_only=True)
-
-
-@dataclass(frozen=True)
-class _Restoring:
-    """Tells an error in restoring from an error in training.
-
-    They have the same types, and no hook of Lightning marks the border, so the place decides.
-    """
-
-    point: ResumePoint | None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.point and isinstance(error, Exception) and raised_while_restoring(trace):
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise CheckpointLoadError(self.point.version, why) from error
-
-
-def raised_while_restoring(trace: TracebackType | None) -> bool:
-    return any(
-        Path(frame).name == "checkpoint_connector.py"
-        and function.startswith(("restore", "_restore"))
-        for frame, function in _functions_of(trace)
-    )
-
-
-def _functions_of(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        yield code.co_filename, code.co_name
-        trace = trace.tb_next
