@@ -29,7 +29,6 @@ from resilient_training import (
     ResumePoint,
     SavePlan,
     StopRequest,
-    resumable_loader,
 )
 from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 from resilient_training.checkpoints.snapshot import Snapshot
@@ -57,7 +56,7 @@ class Augmented(Dataset[Tensor]):
 
 class Data(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Tensor]:
-        return resumable_loader(Augmented(), self.trainer, batch_size=BATCH, seed=SEED)
+        return DataLoader(Augmented(), batch_size=BATCH, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         return DataLoader(Augmented(), batch_size=BATCH)
@@ -160,6 +159,12 @@ class Store:
             self.committed.append(saved)
         return not self.refusing
 
+    def uploaded_bytes(self) -> int | None:
+        return len(self.committed)
+
+    def by_hand(self, saved: SavedCheckpoint) -> str:
+        return f"take {saved.path}"
+
     def bar_after(self, step: int) -> list[str]:
         return [str(saved.step) for saved in self.committed if saved.step > step]
 
@@ -191,6 +196,8 @@ class Run:
     id: str = "small"
     project: str = "project"
     dir: str = "."
+    resumed: bool = False
+    _local_step: int = 0
     rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=lambda: Config())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from resilient_training import CheckpointLoadError, CheckpointNotCommittedError, SavePlan
+from resilient_training import CheckpointLoadError, SavePlan
 from resilient_training.checkpoints.metadata import SavedCheckpoint
 from tests.unit.small_training import Store, train
 
@@ -44,9 +44,15 @@ def test_the_best_so_far_is_remembered_over_a_resume(tmp_path: Path) -> None:
     assert remembered == min(values)
 
 
-def test_a_training_whose_last_checkpoint_is_nowhere_has_not_succeeded(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointNotCommittedError, match="step 15 is not in W&B"):
-        train(SavePlan(tmp_path), Store(refusing=True))
+def test_a_training_whose_last_checkpoint_is_nowhere_says_where_it_lies(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(SavePlan(tmp_path), Store(refusing=True))
+    (said,) = [one.getMessage() for one in caplog.records if "NOT in W&B" in one.getMessage()]
+    place = said.partition("It lies in ")[2].partition(". ")[0]
+    assert torch.load(place, weights_only=True)["global_step"] == 15
+    assert said.startswith("NOT in W&B: the last checkpoint, of step 15. ")
+    assert said.endswith(f"To upload it: take {place}")
 
 
 def test_the_directory_does_not_grow_with_the_training(tmp_path: Path) -> None:

@@ -169,7 +169,9 @@ def test_sigterm_in_a_validation_has_the_whole_of_it_made_after_the_resume(
         assert_same(fit(variant, folder, store), whole)
 
 
-@pytest.mark.parametrize("variant", ["early stop", "early stop in mid-epoch", "averages of an epoch"])
+@pytest.mark.parametrize(
+    "variant", ["early stop", "early stop in mid-epoch", "averages of an epoch"]
+)
 @pytest.mark.parametrize("batch", [4, 6, 9])
 def test_a_kill_between_two_saves_only_repeats_what_was_done(
     variant: str, batch: int, tmp_path: Path, elsewhere: Path

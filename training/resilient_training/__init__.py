@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from resilient_training.checkpoints.artifacts import RunCheckpoints
     from resilient_training.checkpoints.checkpointer import (
         Checkpointer,
-        CheckpointNotCommittedError,
         SavePlan,
     )
     from resilient_training.checkpoints.resume import ResumePoint, resume_point
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "checkpoints.artifacts": ("RunCheckpoints",),
     "attempt": ("Attempt", "resilient"),
-    "checkpoints.checkpointer": ("CheckpointNotCommittedError", "Checkpointer", "SavePlan"),
+    "checkpoints.checkpointer": ("Checkpointer", "SavePlan"),
     "lightning.callback": ("CheckpointArtifacts",),
     "lightning.divergence": ("LossWatch",),
     "ending": ("Ending", "StoppedByUser", "Terminated"),
@@ -59,7 +58,6 @@ __all__ = [
     "Attempt",
     "CheckpointArtifacts",
     "CheckpointLoadError",
-    "CheckpointNotCommittedError",
     "Checkpointer",
     "Ending",
     "HealthyLoss",

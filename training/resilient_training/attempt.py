@@ -16,7 +16,7 @@ import wandb
 
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
-from resilient_training.checkpoints.resume import ResumePoint, resume_point
+from resilient_training.checkpoints.resume import ResumePoint, load_error, resume_point
 from resilient_training.ending import Ending
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
@@ -266,13 +266,14 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
             mode=mode,
         )
         run = _begin_run(job, stop, {"project": project, **wandb_options})
-        checkpoints = Checkpointer(plan, RunCheckpoints(run, job))
+        history = History(run)
+        checkpoints = Checkpointer(plan, RunCheckpoints(run, job, history=history))
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))
         marks.begun(run)
         losses = LossHistory(healthy, checkpoints.bar_after)
-        yield Attempt(job, run, checkpoints, losses, stop, History(run), Notices(run), seed)
+        yield Attempt(job, run, checkpoints, losses, stop, history, Notices(run), seed)
         stop.training_is_over()
         checkpoints.finish()
         marks.completed()
@@ -288,10 +289,6 @@ def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb
     run = wandb.init(dir=folder, settings=run_settings(stop), **options)
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return run
-
-
-def load_error(version: str, error: Exception) -> CheckpointLoadError:
-    return CheckpointLoadError(version, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class CheckpointNotCommittedError(Exception):
-    """The training has ended, but its last checkpoint is not in W&B."""
-
-
 class CheckpointStore(Protocol):
     """Where checkpoints are committed."""
 
@@ -36,7 +32,13 @@ class CheckpointStore(Protocol):
         """Whether anything is kept at all."""
 
     def commit(self, saved: SavedCheckpoint) -> bool:
-        """Return once the checkpoint can be resumed from; False when it cannot."""
+        """Return once the checkpoint can be resumed from, however long it takes; False: never."""
+
+    def uploaded_bytes(self) -> int | None:
+        """A number that changes while an upload moves; None: nobody can see it."""
+
+    def by_hand(self, saved: SavedCheckpoint) -> str:
+        """How a person can commit a checkpoint later."""
 
     def bar_after(self, step: int) -> list[str]:
         """Bar this attempt's versions of a step above `step`; gives their names (`v3`, …)."""
@@ -91,7 +93,9 @@ class Checkpointer:
         self.saved_at = clock()
         self.best: float | None = None
         self.best_path: Path | None = None
-        self.uploads = Uploads(self._commit, precious=lambda saved: saved.best)
+        self.uploads = Uploads(
+            self._commit, precious=lambda saved: saved.best, progress=store.uploaded_bytes
+        )
         self.newest: deque[SavedCheckpoint] = deque(maxlen=plan.keep)
 
     @property
@@ -154,14 +158,31 @@ class Checkpointer:
         """Wait for the uploads; True when the last of them succeeded in time."""
         return self.uploads.drain(seconds)
 
-    def finish(self) -> None:
-        """Wait until the last checkpoint is committed; a second try may outlast a short outage.
+    def finish(self, wait: float | None = None) -> bool:
+        """Wait for the last checkpoint, once the training is done; whether it is committed.
 
-        Raises:
-            CheckpointNotCommittedError: W&B has not taken it.
+        One that W&B refused gets a second try, which may outlast a short outage. What is not
+        committed then is said in a line: the training has succeeded all the same.
+
+        Args:
+            wait: In seconds. None: for as long as the upload moves.
         """
-        if not (self.drain() or self._commit(self.newest[-1])):
-            raise CheckpointNotCommittedError(f"step {self.saved_step} is not in W&B")
+        deadline = None if wait is None else self.clock() + wait
+        done = self.drain(wait)
+        if not done and not self.uploads.pending():
+            self.uploads.put(self.newest[-1])
+            done = self.drain(None if deadline is None else max(0.0, deadline - self.clock()))
+        if not done:
+            self._say_what_is_missing(self.newest[-1])
+        return done
+
+    def _say_what_is_missing(self, saved: SavedCheckpoint) -> None:
+        _log.error(
+            "NOT in W&B: the last checkpoint, of step %d. It lies in %s. To upload it: %s",
+            saved.step,
+            saved.path,
+            self.store.by_hand(saved),
+        )
 
     def bar_after(self, step: int) -> list[str]:
         """Bar what was committed beyond `step`, and what is still on its way there."""

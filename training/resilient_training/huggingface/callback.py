@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from transformers import Trainer, TrainerCallback
 from typing_extensions import override
 
-from resilient_training.attempt import Attempt, load_error
 from resilient_training.checkpoints.metadata import Metric
+from resilient_training.checkpoints.resume import load_error
 from resilient_training.data.randomness import seed_from
 from resilient_training.huggingface.packing import pack, unpack
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from resilient_training.attempt import Attempt
 
 _ATTEMPT = "attempt.json"
 # Trainer's own folders are named so, and it reads nothing else of the name.

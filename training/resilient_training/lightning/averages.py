@@ -106,9 +106,7 @@ def _states(metric: Metric) -> dict[str, Any]:
     return {name: apart(getattr(metric, name)) for name in metric._defaults}  # noqa: SLF001 - as above
 
 
-def restore_torchmetrics(
-    module: LightningModule, saved: Mapping[str, Mapping[str, Any]]
-) -> None:
+def restore_torchmetrics(module: LightningModule, saved: Mapping[str, Mapping[str, Any]]) -> None:
     metrics = {name: one for name, one in module.named_modules() if isinstance(one, Metric)}
     for name, metric in metrics.items():
         if name in saved:

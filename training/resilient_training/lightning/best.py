@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
-
 from wandb.errors import CommError
 
 from resilient_training.checkpoints.artifacts import RunCheckpoints

@@ -101,7 +101,7 @@ class CheckpointArtifacts(Callback):
 
     # --- The moments. ---
 
-    def training_begins(self, trainer: Trainer) -> Resumed | None:
+    def training_begins(self) -> Resumed | None:
         # Lightning's handler would talk to other processes wherever the signal finds it, which now
         # and then is in the middle of another exchange, and all wait for ever.
         self.attempt.stop.listen()

@@ -10,12 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from resilient_training.job import CheckpointLoadError
+from resilient_training.checkpoints.resume import load_error
 from resilient_training.lightning.best import bring_best
 from resilient_training.lightning.callback import CheckpointArtifacts
+from resilient_training.lightning.data import ExactData
 from resilient_training.lightning.divergence import LossWatch
 from resilient_training.lightning.logger import put_history_in
-from resilient_training.lightning.loops import exact_loop
+from resilient_training.lightning.loops import put_loop_in
 from resilient_training.lightning.refusals import UnsupportedTrainingError, refuse, tell
 from resilient_training.lightning.seeds import StepSeeds
 
@@ -70,7 +71,8 @@ def put_in(attempt: Attempt, trainer: Trainer) -> CheckpointArtifacts:
     ours: list[Callback] = [seeds, watch, saving]
     # First: a loss that is not finite ends the attempt before a ModelCheckpoint saves it.
     trainer.callbacks[:0] = [one for one in ours if one not in trainer.callbacks]
-    exact_loop(trainer, saving, seeds)
+    data = ExactData(attempt.data_seed(seeds.base), attempt.notices)
+    put_loop_in(trainer, saving, seeds, data)
     return saving
 
 
@@ -114,8 +116,7 @@ class _Restoring:
         trace: TracebackType | None,
     ) -> None:
         if self.point and isinstance(error, Exception) and raised_while_restoring(trace):
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise CheckpointLoadError(self.point.version, why) from error
+            raise load_error(self.point.version, error) from error
 
 
 def raised_while_restoring(trace: TracebackType | None) -> bool:

@@ -42,7 +42,7 @@ class OneHistory(WandbLogger):
 
 
 def put_history_in(trainer: Trainer, history: History) -> None:
-    """Have the trainer log to the attempt's run: in the place of a WandbLogger, or beside others."""
+    """Have the trainer log to the attempt's run, in the place of a WandbLogger or beside others."""
     loggers = [_ours_for(one, history) for one in trainer.loggers]
     if not any(isinstance(one, OneHistory) for one in loggers):
         loggers.append(OneHistory(history, save_dir=trainer.default_root_dir))

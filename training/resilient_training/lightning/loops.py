@@ -17,13 +17,15 @@ from lightning.pytorch.loops.loop import _Loop
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from typing_extensions import override
 
-from resilient_training.data.sampler import Position
+from resilient_training.data.position import Position
 from resilient_training.lightning.moments import Moment, Resumed, Watch
 from resilient_training.lightning.seeds import Purpose, StepSeeds
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
     from lightning.pytorch.loops.fetchers import _DataFetcher
+
+    from resilient_training.lightning.data import ExactData
 
 
 class ExactEpochLoop(_TrainingEpochLoop):
@@ -86,11 +88,12 @@ class ExactFitLoop(_FitLoop):
 
     epoch_loop: ExactEpochLoop
 
-    def __init__(self, old: _FitLoop, watch: Watch, seeds: StepSeeds) -> None:
+    def __init__(self, old: _FitLoop, watch: Watch, seeds: StepSeeds, data: ExactData) -> None:
         super().__init__(old.trainer, old.min_epochs, old.max_epochs)
         self.epoch_loop = ExactEpochLoop(old.epoch_loop, watch, seeds)
         self.watch = watch
         self.seeds = seeds
+        self.data = data
         self.resumed: Resumed | None = None
         self.in_epoch = False
 
@@ -122,11 +125,16 @@ class ExactFitLoop(_FitLoop):
 
     @override
     def run(self) -> None:
-        self.resumed = self.watch.training_begins(self.trainer)
+        self.resumed = self.watch.training_begins()
         if self.resumed is not None:
             self._go_on_from(self.resumed)
         super().run()
         self.resumed = None
+
+    @override
+    def setup_data(self) -> None:
+        with self.data.of(self):
+            super().setup_data()
 
     def _go_on_from(self, resumed: Resumed) -> None:
         _forget_restart(self)
@@ -176,11 +184,9 @@ class ExactFitLoop(_FitLoop):
             self._combined_loader_states_to_load = []
 
 
-def exact_loop(trainer: Trainer, watch: Watch, seeds: StepSeeds) -> ExactFitLoop:
+def put_loop_in(trainer: Trainer, watch: Watch, seeds: StepSeeds, data: ExactData) -> None:
     """Put the exact loop in the place of the trainer's, with the trainer's limits."""
-    loop = ExactFitLoop(trainer.fit_loop, watch, seeds)
-    trainer.fit_loop = loop
-    return loop
+    trainer.fit_loop = ExactFitLoop(trainer.fit_loop, watch, seeds, data)
 
 
 def _forget_restart(loop: _Loop) -> None:

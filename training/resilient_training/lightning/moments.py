@@ -44,7 +44,7 @@ class Resumed:
 class Watch(Protocol):
     """Who is called at the moments, in every process; may save, and may raise to end there."""
 
-    def training_begins(self, trainer: Trainer) -> Resumed | None:
+    def training_begins(self) -> Resumed | None:
         """The loop starts; gives where a checkpoint has it go on."""
 
     def restore(self, trainer: Trainer) -> None:

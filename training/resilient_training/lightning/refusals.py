@@ -35,7 +35,7 @@ def _sharded(trainer: Trainer) -> str | None:
         case FSDPStrategy(_state_dict_type="sharded"):
             return "FSDPStrategy saves in shards: give it state_dict_type='full'"
         case ModelParallelStrategy(_save_distributed_checkpoint=True):
-            return "ModelParallelStrategy saves in shards: give it save_distributed_checkpoint=False"
+            return "ModelParallelStrategy saves shards: give it save_distributed_checkpoint=False"
         case DeepSpeedStrategy():
             return "DeepSpeed saves in shards: use FSDPStrategy(state_dict_type='full') or DDP"
         case _:
