@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MetricCollection, MinMetric
+from torchmetrics import MeanMetric, Metric, MetricCollection, MinMetric
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 from typing_extensions import override
 
@@ -55,7 +55,11 @@ class Measured(Network):
     def __init__(self) -> None:
         super().__init__()
         self.mean, self.least = MeanMetric(), MinMetric()
-        errors = {"mse": MeanSquaredError(), "mse2": MeanSquaredError(), "mae": MeanAbsoluteError()}
+        errors: dict[str, Metric | MetricCollection] = {
+            "mse": MeanSquaredError(),
+            "mse2": MeanSquaredError(),
+            "mae": MeanAbsoluteError(),
+        }
         self.errors = MetricCollection(errors)
 
     @override
@@ -127,7 +131,7 @@ class TwoOptimizers(Network):
 
     @override
     def training_step(self, batch: Tensor) -> None:  # type: ignore[override]
-        first, second = self.optimizers()  # type: ignore[misc]
+        first, second = cast("list[Any]", self.optimizers())
         self._descend(first, batch)
         if self.trainer.global_step > 5:
             self._descend(second, batch)
@@ -140,7 +144,7 @@ class TwoOptimizers(Network):
         optimizer.step()
 
     @override
-    def configure_optimizers(self) -> list[Optimizer]:  # type: ignore[override]
+    def configure_optimizers(self) -> list[Optimizer]:
         return [
             torch.optim.Adam(self.layers[0].parameters(), lr=0.05),
             torch.optim.SGD(self.layers[2].parameters(), lr=0.05, momentum=0.9),
@@ -155,7 +159,8 @@ class Plateau(Network):
         optimizer = torch.optim.Adam(self.parameters(), lr=0.05)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=1.0)
         config = {"scheduler": schedule, "monitor": "val_loss", "interval": self.interval}
-        return {"optimizer": optimizer, "lr_scheduler": {**config, "strict": False}}  # type: ignore[typeddict-item]
+        found: Any = {"optimizer": optimizer, "lr_scheduler": {**config, "strict": False}}
+        return cast("OptimizerLRScheduler", found)
 
 
 class PlateauByStep(Plateau):

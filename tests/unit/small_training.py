@@ -184,8 +184,17 @@ class EachSave(Checkpointer):
         self.begin(step)
         self.store.commit(SavedCheckpoint(path, step, epoch, path.name, metric, best))
 
-    def finish(self) -> None:
-        """There is nothing to wait for."""
+    def finish(self, wait: float | None = None) -> bool:
+        del wait
+        return True
+
+
+class Config(dict[str, Any]):
+    """Of a run."""
+
+    def update(self, values: dict[str, Any], *, allow_val_change: bool) -> None:  # type: ignore[override]
+        assert allow_val_change
+        super().update(values)
 
 
 @dataclass
@@ -199,7 +208,7 @@ class Run:
     resumed: bool = False
     _local_step: int = 0
     rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    config: dict[str, Any] = field(default_factory=lambda: Config())
+    config: dict[str, Any] = field(default_factory=Config)
 
     def log(self, row: dict[str, Any], step: int | None = None) -> None:
         self.rows.append((-1 if step is None else step, row))
@@ -216,12 +225,20 @@ class Run:
         return merged
 
 
-class Config(dict[str, Any]):
-    """Of a run."""
+@dataclass
+class PressInValidation(Callback):
+    """A person presses W&B's button while this batch, over all validations, is validated on."""
 
-    def update(self, values: dict[str, Any], *, allow_val_change: bool) -> None:  # type: ignore[override]
-        assert allow_val_change
-        super().update(values)
+    batch: int
+    stop: StopRequest
+
+    @override
+    def on_validation_batch_start(self, *_: object, **__: object) -> None:
+        self.batch -= 1
+        if self.batch == -1:
+            pressing = threading.Thread(target=self.stop.ask)
+            pressing.start()
+            pressing.join()
 
 
 class AttemptOfStore(Attempt):
@@ -233,7 +250,7 @@ class AttemptOfStore(Attempt):
         return ResumePoint("v0", committed[-1].path, None) if committed else None
 
 
-def attempt_of(
+def attempt_of(  # noqa: PLR0913 - each is a part of an attempt
     plan: SavePlan,
     store: Store,
     *,

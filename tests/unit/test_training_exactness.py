@@ -74,7 +74,10 @@ def fit(variant: str, folder: Path, store: Store, *breaking: Callback, every: in
         callbacks=callbacks,
         **kind.options,
     )
-    return Trained(run.steps, torch.load(store.committed[-1].path, weights_only=True))
+    state = torch.load(store.committed[-1].path, weights_only=True)
+    # Which pass over the data was begun last: none, in a process that trained no further epoch.
+    del state["loops"]["fit_loop"]["state_dict"]["combined_loader"]
+    return Trained(run.steps, state)
 
 
 @cache
@@ -172,7 +175,7 @@ def test_sigterm_in_a_validation_has_the_whole_of_it_made_after_the_resume(
 @pytest.mark.parametrize(
     "variant", ["early stop", "early stop in mid-epoch", "averages of an epoch"]
 )
-@pytest.mark.parametrize("batch", [4, 6, 9])
+@pytest.mark.parametrize("batch", [3, 5, 7])
 def test_a_kill_between_two_saves_only_repeats_what_was_done(
     variant: str, batch: int, tmp_path: Path, elsewhere: Path
 ) -> None:

@@ -15,8 +15,9 @@ from resilient_training.checkpoints.seal import is_sealed
 from resilient_training.job import CheckpointLoadError, Job, Pin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+    from types import TracebackType
 
     TryLoad = Callable[[Path], object]
 

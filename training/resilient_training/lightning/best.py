@@ -6,7 +6,7 @@ import logging
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
@@ -15,12 +15,10 @@ from wandb.errors import CommError
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.metadata import Metric
 from resilient_training.job import CheckpointLoadError
+from resilient_training.lightning.callbacks import those
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lightning.pytorch import Trainer
-    from lightning.pytorch.callbacks import Callback
     from torch import Tensor
 
     from resilient_training.attempt import Attempt
@@ -29,14 +27,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def with_monitor(plan: SavePlan, callbacks: Sequence[Callback]) -> SavePlan:
+def with_monitor(plan: SavePlan, trainer: Trainer) -> SavePlan:
     """The plan with a monitor: its own, else a ModelCheckpoint's, else an EarlyStopping's."""
     if plan.monitor is not None:
         return plan
-    for kind in (ModelCheckpoint, EarlyStopping):
-        for one in callbacks:
-            if isinstance(one, kind) and one.monitor is not None:
-                return replace(plan, monitor=one.monitor, mode=one.mode)
+    for one in (*those(trainer, ModelCheckpoint), *those(trainer, EarlyStopping)):
+        if one.monitor is not None:
+            mode: Literal["min", "max"] = "max" if one.mode == "max" else "min"
+            return replace(plan, monitor=one.monitor, mode=mode)
     return plan
 
 
@@ -122,6 +120,6 @@ def pin_folders(trainer: Trainer, run: str) -> None:
     """
     if trainer.loggers and not isinstance(trainer.loggers[0], WandbLogger):
         folder = Path(trainer.default_root_dir) / "checkpoints" / run
-        for one in trainer.checkpoint_callbacks:
-            if isinstance(one, ModelCheckpoint) and one.dirpath is None:
+        for one in those(trainer, ModelCheckpoint):
+            if one.dirpath is None:
                 one.dirpath = str(folder)

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from resilient_training.ending import StoppedByUser
 from resilient_training.lightning.best import Measured, pin_folders, with_monitor
+from resilient_training.lightning.callbacks import callbacks_of
 from resilient_training.lightning.carried import carried, restore_carried
 from resilient_training.lightning.gradients import (
     Gradients,
@@ -74,7 +75,7 @@ class CheckpointArtifacts(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             plan = self.checkpointer.plan
-            self.checkpointer.plan = with_monitor(plan, trainer.callbacks)
+            self.checkpointer.plan = with_monitor(plan, trainer)
             pin_folders(trainer, self.attempt.run.id)
 
     # --- What the checkpoint holds beside Lightning's own. ---
@@ -160,7 +161,7 @@ class CheckpointArtifacts(Callback):
         now = self._asked(trainer)
         ends = now.ends(over=is_over(trainer))
         # In an epoch's last step the end of the epoch is near, and saves.
-        near = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        near = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and not ends
         if validated and not near:
             self._save_if_best(trainer)
         if (ends or (now.due and not near)) and self._may_save(trainer, now):
@@ -210,7 +211,7 @@ class CheckpointArtifacts(Callback):
 
     def _is_in(self, trainer: Trainer) -> bool:
         """A search for a learning rate or a batch size takes all callbacks out for its steps."""
-        return self in trainer.callbacks
+        return self in callbacks_of(trainer)
 
     def _asked(self, trainer: Trainer) -> Asked:
         due = self.checkpointer.due(trainer.global_step)

@@ -15,6 +15,7 @@ from resilient_training.lightning.averages import (
     restore_torchmetrics,
     torchmetrics_of,
 )
+from resilient_training.lightning.callbacks import those
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ def carried(trainer: Trainer) -> dict[str, Any]:
         },
         "model_checkpoints": {
             one.state_key: {name: getattr(one, name) for name in _OF_MODEL_CHECKPOINT}
-            for one in _model_checkpoints(trainer)
+            for one in those(trainer, ModelCheckpoint)
         },
         "ranks": of_each_rank(trainer, mine),
     }
@@ -73,17 +74,13 @@ def restore_carried(trainer: Trainer, saved: Mapping[str, Any]) -> None:
     validation = trainer.fit_loop.epoch_loop.val_loop
     validation._has_run = saved["validation"]["has_run"]  # noqa: SLF001 - as above
     validation._seen_batches_per_dataloader.update(saved["validation"]["seen"])  # noqa: SLF001 - as above
-    for one in _model_checkpoints(trainer):
+    for one in those(trainer, ModelCheckpoint):
         vars(one).update(saved["model_checkpoints"].get(one.state_key, {}))
     ranks = saved["ranks"]
     mine = ranks[trainer.global_rank % len(ranks)]
     results = trainer.fit_loop.epoch_loop._results  # noqa: SLF001 - as above
     restore_averages(results, mine["averages"], trainer)
     restore_torchmetrics(module, mine["torchmetrics"])
-
-
-def _model_checkpoints(trainer: Trainer) -> list[ModelCheckpoint]:
-    return [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)]
 
 
 def of_each_rank(trainer: Trainer, mine: dict[str, Any]) -> list[dict[str, Any]]:

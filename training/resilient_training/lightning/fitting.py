@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from resilient_training.checkpoints.resume import load_error
 from resilient_training.lightning.best import bring_best
 from resilient_training.lightning.callback import CheckpointArtifacts
+from resilient_training.lightning.callbacks import callbacks_of, those
 from resilient_training.lightning.data import ExactData
 from resilient_training.lightning.divergence import LossWatch
 from resilient_training.lightning.logger import put_history_in
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from resilient_training.attempt import Attempt
     from resilient_training.checkpoints.resume import ResumePoint
+    from resilient_training.lightning.callbacks import Kind
 
 _log = logging.getLogger(__name__)
 
@@ -68,19 +70,17 @@ def put_in(attempt: Attempt, trainer: Trainer) -> CheckpointArtifacts:
     seeds = _one(trainer, StepSeeds) or StepSeeds(_seed_of(attempt))
     watch = _one(trainer, LossWatch) or LossWatch(attempt.losses)
     saving = _one(trainer, CheckpointArtifacts) or CheckpointArtifacts(attempt)
+    theirs = callbacks_of(trainer)
     ours: list[Callback] = [seeds, watch, saving]
     # First: a loss that is not finite ends the attempt before a ModelCheckpoint saves it.
-    trainer.callbacks[:0] = [one for one in ours if one not in trainer.callbacks]
+    theirs[:0] = [one for one in ours if one not in theirs]
     data = ExactData(attempt.data_seed(seeds.base), attempt.notices)
     put_loop_in(trainer, saving, seeds, data)
     return saving
 
 
-_Kind = TypeVar("_Kind")
-
-
-def _one(trainer: Trainer, kind: type[_Kind]) -> _Kind | None:
-    return next((one for one in trainer.callbacks if isinstance(one, kind)), None)
+def _one(trainer: Trainer, kind: type[Kind]) -> Kind | None:
+    return next(iter(those(trainer, kind)), None)
 
 
 def _seed_of(attempt: Attempt) -> int:

@@ -67,7 +67,7 @@ def tell(trainer: Trainer, model: LightningModule, notices: Notices) -> None:
         notices.differs(
             "validations come by the clock (val_check_interval is a time): after other batches"
         )
-    if (trainer.reload_dataloaders_every_n_epochs or 0) > 1:
+    if (getattr(trainer, "reload_dataloaders_every_n_epochs", 0) or 0) > 1:
         notices.differs(
             "loaders are made anew only every few epochs (reload_dataloaders_every_n_epochs > 1):"
             " a resume makes them at once, and counts from there"

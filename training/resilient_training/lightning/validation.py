@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.call import _call_callbacks_state_dict
 
+from resilient_training.lightning.callbacks import those
 from resilient_training.lightning.carried import carried
 
 if TYPE_CHECKING:
@@ -44,9 +45,8 @@ class BeforeValidation:
     def put_back(self, trainer: Trainer) -> None:
         """Undo the validation in the module and the loop, which nobody uses any more after it."""
         module = trainer.lightning_module
-        for callback in trainer.callbacks:
-            if isinstance(callback, WeightAveraging):
-                callback.on_validation_epoch_end(trainer, module)
+        for averaging in those(trainer, WeightAveraging):
+            averaging.on_validation_epoch_end(trainer, module)
         with torch.no_grad():
             for name, buffer in module.named_buffers():
                 if name in self.buffers:
