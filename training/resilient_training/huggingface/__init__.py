@@ -1,5 +1,5 @@
 """Hugging Face trainings that can be brought back. Needs transformers."""
 
-from resilient_training.huggingface.callback import HuggingFaceCheckpoints, train
+from resilient_training.huggingface.training import train
 
-__all__ = ["HuggingFaceCheckpoints", "train"]
+__all__ = ["train"]
