@@ -13,6 +13,7 @@ from transformers.integrations.integration_utils import rewrite_logs
 from transformers.trainer_callback import ExportableState
 from typing_extensions import override
 
+from resilient_training.data.loaders import exact
 from resilient_training.data.randomness import seed_from
 from resilient_training.huggingface.best import best_folder, bring_best
 from resilient_training.huggingface.continuation import Continuation, Place, means_of, put_means
@@ -68,6 +69,7 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
             "_evaluate": self._evaluate,
             "_save_checkpoint": self._note_save,
             "_load_best_model": self._load_best,
+            "get_train_dataloader": self._exact_loader,
         }
         with ExitStack() as stack:
             for name, method in around.items():
@@ -85,6 +87,12 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
         self._name_best()
         epoch, batches = self.resumed.place.next
         return epoch, 0 if self.trainer.args.ignore_data_skip else batches
+
+    def _exact_loader(self, original: Callable[[], object]) -> object:
+        args = self.trainer.args
+        given = args.seed if args.data_seed is None else args.data_seed
+        seed = given if self.attempt.seed is None else self.attempt.seed
+        return exact(original(), seed=self.attempt.data_seed(seed), notices=self.attempt.notices)
 
     def _run_epoch(self, original: Callable[..., None], *args: object, **named: object) -> None:
         if self._is_over():

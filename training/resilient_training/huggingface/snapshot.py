@@ -36,6 +36,7 @@ def state_of(trainer: Trainer, *, rows: int | None = None) -> TrainerState:
 
     It names no folder of this machine.
     """
+    trainer.store_flos()
     made = [*trainer.callback_handler.callbacks, trainer.control]
     return replace(
         trainer.state,
