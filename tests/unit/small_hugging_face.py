@@ -101,6 +101,16 @@ class At(TrainerCallback):
             self.do()
 
 
+@dataclass
+class SaveAtOnce(TrainerCallback):
+    """Has each save done before the next step, so that no scheduled one is put off."""
+
+    checkpoints: Checkpointer
+
+    def on_step_begin(self, *_: object, **__: object) -> None:
+        self.checkpoints.settle()
+
+
 def kill() -> None:
     raise Killed
 
@@ -167,7 +177,8 @@ class Scene:
 
     def run(self, *breaking: TrainerCallback) -> Trainer:
         """One attempt; raises what ends it."""
-        trainer, attempt = self.trainer(*breaking), self.attempt()
+        attempt = self.attempt()
+        trainer = self.trainer(*breaking, SaveAtOnce(attempt.checkpoints))
         before = signal.getsignal(signal.SIGTERM)
         attempt.stop.listen()
         try:

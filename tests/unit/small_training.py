@@ -126,6 +126,19 @@ class PressAt(Callback):
 
 
 @dataclass
+class SaveAtOnce(Callback):
+    """Has each save done before the next step, so that no scheduled one is put off."""
+
+    checkpoints: CheckpointArtifacts
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        self.checkpoints.checkpointer.settle()
+
+
+@dataclass
 class Store:
     """Takes checkpoints, or refuses them."""
 
@@ -156,7 +169,7 @@ def train(
     trainer = Trainer(
         max_epochs=EPOCHS,
         accelerator="cpu",
-        callbacks=[StepSeeds(SEED), *watching, *breaking, checkpoints],
+        callbacks=[StepSeeds(SEED), *watching, *breaking, SaveAtOnce(checkpoints), checkpoints],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -172,7 +185,7 @@ def train(
     try:
         fit(trainer, model, Data(), point)
     finally:
-        checkpoints.uploads.drain()
+        checkpoints.checkpointer.drain()
     content = io.BytesIO()
     torch.save(model.state_dict(), content)
     return hashlib.sha256(content.getvalue()).hexdigest(), trainer

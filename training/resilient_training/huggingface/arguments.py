@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from transformers.integrations import WandbCallback
+from transformers.integrations.integration_utils import WandbCallback
 
 from resilient_training.huggingface.internals import SAVING, require_known
 from resilient_training.huggingface.packing import is_adapter_name
 from resilient_training.huggingface.weights import is_peft, weights_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from transformers import Trainer
 
     from resilient_training.attempt import Attempt
@@ -70,7 +72,8 @@ def refusal(trainer: Trainer) -> str | None:
 
 
 def _bad_adapter(trainer: Trainer) -> str | None:
-    names = trainer.model.peft_config if is_peft(trainer.model) else ()
+    model: Any = trainer.model
+    names: Iterable[str] = model.peft_config if is_peft(model) else ()
     bad = next((name for name in names if not is_adapter_name(name)), None)
     return None if bad is None else f"rename the adapter {bad!r}: letters, digits, '.', '_', '-'"
 
@@ -106,13 +109,13 @@ def take_out_wandb(trainer: Trainer, attempt: Attempt) -> bool:
         "report_to='wandb': its rows are logged here, each once over all attempts%s",
         "; WANDB_LOG_MODEL is not followed" if os.environ.get("WANDB_LOG_MODEL") else "",
     )
-    attempt.run.config.update(_config_of(trainer), allow_val_change=True)
+    attempt.run.config.update(_config_of(trainer), allow_val_change=True)  # type: ignore[no-untyped-call]  # of wandb
     return True
 
 
 def _config_of(trainer: Trainer) -> dict[str, Any]:
-    of_model = getattr(trainer.model, "config", None)
-    return {**(of_model.to_dict() if of_model else {}), **trainer.args.to_dict()}
+    of_model, args = getattr(trainer.model, "config", None), cast("Any", trainer.args)
+    return {**(of_model.to_dict() if of_model else {}), **args.to_dict()}
 
 
 def reason_for_folders(trainer: Trainer) -> str | None:

@@ -37,7 +37,12 @@ def metric_at(rows: Sequence[Mapping[str, Any]], step: int, name: str) -> Metric
 def best_folder(trainer: Trainer) -> Path | None:
     """Where Trainer looks for its best checkpoint."""
     step = trainer.state.best_global_step
-    return None if not step else Path(trainer.args.output_dir) / f"checkpoint-{step}"
+    return folder_of(trainer, step) if step else None
+
+
+def folder_of(trainer: Trainer, step: int) -> Path:
+    """Trainer's own folder of a step."""
+    return Path(str(trainer.args.output_dir)) / f"checkpoint-{step}"
 
 
 def bring_best(trainer: Trainer, attempt: Attempt) -> None:
@@ -46,8 +51,8 @@ def bring_best(trainer: Trainer, attempt: Attempt) -> None:
     Raises:
         BestCheckpointMissingError: it is not to be had.
     """
-    folder, step = best_folder(trainer), trainer.state.best_global_step
-    if folder is None or folder.is_dir():
+    step = trainer.state.best_global_step
+    if not step or folder_of(trainer, step).is_dir():
         return
     with TemporaryDirectory(dir=trainer.args.output_dir, prefix="unfinished-") as name:
         unpacked = Path(name) / "best"
@@ -55,7 +60,7 @@ def bring_best(trainer: Trainer, attempt: Attempt) -> None:
         found = unpack(_file_of(attempt, step, Path(name)), unpacked)
         if found != step:
             raise BestCheckpointMissingError(f"it is of step {found}, not of step {step}")
-        unpacked.rename(folder)
+        unpacked.rename(folder_of(trainer, step))
 
 
 def _file_of(attempt: Attempt, step: int, folder: Path) -> Path:

@@ -1,19 +1,28 @@
-"""Whether a packed checkpoint can be resumed from: each of its files read as Trainer reads it."""
+"""Whether a packed checkpoint can be resumed from: each of its files read as Trainer reads it.
+
+`python -m resilient_training.huggingface.check_packed FILE` tries it in a process of its own, as
+`checkpoints.trial.loads` runs it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tarfile
 from pathlib import Path
-from pickle import UnpicklingError
+from pickle import UnpicklingError  # nosec B403 - an error
 from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
-from resilient_training.huggingface.packing import unpack
+from resilient_training.checkpoints.loadable import LOADS, REFUSED
+from resilient_training.checkpoints.safe_globals import allow
+from resilient_training.huggingface.packing import UnsafeArchiveError, unpack
 
+_NICENESS = 10
 _NEEDED = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 # A file that is damaged, or holds what weights_only refuses, fails in its reader's own way.
 _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError)
@@ -66,11 +75,24 @@ def _read(path: Path, folder: Path) -> None:
 
 def _load(path: Path) -> None:
     if path.suffix == ".pth":  # the state of numpy's and Python's generators
-        with safe_globals():
+        with safe_globals():  # type: ignore[no-untyped-call]  # of transformers
             torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     else:
         torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
+def main(file: str) -> int:
+    """Check `file`; stdin has the names of what may be loaded, stdout gets the reason."""
+    os.nice(_NICENESS)
+    torch.set_num_threads(1)
+    allow(json.load(sys.stdin))
+    try:
+        check_packed(Path(file))
+    except (UnsafeArchiveError, UnusableCheckpointError, tarfile.TarError) as error:
+        print(error)  # noqa: T201 - to the one who asks
+        return REFUSED
+    return LOADS
+
+
 if __name__ == "__main__":
-    check_packed(Path(sys.argv[1]))
+    sys.exit(main(sys.argv[1]))

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from resilient_training.huggingface.internals import LossSums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from transformers import Trainer
 
 FILE = "attempt.json"
 
@@ -76,19 +74,28 @@ def read(folder: Path) -> tuple[dict[str, Any], Continuation]:
     return memory, Continuation(place=place, losses=losses, **said)
 
 
-def means_of(trainer: Trainer) -> dict[str, list[float]]:
-    """TRL's trainers average what they measure from one row to the next."""
-    kept = getattr(trainer, "_metrics", None)
-    return (
-        {name: list(values) for name, values in kept["train"].items()} if _is_of_trl(kept) else {}
-    )
+class Means(Protocol):
+    """What TRL's trainers average from one row to the next, and save nowhere."""
+
+    _metrics: dict[str, dict[str, list[float]]]
+    _total_train_tokens: int
 
 
-def put_means(trainer: Trainer, saved: Continuation) -> None:
-    if _is_of_trl(getattr(trainer, "_metrics", None)):
-        trainer._metrics["train"] = defaultdict(list, saved.means)  # noqa: SLF001 - TRL saves it nowhere
+def means_of(trainer: object) -> tuple[dict[str, list[float]], int]:
+    """The values since the last row by name, and the tokens so far; of TRL's trainers alone."""
+    if not _has_means(trainer):
+        return {}, 0
+    kept = trainer._metrics["train"]  # noqa: SLF001 - as Means says
+    tokens = getattr(trainer, "_total_train_tokens", 0)
+    return {name: list(values) for name, values in kept.items()}, tokens
+
+
+def put_means(trainer: object, saved: Continuation) -> None:
+    if _has_means(trainer):
+        trainer._metrics["train"] = defaultdict(list, saved.means)  # noqa: SLF001 - as above
         trainer._total_train_tokens = saved.tokens  # noqa: SLF001 - as above
 
 
-def _is_of_trl(kept: object) -> bool:
+def _has_means(trainer: object) -> TypeGuard[Means]:
+    kept = getattr(trainer, "_metrics", None)
     return isinstance(kept, dict) and isinstance(kept.get("train"), dict)

@@ -33,7 +33,7 @@ _OF_THE_STEP = ("grad_norm", "learning_rate")
 _RATES = ("train_samples_per_second", "train_steps_per_second")
 
 
-class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+class ResumableLoop(TrainerCallback):
     """The one callback of a Trainer that comes back, and what it puts around Trainer's methods.
 
     A checkpoint is saved when all that Trainer does at a step is done, callbacks and evaluation
@@ -212,7 +212,7 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
             share = (state.global_step - self.begun) / max(state.global_step, 1)
             row |= {name: row[name] * share for name in _RATES if name in row}
             state.log_history[-1].update(row)
-        self.attempt.log(rewrite_logs(row) if self.renamed else row, state.global_step)
+        self.attempt.log(_renamed(row) if self.renamed else row, state.global_step)
         if "loss" in row:
             # The newest weights that this mean was computed with are those before the last step.
             self.attempt.losses.see(state.global_step - 1, float(row["loss"]))
@@ -225,6 +225,7 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
             return  # the epoch's end comes next
         if self.accumulating:
             return  # a stream ended before its batches were enough for a step: they go on
+        self.saving.inspect()
         stopping = not self._is_over() and self.attempt.stop.heed()
         if stopping or self._is_wanted():
             self._save()
@@ -255,7 +256,7 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
         self._name_best()
 
     def _write_folder(self) -> None:
-        trainer = self.trainer
+        trainer: Any = self.trainer
         trainer._save_checkpoint(trainer.model, None)  # noqa: SLF001 - the wrapped one
         trainer.control = trainer.callback_handler.on_save(
             trainer.args, trainer.state, trainer.control
@@ -263,6 +264,7 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
 
     def _continuation(self, *, evaluate: bool) -> Continuation:
         state, norm = self.trainer.state, self.newest_row.get("grad_norm")
+        means, tokens = means_of(self.trainer)
         return Continuation(
             place=self.place,
             stopped=self.trainer.control.should_training_stop
@@ -271,8 +273,8 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
             losses=LossSums.of(self.trainer),
             grad_norm=None if norm is None else float(norm),
             learning_rate=self.newest_row.get("learning_rate"),
-            means=means_of(self.trainer),
-            tokens=getattr(self.trainer, "_total_train_tokens", 0),
+            means=means,
+            tokens=tokens,
         )
 
     def _leave_evaluation_if_asked(self) -> None:
@@ -302,7 +304,7 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
 
     def _between_steps(self) -> None:
         """As Trainer's loop does."""
-        trainer = self.trainer
+        trainer: Any = self.trainer
         sums = trainer._tr_loss  # noqa: SLF001 - what the loop hands over
         trainer._maybe_log_save_evaluate(  # noqa: SLF001 - the wrapped one
             sums, None, trainer.model, None, self.place.epoch, None, time.time()
@@ -315,13 +317,20 @@ class ResumableLoop(TrainerCallback):  # type: ignore[misc]  # transformers has 
             self.trainer.state.best_model_checkpoint = None if folder is None else str(folder)
 
 
+def _renamed(row: dict[str, float]) -> dict[str, float]:
+    """As transformers' own W&B callback names it."""
+    named: dict[str, float] = rewrite_logs(row)  # type: ignore[no-untyped-call]  # of transformers
+    return named
+
+
 def _restore_callbacks(trainer: Trainer) -> None:
     """Restore in place what Trainer forgets unless `restore_callback_states_from_checkpoint`."""
     if trainer.args.restore_callback_states_from_checkpoint:
         return
+    stateful: Any = trainer.state.stateful_callbacks  # what TrainerState makes of the callbacks
     saved = {
         name: list(states) if isinstance(states, list) else [states]
-        for name, states in trainer.state.stateful_callbacks.items()
+        for name, states in stateful.items()
     }
     for callback in trainer.callback_handler.callbacks:
         states = saved.get(type(callback).__name__)

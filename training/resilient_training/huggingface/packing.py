@@ -81,7 +81,7 @@ def is_adapter_name(name: str) -> bool:
     return _ADAPTER_NAME.fullmatch(name) is not None and not is_known(name)
 
 
-def pack(folder: Path, target: Path) -> None:
+def pack(folder: Path, target: BinaryIO) -> None:
     """Pack what a training resumes from; a file of another name is left out, with a warning."""
     with ExitStack() as opened:
         # What is linked would be refused when it is unpacked, so the content goes in.
@@ -99,9 +99,9 @@ def known(folder: Path) -> list[tuple[str, Path]]:
     return [(name, path) for name, path in names.items() if is_known(name)]
 
 
-def pack_files(files: Mapping[str, BinaryIO | bytes], target: Path) -> None:
+def pack_files(files: Mapping[str, BinaryIO | bytes], target: BinaryIO) -> None:
     """Pack the content of open files, from their beginning, and of bytes."""
-    with tarfile.open(target, "w") as archive:
+    with tarfile.open(fileobj=target, mode="w|") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             if isinstance(content, bytes):

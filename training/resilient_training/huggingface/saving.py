@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from resilient_training.huggingface.arguments import reason_for_folders
-from resilient_training.huggingface.best import metric_at
-from resilient_training.huggingface.buffers import Buffers
+from resilient_training.huggingface.best import folder_of, metric_at
 from resilient_training.huggingface.continuation import FILE
 from resilient_training.huggingface.snapshot import (
+    FolderSnapshot,
+    StagedSnapshot,
     descriptions,
     generators_and_schedule,
-    hold,
-    stage,
+    schedule_of,
+    tensors_of,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from transformers import Trainer, TrainerState
 
     from resilient_training.attempt import Attempt
     from resilient_training.checkpoints.metadata import Metric
-    from resilient_training.checkpoints.snapshot import Snapshot
+    from resilient_training.checkpoints.snapshot import Snapshot, StateSnapshot
     from resilient_training.huggingface.continuation import Continuation
 
 _log = logging.getLogger(__name__)
@@ -40,7 +42,6 @@ class Saving:
     trainer: Trainer
     attempt: Attempt
     folders: bool
-    buffers: Buffers = field(default_factory=Buffers)
     described: dict[str, bytes] | None = None
 
     @classmethod
@@ -51,6 +52,16 @@ class Saving:
         elif trainer.args.save_strategy != "no":
             _log.info("Trainer's own folders are not written: checkpoints are saved here")
         return cls(trainer, attempt, folders=reason is not None)
+
+    def inspect(self) -> None:
+        """Look at what will be saved, when the first step is made.
+
+        Raises:
+            NotLoadableError: names what no resume could load.
+        """
+        if not self.folders and not self.attempt.checkpoints.inspected:
+            state = {**tensors_of(self.trainer), "scheduler.pt": schedule_of(self.trainer)}
+            self.attempt.checkpoints.inspect(state)
 
     def save(self, at: Continuation, state: TrainerState) -> None:
         """Save the state of the newest step, to go on from `at`."""
@@ -73,13 +84,14 @@ class Saving:
     def _take(self, at: Continuation, state: TrainerState) -> Snapshot:
         small = {FILE: at.text(self.attempt.memory())}
         if self.folders:
-            return hold(self.folder, state, small)
+            return FolderSnapshot.of(self.folder, state, small)
         if self.described is None:
             self.described = descriptions(self.trainer)
         small |= {**self.described, **generators_and_schedule(self.trainer)}
-        return stage(self.trainer, self.buffers, state, small)
+        tensors = cast("StateSnapshot", self.attempt.checkpoints.stage(tensors_of(self.trainer)))
+        return StagedSnapshot(self.trainer, tensors, state, small)
 
     @property
     def folder(self) -> Path:
         """Where Trainer writes the newest step itself."""
-        return Path(self.trainer.args.output_dir) / f"checkpoint-{self.trainer.state.global_step}"
+        return folder_of(self.trainer, self.trainer.state.global_step)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
-from torch import Tensor
 from transformers import PreTrainedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
     from transformers import Trainer
 
@@ -35,17 +36,18 @@ def weights_of(model: Any) -> State | None:  # noqa: ANN401 - a module of any li
 
 
 def is_peft(model: object) -> bool:
-    if find_spec("peft") is None:
-        return False
-    from peft import PeftModel  # noqa: PLC0415 - not everybody has it
+    peft = _peft()
+    return peft is not None and isinstance(model, peft.PeftModel)
 
-    return isinstance(model, PeftModel)
+
+def _peft() -> ModuleType | None:
+    """The library, where the training uses it."""
+    return sys.modules.get("peft")
 
 
 def _adapters(model: Any, state: State) -> list[State]:  # noqa: ANN401 - PeftModel
-    from peft import get_peft_model_state_dict  # noqa: PLC0415 - not everybody has it
-
-    return [get_peft_model_state_dict(model, state, name) for name in model.peft_config]
+    one_of: Callable[..., State] = import_module("peft").get_peft_model_state_dict
+    return [one_of(model, state, name) for name in model.peft_config]
 
 
 def write_weights(trainer: Trainer, staged: State, folder: Path) -> None:
@@ -55,24 +57,3 @@ def write_weights(trainer: Trainer, staged: State, folder: Path) -> None:
         model.save_pretrained(folder, state_dict=dict(staged))
     else:
         save_file(staged, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def without_aliases(state: Mapping[str, Any]) -> tuple[State, dict[str, str]]:
-    """Each tensor once; and the name that stands for each further name of a tied weight."""
-    first: dict[object, str] = {}
-    aliases: dict[str, str] = {}
-    for name, value in state.items():
-        known = first.setdefault(_identity(name, value), name)
-        if known != name:
-            aliases[name] = known
-    return {name: value for name, value in state.items() if name not in aliases}, aliases
-
-
-def _identity(name: str, value: object) -> object:
-    if not isinstance(value, Tensor) or value.numel() == 0:
-        return name
-    return value.data_ptr(), value.dtype, value.shape, value.stride()
-
-
-def with_aliases(staged: State, aliases: Mapping[str, str]) -> State:
-    return {**staged, **{name: staged[known] for name, known in aliases.items()}}

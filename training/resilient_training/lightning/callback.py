@@ -184,9 +184,10 @@ class CheckpointArtifacts(Checkpoint):
 
     def _due(self, trainer: Trainer) -> bool:
         due = self.checkpointer.due(trainer.global_step)
-        if trainer.world_size == 1 or self.plan.every_minutes == 0:
+        if trainer.world_size == 1:
             return due
-        # Clocks differ, and one process alone would wait for the others in its save for ever.
+        # Clocks differ, rank 0 alone writes and may be at it still, and one process alone would
+        # wait for the others in its save for ever.
         return _any(trainer, here=due)
 
     def _metric(self, trainer: Trainer) -> Metric | None:
