@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import torch
 import wandb
 
 from resilient_training.blocks import claim_run
+from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.resume import ResumePoint, load_error, resume_point
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer as LightningTrainer
     from transformers import Trainer as HuggingFaceTrainer
 
+    from resilient_training.check.store import FolderStore
+    from resilient_training.check.watching import Watch
     from resilient_training.checkpoints.metadata import Metric
+    from resilient_training.checkpoints.resume import Checkpoints
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +119,7 @@ class Attempt:
         if is_follower(environment):
             point = handed_over(environment)
         else:
-            point = resume_point(self.job, RunCheckpoints(self.run, self.job), folder)
+            point = resume_point(self.job, cast("Checkpoints", self.checkpoints.store), folder)
             hand_over(point, environment)
         self.resumed_from = point
         return point
@@ -271,9 +275,9 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
             monitor=monitor,
             mode=mode,
         )
-        run = _begin_run(job, stop, {"project": project, **wandb_options})
-        history = History(run)
-        checkpoints = Checkpointer(plan, RunCheckpoints(run, job, history=history))
+        watch = watch_in(os.environ, follower=follower)
+        run, history, store = _begin(job, stop, {"project": project, **wandb_options}, watch)
+        checkpoints = watch.checkpointer_for(plan, store) if watch else Checkpointer(plan, store)
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))
@@ -284,6 +288,18 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         checkpoints.finish()
         marks.completed()
         run.finish()
+
+
+def _begin(
+    job: Job, stop: StopRequest, options: Mapping[str, Any], watch: Watch | None
+) -> tuple[wandb.Run, History, RunCheckpoints | FolderStore]:
+    """The run and its checkpoints: of W&B, or of the check that watches this process."""
+    if watch is not None and watch.stores:
+        run = watch.run()
+        return run, History(run), watch.store()
+    run = _begin_run(job, stop, options)
+    history = History(run)
+    return run, history, RunCheckpoints(run, job, history=history)
 
 
 def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb.Run:
