@@ -87,7 +87,7 @@ def _graphql_request(body: bytes) -> dict[str, Any] | None:
 
 def build_app(workspace: Workspace, api_key: str, faults: Faults) -> Starlette:
     gate = Gate(api_key, faults)
-    server, storage = Server(workspace, gate), Storage(workspace)
+    server, storage = Server(workspace, gate), Storage(workspace, gate.faults)
     run_path = "/files/{entity}/{project}/{run}"
     keyed = gate.authenticated
     return Starlette(

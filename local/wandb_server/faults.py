@@ -3,12 +3,23 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from local.wandb_server.json_value import Json
 
-KINDS = ("unavailable", "rate_limited", "slow", "malformed", "commit_conflict", "unauthorized")
+KINDS = (
+    "unavailable",
+    "rate_limited",
+    "slow",
+    "trickle",
+    "malformed",
+    "commit_conflict",
+    "unauthorized",
+)
+
+_PIECE = 16_384
 
 
 class InvalidFaultError(ValueError):
@@ -23,6 +34,8 @@ class Fault:
     count: to how many requests; None is any number.
     until: moment (time.monotonic) at which it ends; None is never.
     delay: seconds by which "slow" holds a request back.
+    bytes_per_second: how fast "trickle" takes an upload in; 0 is not at all, until faults are
+        cleared.
     retry_after: seconds that "rate_limited" asks the client to wait.
     user_agent_contains, path_contains, operation: only requests that match all that is given.
     """
@@ -31,6 +44,7 @@ class Fault:
     count: int | None = None
     until: float | None = None
     delay: float = 5.0
+    bytes_per_second: int = 100_000
     retry_after: int = 1
     user_agent_contains: str = ""
     path_contains: str = ""
@@ -87,10 +101,25 @@ class Faults:
         self._cleared.set()
         self._cleared = asyncio.Event()
 
-    async def hold(self, seconds: float) -> None:
-        """Wait that long, or until the faults are cleared."""
+    async def hold(self, seconds: float | None) -> None:
+        """Wait that long (None: for ever), or until the faults are cleared."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._cleared.wait(), seconds)
+
+    async def trickle(
+        self, chunks: AsyncIterable[bytes], bytes_per_second: int
+    ) -> AsyncIterator[bytes]:
+        """Hand on what comes in no faster than that; a client's socket fills up, as on a line.
+
+        Once the faults are cleared, the rest comes as fast as it can.
+        """
+        cleared = self._cleared
+        async for chunk in chunks:
+            for start in range(0, len(chunk), _PIECE):
+                piece = chunk[start : start + _PIECE]
+                if not cleared.is_set():
+                    await self.hold(len(piece) / bytes_per_second if bytes_per_second else None)
+                yield piece
 
     def meet(self, traffic: Traffic) -> Fault | None:
         """Count the request, and answer the fault it is to suffer, if any."""

@@ -75,6 +75,9 @@ class Gate:
         if fault is not None and fault.kind == "slow":
             await self.faults.hold(fault.delay)
             return None
+        if fault is not None and fault.kind == "trickle":
+            request.state.bytes_per_second = fault.bytes_per_second
+            return None
         return None if fault is None else _failure(fault)
 
 

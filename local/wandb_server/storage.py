@@ -1,10 +1,12 @@
 """Uploads and downloads by signed address, and the older address of a run's files."""
 
 import mimetypes
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
+from local.wandb_server.faults import Faults
 from local.wandb_server.gate import error_response
 from local.wandb_server.graph.files import run_file_key
 from local.wandb_server.signing import READ, WRITE
@@ -13,6 +15,9 @@ from local.wandb_server.store.blobs import WrongDigestError
 from local.wandb_server.store.projects import find_project
 from local.wandb_server.store.records import Run
 from local.wandb_server.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
 
 # What somebody stored is no page of ours: opened in a browser it is saved, and runs nothing.
 AS_A_FILE = {
@@ -23,8 +28,9 @@ AS_A_FILE = {
 
 
 class Storage:
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, faults: Faults) -> None:
         self._workspace = workspace
+        self._faults = faults
 
     async def exchange(self, request: Request) -> Response:
         """GET or PUT, for whoever holds the address."""
@@ -46,8 +52,11 @@ class Storage:
     async def _receive(self, request: Request, key: str) -> Response:
         kind, _, rest = key.partition("/")
         announced = rest.rpartition("/")[2] if kind == "artifacts" else None
+        body: AsyncIterable[bytes] = request.stream()
+        if hasattr(request.state, "bytes_per_second"):
+            body = self._faults.trickle(body, request.state.bytes_per_second)
         try:
-            received = await self._workspace.blobs.receive(key, request.stream(), announced)
+            received = await self._workspace.blobs.receive(key, body, announced)
         except WrongDigestError as error:
             return error_response(400, f"BadDigest: {error}")
         except ClientDisconnect:

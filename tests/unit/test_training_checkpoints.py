@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from resilient_training import CheckpointLoadError, CheckpointNotCommittedError, SavePlan
+from resilient_training import CheckpointLoadError, SavePlan
 from resilient_training.checkpoints.metadata import SavedCheckpoint
 from tests.unit.small_training import Store, train
 
@@ -44,9 +44,15 @@ def test_the_best_so_far_is_remembered_over_a_resume(tmp_path: Path) -> None:
     assert remembered == min(values)
 
 
-def test_a_training_whose_last_checkpoint_is_nowhere_has_not_succeeded(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointNotCommittedError, match="step 15 is not in W&B"):
-        train(SavePlan(tmp_path), Store(refusing=True))
+def test_a_training_whose_last_checkpoint_is_nowhere_says_where_it_lies(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(SavePlan(tmp_path), Store(refusing=True))
+    (said,) = [one.getMessage() for one in caplog.records if "NOT in W&B" in one.getMessage()]
+    place = said.partition("It lies in ")[2].partition(". ")[0]
+    assert torch.load(place, weights_only=True)["global_step"] == 15
+    assert said.startswith("NOT in W&B: the last checkpoint, of step 15. ")
+    assert said.endswith(f"To upload it: take {place}")
 
 
 def test_the_directory_does_not_grow_with_the_training(tmp_path: Path) -> None:
@@ -68,10 +74,22 @@ def test_another_attempt_makes_other_bytes_of_the_same_step(tmp_path: Path) -> N
 
 def test_a_checkpoint_is_due_by_steps_or_by_time() -> None:
     plan = SavePlan(Path(), every_n_steps=10, every_minutes=2)
-    assert plan.due(20, 0)
-    assert plan.due(21, 120)
-    assert not plan.due(21, 119)
-    assert not SavePlan(Path()).due(20, 10_000)
+    assert plan.due(20, 19, 0)
+    assert not plan.due(21, 20, 0)
+    assert plan.due(21, 20, 120)
+    assert not plan.due(21, 20, 119)
+    assert not SavePlan(Path()).due(20, 0, 10_000)
+
+
+@pytest.mark.parametrize(
+    "steps", [range(1, 100, 2), range(2, 100, 3), [*range(9), *range(9, 99, 2)]]
+)
+def test_steps_that_go_by_twos_or_join_late_miss_no_interval(steps: list[int]) -> None:
+    plan, saved = SavePlan(Path(), every_n_steps=4), [0]
+    for step in steps:
+        if plan.due(step, saved[-1], 0):
+            saved.append(step)
+    assert [step // 4 for step in saved] == list(range(steps[-1] // 4 + 1))
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 half a zip"])

@@ -1,15 +1,20 @@
 import hashlib
-from collections.abc import Iterable, Mapping
+import pickle
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from resilience.adapters.wandb_versions import _step as controllers_step
 from resilient_training.checkpoints.artifacts import is_of
+from resilient_training.checkpoints.held import step_of
 from resilient_training.checkpoints.resume import (
     ForeignVersionsError,
     Version,
     choose,
+    loads,
     resume_point,
 )
 from resilient_training.checkpoints.seal import seal_of
@@ -66,6 +71,10 @@ class OnDisk:
     version: Version
     of_run: bool = True
     content: bytes = CONTENT
+    ours: bool = True
+
+    def holds_checkpoint(self) -> bool:
+        return self.ours
 
     def is_of_run(self) -> bool:
         return self.of_run
@@ -84,10 +93,16 @@ class Collection:
     made: list[Version]
     content: Mapping[str, bytes] = field(default_factory=dict)
     strangers: frozenset[str] = frozenset()
+    not_ours: frozenset[str] = frozenset()
 
     def versions(self) -> list[OnDisk]:
         return [
-            OnDisk(one, one.name not in self.strangers, self.content.get(one.name, CONTENT))
+            OnDisk(
+                one,
+                one.name not in self.strangers,
+                self.content.get(one.name, CONTENT),
+                one.name not in self.not_ours,
+            )
             for one in self.made
         ]
 
@@ -248,6 +263,101 @@ def test_a_file_that_is_not_what_its_metadata_says_is_refused(tmp_path: Path) ->
     damaged = Collection([version(3)], {"v3": CONTENT[:-1]})
     with pytest.raises(CheckpointLoadError, match=r"^v3: sha256 of the file is "):
         resume_point(pinned(), damaged, tmp_path)
+
+
+def refusing(*contents: bytes) -> Callable[[Path], None]:
+    """Loads every file but those with these contents."""
+
+    def try_load(path: Path) -> None:
+        if path.read_bytes() in contents:
+            raise ValueError(f"{path.name} is\nno checkpoint")
+
+    return try_load
+
+
+def test_without_a_pin_a_damaged_newest_checkpoint_is_walked_back_from(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [version(number, OWN) for number in (1, 2, 3)]
+    damaged = Collection(made, {"v3": CONTENT[:-1], "v2": b""})
+    assert resumed(job(), damaged, tmp_path) == "v1"
+    said = [one.getMessage() for one in caplog.records]
+    assert [line.partition("from: ")[2].partition(":")[0] for line in said] == ["v3", "v2"]
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"], "no disk is filled on the way"
+
+
+def test_what_cannot_be_loaded_is_walked_back_from_as_well(tmp_path: Path) -> None:
+    odd = b"an odd one"
+    made = [
+        version(1, OWN),
+        replace(version(2, OWN), sha256=hashlib.sha256(odd).hexdigest()),
+    ]
+    collection = Collection(made, {"v2": odd})
+    point = resume_point(job(), collection, tmp_path, refusing(odd))
+    assert point is not None
+    assert point.version == "v1"
+
+
+def test_checkpoints_of_which_none_can_be_resumed_from_are_an_error_and_never_a_new_beginning(
+    tmp_path: Path,
+) -> None:
+    collection = Collection([version(1, OWN), version(2, OWN)])
+    with pytest.raises(CheckpointLoadError, match=r"^v2: ValueError: model.ckpt is no checkpoint$"):
+        resume_point(job(), collection, tmp_path, refusing(CONTENT))
+
+
+def test_a_pinned_checkpoint_that_cannot_be_loaded_is_the_controllers_to_walk_back_from(
+    tmp_path: Path,
+) -> None:
+    collection = Collection([version(2), version(3)])
+    with pytest.raises(CheckpointLoadError, match=r"^v3: ValueError"):
+        resume_point(pinned(), collection, tmp_path, refusing(CONTENT))
+
+
+def test_what_others_log_into_the_collection_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [version(1, OWN), version(2, OWN)]
+    beside = Collection(made, not_ours=frozenset({"v2"}))
+    assert resumed(job(), beside, tmp_path) == "v1"
+    assert "v2 is no checkpoint of a resilient training" in caplog.text
+    nothing = Collection(made, not_ours=frozenset({"v1", "v2"}))
+    assert resume_point(job(), nothing, tmp_path) is None
+
+
+def test_a_file_of_torch_is_tried_by_mapping_it(tmp_path: Path) -> None:
+    whole, legacy, unsafe = (tmp_path / name for name in ("whole", "legacy", "unsafe"))
+    torch.save({"weights": torch.ones(3), "step": 4}, whole)
+    torch.save({"step": 4}, legacy, _use_new_zipfile_serialization=False)
+    torch.save({"path": tmp_path}, unsafe)
+    loads(whole)
+    loads(legacy)
+    with pytest.raises(pickle.UnpicklingError, match="PosixPath"):
+        loads(unsafe)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "aliases", "step"),
+    [
+        ({"step": 12}, [], 12),
+        ({"step": "12"}, [], 12),
+        ({"step": True}, [], None),
+        ({"step": 1e30}, [], None),
+        ({"step": 2.5}, [], None),
+        ({"step": None, "original_filename": "step=3.ckpt"}, [], None),
+        ({"original_filename": "epoch=2-step=12.ckpt", "score": 0.1}, [], 12),
+        ({"original_filename": "last.ckpt"}, ["latest"], None),
+        ({"train/global_step": 10}, ["checkpoint_global_step_12", "latest"], 12),
+        ({"train/global_step": 10, "step": 9}, [], 10),
+        ({}, ["checkpoint_global_step_12"], 12),
+        ({}, ["checkpoint_global_step_x"], None),
+    ],
+)
+def test_the_step_of_a_version_is_read_as_the_controller_reads_it(
+    metadata: dict[str, object], aliases: list[str], step: int | None
+) -> None:
+    assert step_of(metadata, aliases) == step
+    assert controllers_step(metadata, tuple(aliases)) == step
 
 
 def test_a_checkpoint_that_others_logged_without_sha256_is_taken_by_its_digest(

@@ -1,6 +1,7 @@
 """What a run has to be before its checkpoints are worth making."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 REQUIREMENTS = Path(__file__).parents[2] / "training" / "requirements.txt"
 
 
+class Config(dict[str, object]):
+    """As W&B's, which asks whether a value may change."""
+
+    def update(self, values: Mapping[str, object], *, allow_val_change: bool) -> None:  # type: ignore[override]
+        assert allow_val_change
+        super().update(values)
+
+
 @dataclass(frozen=True)
 class Run:
     entity: str = "team"
@@ -24,6 +33,7 @@ class Run:
     id: str = "x"
     offline: bool = False
     disabled: bool = False
+    config: Config = field(default_factory=Config)
 
 
 def checkpoints(run: Run, **environment: str) -> RunCheckpoints:

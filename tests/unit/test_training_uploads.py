@@ -1,10 +1,13 @@
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from resilient_training.checkpoints.uploads import Uploads
+from resilient_training.checkpoints.uploads import Patience, Uploads
 
 
 class Line:
@@ -23,7 +26,7 @@ class Line:
 
 
 @contextmanager
-def held(line: Line, **options: int) -> Iterator[Uploads[str]]:
+def held(line: Line, **options: Any) -> Iterator[Uploads[str]]:  # noqa: ANN401 - of Uploads
     uploads = Uploads(line, precious=str.isupper, **options)
     uploads.put("first")
     assert line.begun.wait(10)
@@ -92,3 +95,50 @@ def test_an_error_of_the_uploading_thread_is_not_lost() -> None:
     uploads.put("x")
     with pytest.raises(LookupError, match="a defect"):
         uploads.drain()
+
+
+SHORT = Patience(still=0.1, unseen=0.4)
+
+
+def test_an_upload_that_moves_is_waited_for_however_long_it_takes() -> None:
+    line, moving = Line(), itertools.count()
+    with held(line, progress=lambda: next(moving), patience=SHORT) as uploads:
+        threading.Timer(0.5, line.go.set).start()
+        assert uploads.drain()
+
+
+def test_an_upload_that_stands_still_is_not_waited_for_and_still_counts_when_it_succeeds() -> None:
+    line = Line()
+    with held(line, progress=lambda: 7, patience=SHORT) as uploads:
+        assert not uploads.drain()
+        assert uploads.pending() == ["first"], "its file is being read"
+        line.go.set()
+        assert uploads.drain()
+        assert uploads.pending() == []
+
+
+def test_an_upload_that_nobody_can_see_gets_more_time() -> None:
+    line = Line()
+    with held(line, progress=lambda: None, patience=SHORT) as uploads:
+        begun = time.monotonic()
+        assert not uploads.drain()
+        assert time.monotonic() - begun >= SHORT.unseen
+
+
+def test_the_next_upload_that_begins_is_a_movement_too() -> None:
+    waits = iter([0.08] * 6)
+
+    def slow(_item: str) -> bool:
+        time.sleep(next(waits))
+        return True
+
+    uploads = Uploads(slow, room=9, progress=lambda: 0, patience=Patience(0.2, 0.2))
+    for item in "abcdef":
+        uploads.put(item)
+    assert uploads.drain()
+
+
+def test_the_thread_of_the_uploads_keeps_no_process_alive() -> None:
+    with held(Line()):
+        (thread,) = [one for one in threading.enumerate() if one.name == "checkpoint-upload"]
+        assert thread.daemon

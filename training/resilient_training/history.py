@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from resilient_training.arrived import CANNOT_BE_ASKED, last_step, names_since
+from resilient_training.plain_values import has_media, plain_row
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import wandb
 
+_log = logging.getLogger(__name__)
+
 AXIS = "trainer/global_step"
 _ROWS_KEPT = 500
+# The SDK sends the history every 15 s.
+_ARRIVAL_SECONDS = 20.0
+_POLL_SECONDS = 1.0
 
 Row = tuple[int, dict[str, Any]]
 
@@ -19,10 +30,14 @@ Row = tuple[int, dict[str, Any]]
 class History:
     """The rows of a run that is killed and resumed; needs no framework.
 
-    The step of a row is W&B's own step, of which a history holds one row each. After a resume W&B
-    says where its history ends: rows up to there are not logged again, and rows that the kill took
-    from the SDK's buffer (up to 15 s of them) are logged from the checkpoint, which carries the
-    newest ones.
+    The step of a row is W&B's own step, as long as nobody else moves that on: a `wandb.log` without
+    a step does. A row that W&B's step has passed is logged all the same, as a row of its own; its
+    place is `trainer/global_step`, the axis of all charts.
+
+    Up to 15 s of rows are in the SDK's buffer when a kill comes. So each checkpoint carries the
+    newest 500, as plain values, and a resumed run asks W&B which of them it has, and what it has of
+    the steps beyond the checkpoint, which are trained once more: what it has is not logged again.
+    Images and tables are in no checkpoint; `wait_until_stored` makes sure that W&B has them.
     """
 
     def __init__(self, run: wandb.Run) -> None:
@@ -30,22 +45,114 @@ class History:
         run.define_metric(AXIS)
         run.define_metric("*", step_metric=AXIS, step_sync=True)
         self._rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
+        self._asked = False
+        self._asked_since = 0
+        self._known: Mapping[int, frozenset[str]] = {}
+        # W&B's steps: of the newest row with media, of the newest that a checkpoint relies on.
+        self._media = -1
+        self._relied_on = -1
+        self._stored = -1
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
-        """Log a row of step `step`, unless an earlier attempt has."""
-        self._rows.append((step, dict(metrics)))
+        """Log a row of step `step`, or what W&B does not have of it from an earlier attempt."""
+        plain = plain_row(metrics)
+        if plain:
+            self._rows.append((step, plain))
         self._log_row(step, metrics)
 
     def newest_rows(self) -> list[Row]:
-        """For the checkpoint: plain values only."""
+        """For the checkpoint: numbers, strings and booleans only.
+
+        A row with media is handed to W&B here, so that `wait_until_stored` can wait for it.
+        """
+        if self._media > self._relied_on:
+            if self._media == wandb_step(self.run):
+                self.run.log({}, commit=True)
+            self._relied_on = self._media
         return list(self._rows)
 
     def restore(self, rows: Sequence[Row]) -> None:
         """Log the rows of a checkpoint that W&B does not have."""
-        self._rows.extend(rows)
+        self._rows.extend((step, dict(row)) for step, row in rows)
+        if rows:
+            self._ask_once(min(step for step, _ in rows))
         for step, metrics in rows:
             self._log_row(step, metrics)
 
+    def wait_until_stored(self, seconds: float = _ARRIVAL_SECONDS) -> bool:
+        """Wait for the rows with media that the newest checkpoint relies on; whether W&B has them.
+
+        For the thread that uploads. Returns at once where no such row was logged.
+        """
+        wanted, deadline = self._relied_on, time.monotonic() + seconds
+        while self._stored < wanted:
+            self._stored = max(self._stored, self._last_stored())
+            if time.monotonic() >= deadline:
+                break
+            if self._stored < wanted:
+                time.sleep(_POLL_SECONDS)
+        if self._stored < wanted:
+            _log.warning("W&B has not got all images and tables yet: a kill now loses them")
+        return self._stored >= wanted
+
+    def _last_stored(self) -> int:
+        try:
+            return last_step(self.run)
+        except CANNOT_BE_ASKED:
+            return -1
+
     def _log_row(self, step: int, metrics: Mapping[str, Any]) -> None:
-        if step >= self.run.starting_step:
-            self.run.log({**metrics, AXIS: step}, step=step)
+        lacking = self._lacking(step, metrics)
+        if not lacking:
+            return
+        row = {**lacking, AXIS: step}
+        reached = wandb_step(self.run)
+        if step >= reached:
+            self.run.log(row, step=step)
+        else:
+            self.run.log(row)
+        if has_media(lacking):
+            self._media = max(step, reached)
+
+    def _lacking(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """What W&B does not have of a row."""
+        self._ask_once(step)
+        if step < self._asked_since:
+            return {}
+        known = self._known.get(step, frozenset())
+        return {key: value for key, value in metrics.items() if not _is_in(known, key, value)}
+
+    def _ask_once(self, since: int) -> None:
+        """Ask W&B what it has of the rows from step `since` on; it has all that is older."""
+        if self._asked:
+            return
+        self._asked = True
+        if not self.run.resumed:
+            return
+        self._asked_since = since
+        try:
+            self._known = names_since(self.run, AXIS, since)
+        except CANNOT_BE_ASKED as error:
+            self._asked_since = self.run.starting_step
+            _log.warning(
+                "W&B does not say which rows it has (%s): those below step %d are not logged again",
+                error,
+                self._asked_since,
+            )
+
+
+def _is_in(known: frozenset[str], key: str, value: object) -> bool:
+    """W&B writes the metric `a` in the value of `b` as `b.a`."""
+    if isinstance(value, Mapping) and value:
+        return all(_is_in(known, f"{key}.{inner}", what) for inner, what in value.items())
+    return key in known
+
+
+def wandb_step(run: wandb.Run) -> int:
+    """W&B's step of the next row that is logged without one."""
+    try:
+        # run.step asks the service, which answers when it is through with all that was logged:
+        # 1 ms, and longer when the machine is busy. This is what the SDK itself counts by.
+        return int(run._local_step)  # noqa: SLF001 - as above
+    except AttributeError:
+        return run.step

@@ -116,7 +116,11 @@ class StopRequest:
 
 def run_settings(stop: StopRequest) -> wandb.Settings:
     """How the run of W&B is made. A failed upload is no person: it never stops the training."""
+
+    def ask() -> None:
+        # Not `stop.ask` itself: the SDK copies its settings deeply where W&B is gone at the end,
+        # and of a method that is the whole StopRequest with its locks, which cannot be copied.
+        stop.ask()
+
     # Without a limit a process whose W&B is gone waits for it for ever, on a paid machine.
-    return wandb.Settings(
-        finish_timeout=_FINISH_TIMEOUT, stop_fn=stop.ask, stop_on_fatal_error=False
-    )
+    return wandb.Settings(finish_timeout=_FINISH_TIMEOUT, stop_fn=ask, stop_on_fatal_error=False)

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import wandb
 from wandb.errors import CommError
-from wandb.sdk.artifacts.exceptions import ArtifactStatusError, WaitTimeoutError
+from wandb.sdk.artifacts.exceptions import ArtifactStatusError
+from wandb.sdk.mailbox.mailbox_handle import HandleAbandonedError
 
 from resilient_training.checkpoints.held import HeldArtifact, version_from
 from resilient_training.checkpoints.metadata import (
     ARTIFACT_TYPE,
     FILE_NAME,
+    Metric,
     SavedCheckpoint,
     collection_name,
     metadata_of,
 )
+from resilient_training.checkpoints.progress import uploaded_bytes
 from resilient_training.checkpoints.torch_version import require_safe_torch
+from resilient_training.checkpoints.writer import Writer
 from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resilient_training.checkpoints.resume import Version
+    from resilient_training.history import History
 
 _log = logging.getLogger(__name__)
-_COMMIT_TIMEOUT = 300
+# HandleAbandonedError: the SDK's service is no more. OSError: nor is the file.
+_NOT_LOGGED = (CommError, ArtifactStatusError, HandleAbandonedError, ValueError, OSError)
 
 
 def software() -> dict[str, str]:
@@ -41,6 +50,10 @@ def software() -> dict[str, str]:
 class RunCheckpoints:
     """The checkpoint collection of one W&B run.
 
+    Attributes:
+        history: Of the run; what a checkpoint cannot hold of it (images, tables) is in W&B before
+            the checkpoint is.
+
     Raises:
         CollectionError: the controller would look for the checkpoints in another project.
         UnsafeTorchError: what is saved here could not be loaded safely.
@@ -49,6 +62,7 @@ class RunCheckpoints:
     run: wandb.Run
     job: Job
     aliases: Sequence[str] = ()
+    history: History | None = None
 
     def __post_init__(self) -> None:
         # Both are known before the first step, while whoever launched still looks. Found at the
@@ -56,6 +70,11 @@ class RunCheckpoints:
         if self.stored:
             require_safe_torch(version_of("torch"))
             self._require_the_place_of_the_launch()
+            self._writer.mark()
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self.run)
 
     def _require_the_place_of_the_launch(self) -> None:
         place = f"{self.run.entity}/{self.run.project}"
@@ -101,19 +120,54 @@ class RunCheckpoints:
             raise CheckpointLoadError(pin.version, str(error)) from error
         return self._held(artifact)
 
+    def best(self, into: Path) -> Metric | None:
+        """Fetch the version of the alias `best` as the file `into`; gives what it was best in.
+
+        Raises:
+            CheckpointLoadError: it cannot be fetched, or is not what W&B describes.
+        """
+        committed = self._committed() if self.stored else []
+        held = [self._held(one) for one in committed if "best" in one.aliases]
+        own = next((one for one in held if one.is_of_run()), None)
+        if own is None:
+            return None
+        with TemporaryDirectory(dir=into.parent) as folder:
+            own.download(Path(folder)).replace(into)
+        metric = own.artifact.metadata.get("metric")
+        return Metric(**metric) if isinstance(metric, dict) else None
+
     def commit(self, saved: SavedCheckpoint) -> bool:
-        """Log one checkpoint and wait until it is COMMITTED; False, and a warning, if it is not."""
+        """Log one checkpoint and wait for as long as it takes; False, and a warning, if it fails.
+
+        The SDK's own attempts end: it gives up a server that does not answer after some 20 minutes.
+        """
+        if self.history is not None:
+            self.history.wait_until_stored()
         metadata = metadata_of(saved, self.job, software())
         artifact = wandb.Artifact(self.name, ARTIFACT_TYPE, metadata=metadata)
-        artifact.add_file(str(saved.path), FILE_NAME, skip_cache=True, policy="immutable")
         aliases = ["latest", *(["best"] if saved.best else []), *self.aliases]
         try:
-            logged = self.run.log_artifact(artifact, aliases=aliases).wait(_COMMIT_TIMEOUT)
-        except (CommError, WaitTimeoutError, ArtifactStatusError, ValueError, OSError) as error:
-            _log.warning("checkpoint of step %d is NOT in W&B: %s", saved.step, error)
+            artifact.add_file(str(saved.path), FILE_NAME, skip_cache=True, policy="immutable")
+            logged = self.run.log_artifact(artifact, aliases=aliases).wait()
+        except _NOT_LOGGED as error:
+            why = str(error) or type(error).__name__
+            _log.warning("checkpoint of step %d is NOT in W&B: %s", saved.step, why)
             return False
         _log.info("checkpoint %s of step %d is committed", logged.version, saved.step)
+        self._writer.look()
         return True
+
+    def uploaded_bytes(self) -> int | None:
+        """A number that changes while an upload moves; None: nobody can see it."""
+        return uploaded_bytes(self.run)
+
+    def by_hand(self, saved: SavedCheckpoint) -> str:
+        """The command that brings a checkpoint to W&B later, from the machine that has its file."""
+        run = f"{self.run.entity}/{self.run.project}/{self.run.id}"
+        return (
+            f"python -m resilient_training.upload {run} {saved.path.resolve()}"
+            f" --step {saved.step} --epoch {saved.epoch}"
+        )
 
     def bar_after(self, step: int) -> list[str]:
         """Give `suspect-vN` to each version of this attempt beyond `step`; gives their names."""

@@ -14,7 +14,7 @@ from resilient_training.checkpoints.resume import Version
 from resilient_training.job import CheckpointLoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import wandb
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 # A person writes the first, a training whose loss diverged the second.
 _SUSPECT = re.compile(r"suspect(-v\d+)?")
+# Who else logs to the collection says the step elsewhere: Lightning's WandbLogger in its file's
+# name, transformers in the metrics of its metadata, which may be old, and in an alias.
+_IN_FILE_NAME = re.compile(r"step=(\d{1,18})")
+_IN_ALIAS = re.compile(r"checkpoint_global_step_(\d{1,18})")
+_LOGGED_STEP = "train/global_step"
+_MOST_DIGITS = 18
+# What transformers logs beside its checkpoints: the architecture alone, the weights alone.
+_NO_CHECKPOINT = ("initial_model", "final_model")
 _DIGEST_OF = {"MANIFEST_MD5": md5_file_b64, "MANIFEST_XXH128": xxh128_file_b64}
 
 
@@ -43,6 +51,10 @@ class HeldArtifact:
         except RunNotFoundError:  # deleted since
             return False
         return by is not None and (by.entity, by.project, by.id) == self.run
+
+    def holds_checkpoint(self) -> bool:
+        marked = any(self.artifact.metadata.get(mark) for mark in _NO_CHECKPOINT)
+        return not marked and FILE_NAME in self.artifact.manifest.entries
 
     def download(self, folder: Path) -> Path:
         """Fetch the file and verify it against the digest that the version was looked up with."""
@@ -85,16 +97,45 @@ class HeldArtifact:
 def version_from(artifact: wandb.Artifact) -> Version:
     """What W&B and the metadata say; whoever may write to the project writes the metadata."""
     metadata: Mapping[str, Any] = artifact.metadata
-    step = metadata.get("step")
     return Version(
         name=artifact.version,
         digest=artifact.digest,
-        step=step if type(step) is int else None,
+        step=step_of(metadata, artifact.aliases),
         sha256=_text(metadata.get("sha256")),
         training_job=_text(metadata.get("training_job")),
         suspect=any(_SUSPECT.fullmatch(alias) for alias in artifact.aliases),
         seal=_text(metadata.get("seal")),
     )
+
+
+def step_of(metadata: Mapping[str, Any], aliases: Sequence[str]) -> int | None:
+    """The global step of a version, whoever logged it; the controller reads it by the same rules.
+
+    (functions/resilience/adapters/wandb_versions.py)
+    """
+    if "step" in metadata and _LOGGED_STEP not in metadata:
+        return _whole(metadata["step"])
+    in_alias = next(filter(None, map(_IN_ALIAS.fullmatch, aliases)), None)
+    if in_alias is not None:
+        return int(in_alias[1])
+    for key in (_LOGGED_STEP, "step"):
+        if key in metadata:
+            return _whole(metadata[key])
+    in_name = _IN_FILE_NAME.search(str(metadata.get("original_filename", "")))
+    return None if in_name is None else int(in_name[1])
+
+
+def _whole(step: object) -> int | None:
+    match step:
+        case bool():
+            return None
+        case str():
+            digits = step.isascii() and step.isdigit() and len(step) <= _MOST_DIGITS
+            return int(step) if digits else None
+        case int() | float() if 0 <= step < 10**_MOST_DIGITS and float(step).is_integer():
+            return int(step)
+        case _:
+            return None
 
 
 def _text(value: object) -> str | None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import torch
 
 from resilient_training.checkpoints.files import sha256_of
 from resilient_training.checkpoints.seal import is_sealed
 from resilient_training.job import CheckpointLoadError, Job, Pin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
-    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+    TryLoad = Callable[[Path], object]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +59,9 @@ class HeldVersion(Protocol):
     def is_of_run(self) -> bool:
         """Whether W&B says that this run logged it; its metadata say what their writer likes."""
 
+    def holds_checkpoint(self) -> bool:
+        """Whether it has the one file of a checkpoint; others log other things beside it."""
+
     def download(self, folder: Path) -> Path:
         """Fetch its one file; CheckpointLoadError when it is not there or is not the described."""
 
@@ -88,12 +95,23 @@ def choose(job: Job, made: Iterable[HeldVersion]) -> HeldVersion | None:
     Raises:
         ForeignVersionsError: so many others claim to be this job's that its own were not found.
     """
+    return next(made_by_job(job, made), None)
+
+
+def made_by_job(job: Job, made: Iterable[HeldVersion]) -> Iterator[HeldVersion]:
+    """The good versions that this very job has made, the newest first.
+
+    Raises:
+        ForeignVersionsError: so many others claim to be this job's that its own were not found.
+    """
     able = [one for one in made if may_begin(job, one.version)]
-    newest_first = sorted(able, key=lambda one: _age(one.version), reverse=True)
-    own = next((one for one in newest_first[:_ASKED] if one.is_of_run()), None)
-    if own is None and len(able) > _ASKED:
-        raise ForeignVersionsError(f"{len(able)} versions of other runs name this training job")
-    return own
+    found = False
+    for place, one in enumerate(sorted(able, key=lambda one: _age(one.version), reverse=True)):
+        if not found and place == _ASKED:
+            raise ForeignVersionsError(f"{len(able)} versions of other runs name this training job")
+        if one.is_of_run():
+            found = True
+            yield one
 
 
 def _age(version: Version) -> tuple[int, int]:
@@ -139,21 +157,100 @@ def _not_before(pin: Pin | None, version: Version) -> bool:
     return version.step >= pin.step
 
 
-def resume_point(job: Job, checkpoints: Checkpoints, folder: Path) -> ResumePoint | None:
-    """Find, fetch and verify the checkpoint to resume from; None: start from the beginning.
+def loads(path: Path) -> None:
+    """Load a file of `torch.save` as a resume does; tensors are mapped and not read.
 
     Raises:
-        CheckpointLoadError: it is missing, damaged, or not the one that was pinned.
+        Exception: of many types; it cannot be resumed from.
     """
-    held = choose(job, checkpoints.versions())
-    if held is None:
-        if job.pin is None:
-            return None
-        held = pinned_version(job.pin, checkpoints)
+    torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+
+
+def resume_point(
+    job: Job, checkpoints: Checkpoints, folder: Path, try_load: TryLoad = lambda _: None
+) -> ResumePoint | None:
+    """Find, fetch and verify the checkpoint to resume from; None: start from the beginning.
+
+    Where the controller pinned a checkpoint, it is that one or an error, and the controller walks
+    back. Where nobody did (a first attempt, Slurm, a laptop), this walks back itself: to the newest
+    of the job's own versions that is whole and can be loaded.
+
+    `try_load` loads the file as the training is going to, and raises when it cannot be loaded.
+
+    Raises:
+        CheckpointLoadError: it is missing, damaged, or not the one that was pinned; or there are
+            checkpoints, and not one of them can be resumed from.
+    """
+    own = made_by_job(job, checkpoints.versions())
+    if job.pin is None:
+        return _walk_back(own, folder, try_load)
+    return fetched(next(own, None) or pinned_version(job.pin, checkpoints), folder, try_load)
+
+
+def _walk_back(
+    newest_first: Iterable[HeldVersion], folder: Path, try_load: TryLoad
+) -> ResumePoint | None:
+    newest_error: CheckpointLoadError | None = None
+    for held in newest_first:
+        if not held.holds_checkpoint():
+            _log.warning("%s is no checkpoint of a resilient training", held.version.name)
+            continue
+        point = _fetched_or_error(held, folder, try_load)
+        if isinstance(point, ResumePoint):
+            return point
+        _log.warning("walking back from a checkpoint that cannot be resumed from: %s", point)
+        newest_error = newest_error or point
+    if newest_error is not None:
+        raise newest_error
+    return None
+
+
+def _fetched_or_error(
+    held: HeldVersion, folder: Path, try_load: TryLoad
+) -> ResumePoint | CheckpointLoadError:
+    try:
+        return fetched(held, folder, try_load)
+    except CheckpointLoadError as error:
+        # A walk back over many large files must not fill the disk.
+        shutil.rmtree(folder / held.version.name, ignore_errors=True)
+        return error
+
+
+def fetched(held: HeldVersion, folder: Path, try_load: TryLoad) -> ResumePoint:
+    """Fetch one version, verify it, and try to load it.
+
+    Raises:
+        CheckpointLoadError: it is damaged, or cannot be loaded.
+    """
     version = held.version
     path = held.download(folder / version.name)
     _verify_file(version, path)
+    with _Trying(version.name):
+        try_load(path)
     return ResumePoint(version.name, path, version.step)
+
+
+@dataclass(frozen=True)
+class _Trying:
+    """Whatever goes wrong in its block is the fault of the version."""
+
+    version: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            raise load_error(self.version, error) from error
+
+
+def load_error(version: str, error: Exception) -> CheckpointLoadError:
+    return CheckpointLoadError(version, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def pinned_version(pin: Pin, checkpoints: Checkpoints) -> HeldVersion:
@@ -171,59 +268,3 @@ def _verify_file(version: Version, path: Path) -> None:
     if version.sha256 is not None and found != version.sha256:
         why = f"sha256 of the file is {found}, its metadata says {version.sha256}"
         raise CheckpointLoadError(version.name, why)
-
-
-def fit(
-    trainer: Trainer,
-    model: LightningModule,
-    data: LightningDataModule,
-    point: ResumePoint | None = None,
-) -> None:
-    """`trainer.fit` from `point`, with weights_only loading.
-
-    Raises:
-        CheckpointLoadError: the checkpoint does not fit this code, or is none.
-    """
-    path = None if point is None else str(point.path)
-    if point is not None:
-        _log.info("resuming from %s at step %s", point.version, point.step)
-    with _Restoring(point):
-        trainer.fit(model, datamodule=data, ckpt_path=path, weights_only=True)
-
-
-@dataclass(frozen=True)
-class _Restoring:
-    """Tells an error in restoring from an error in training.
-
-    They have the same types, and no hook of Lightning marks the border, so the place decides.
-    """
-
-    point: ResumePoint | None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.point and isinstance(error, Exception) and raised_while_restoring(trace):
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise CheckpointLoadError(self.point.version, why) from error
-
-
-def raised_while_restoring(trace: TracebackType | None) -> bool:
-    return any(
-        Path(frame).name == "checkpoint_connector.py"
-        and function.startswith(("restore", "_restore"))
-        for frame, function in _functions_of(trace)
-    )
-
-
-def _functions_of(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        yield code.co_filename, code.co_name
-        trace = trace.tb_next
