@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from mnist import MD5, content_of, names_of
-from resilient_training import resumable_loader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,13 +71,10 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
 class DigitsData(LightningDataModule):
     """MNIST out of `folder`, else the small digits; with `images` only the first so many."""
 
-    def __init__(
-        self, folder: Path | None, *, batch_size: int, seed: int, images: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path | None, *, batch_size: int, images: int | None = None) -> None:
         super().__init__()
         self.folder = folder
         self.batch_size = batch_size
-        self.seed = seed
         self.images = images
 
     @override
@@ -88,7 +84,7 @@ class DigitsData(LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         training = TensorDataset(*(part[: self.images] for part in self.training))
-        return resumable_loader(training, self.trainer, batch_size=self.batch_size, seed=self.seed)
+        return DataLoader(training, batch_size=self.batch_size, shuffle=True)
 
     @override
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

@@ -10,47 +10,26 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import wandb
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from typing_extensions import override
 
 from digits import DigitReader, DigitsData
 from options import parser_for
-from resilient_training import (
-    CheckpointArtifacts,
-    Ending,
-    GracefulStop,
-    HealthyLoss,
-    Job,
-    JobTags,
-    LossWatch,
-    OneHistory,
-    ResumePoint,
-    RunCheckpoints,
-    SavePlan,
-    StepSeeds,
-    fit,
-    folder_from,
-    job_from,
-    prepare_environment,
-    resume_point,
-    run_settings,
-    tags_of,
-)
+from resilient_training import HealthyLoss, resilient
 
 if TYPE_CHECKING:
-    import argparse
+    from argparse import Namespace
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lightning.pytorch import LightningModule
+
+    from resilient_training import Attempt
 
 _log = logging.getLogger("train")
 
@@ -100,76 +79,25 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What one attempt works with."""
-
-    options: argparse.Namespace
-    job: Job
-    history: OneHistory
-    checkpoints: RunCheckpoints
-
-
-def setup_for(options: argparse.Namespace, job: Job, stop: GracefulStop) -> Setup:
-    job.folder.mkdir(parents=True, exist_ok=True)
-    folder = os.environ.get("WANDB_DIR") or job.folder
-    run = wandb.init(project=options.project, dir=folder, settings=run_settings(stop))
-    _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
-    return Setup(options, job, OneHistory(run), RunCheckpoints(run, job))
-
-
-def start_of(setup: Setup, folder: Path) -> ResumePoint | None:
-    local = setup.options.resume_from
-    if local is not None:
-        return ResumePoint(str(local), local, None)
-    return resume_point(setup.job, setup.checkpoints, folder)
-
-
-def train(setup: Setup, stop: GracefulStop, extra_callbacks: Sequence[Callback]) -> None:
-    options = setup.options
-    tags = JobTags(tags_of(setup.job))
-    checkpoints = CheckpointArtifacts(
-        SavePlan(
-            options.checkpoint_dir,
-            attempt=setup.job.attempt,
-            every_n_steps=options.checkpoint_every_n_steps,
-            every_minutes=options.checkpoint_every_minutes,
-            keep=options.keep_checkpoints,
-        ),
-        setup.checkpoints,
-        stop=stop,
-    )
-    watch = LossWatch(checkpoints, HealthyLoss(options.divergence_factor))
-    seeds = StepSeeds(options.seed)
+def train(attempt: Attempt, options: Namespace, extra_callbacks: Sequence[Callback]) -> None:
     trainer = Trainer(
         max_epochs=options.epochs,
-        logger=setup.history,
-        callbacks=[
-            stop,
-            seeds,
-            tags,
-            *extra_callbacks,
-            watch,
-            Progress(options.log_every_n_steps),
-            checkpoints,
-        ],
+        callbacks=[*extra_callbacks, Progress(options.log_every_n_steps)],
         log_every_n_steps=options.log_every_n_steps,
+        enable_checkpointing=False,
         enable_progress_bar=sys.stdout.isatty(),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         accelerator="auto",
         devices=1,
+        logger=False,
     )
     torch.manual_seed(options.seed)
     model = DigitReader(options.learning_rate, options.seconds_per_step)
-    order = options.seed + setup.job.data_seed_offset
-    data = DigitsData(
-        options.data, batch_size=options.batch_size, seed=order, images=options.images
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        fit(trainer, model, data, start_of(setup, Path(folder)))
+    data = DigitsData(options.data, batch_size=options.batch_size, images=options.images)
+    # The local file is where a person wants to begin; a checkpoint in W&B comes before it.
+    attempt.fit(trainer, model, data, ckpt_path=options.resume_from)
     save_model(model, trainer, options.model_dir)
-    tags.completed()
 
 
 def save_model(model: DigitReader, trainer: Trainer, folder: Path) -> None:
@@ -184,12 +112,17 @@ def save_model(model: DigitReader, trainer: Trainer, folder: Path) -> None:
 def main(argv: Sequence[str] | None = None, extra_callbacks: Sequence[Callback] = ()) -> None:
     """Train; leaves by SystemExit with the contract's code unless all is done."""
     quiet_libraries()
-    with Ending(folder_from(os.environ) / "output" / "failure") as ending:
-        stop = GracefulStop(ending)
-        options = parser_for(os.environ, str(__doc__)).parse_args(argv)
-        job = job_from(os.environ)
-        prepare_environment(job)
-        train(setup_for(options, job, stop), stop, extra_callbacks)
+    options = parser_for(os.environ, str(__doc__)).parse_args(argv)
+    with resilient(
+        options.project,
+        every_n_steps=options.checkpoint_every_n_steps,
+        every_minutes=options.checkpoint_every_minutes,
+        keep=options.keep_checkpoints,
+        folder=options.checkpoint_dir,
+        healthy=HealthyLoss(options.divergence_factor),
+        seed=options.seed,
+    ) as attempt:
+        train(attempt, options, extra_callbacks)
 
 
 if __name__ == "__main__":

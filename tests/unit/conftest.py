@@ -2,6 +2,9 @@
 
 import os
 import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,3 +29,23 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", only_on_this_machine)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # where boto3 looks for a role
+
+
+@pytest.fixture(autouse=True)
+def loads_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each such process imports torch, for seconds; a test that is about them overrides this."""
+    if "resilient_training" in sys.modules:
+        monkeypatch.setattr("resilient_training.checkpoints.trial.loads", _loads_here)
+
+
+def _loads_here(_command: Sequence[str], file: Path) -> bool:
+    # Imported late: most unit tests need no torch.
+    from resilient_training.checkpoints.loadable import (  # noqa: PLC0415
+        NotLoadableError,
+        refusal,
+    )
+
+    why = refusal(str(file))
+    if why is not None:
+        raise NotLoadableError(why)
+    return True

@@ -6,8 +6,10 @@ import os
 import random
 import signal
 import threading
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -19,17 +21,24 @@ from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
 from resilient_training import (
-    CheckpointArtifacts,
+    Attempt,
+    Checkpointer,
+    Ending,
     HealthyLoss,
-    LossWatch,
+    LossHistory,
     ResumePoint,
     SavePlan,
-    StepSeeds,
     StopRequest,
-    fit,
-    resumable_loader,
 )
-from resilient_training.checkpoints.metadata import SavedCheckpoint
+from resilient_training.checkpoints.files import HashedFile
+from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
+from resilient_training.checkpoints.snapshot import Snapshot
+from resilient_training.history import History
+from resilient_training.job import job_from
+from resilient_training.notices import Notices
+
+if TYPE_CHECKING:
+    import wandb
 
 SEED, BATCH, SIZE, EPOCHS = 5, 4, 18, 3
 STEPS_PER_EPOCH = 5
@@ -48,7 +57,7 @@ class Augmented(Dataset[Tensor]):
 
 class Data(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Tensor]:
-        return resumable_loader(Augmented(), self.trainer, batch_size=BATCH, seed=SEED)
+        return DataLoader(Augmented(), batch_size=BATCH, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         return DataLoader(Augmented(), batch_size=BATCH)
@@ -109,6 +118,19 @@ class TerminateAt(Callback):
 
 
 @dataclass
+class TerminateInValidation(Callback):
+    """SIGTERM comes while this batch, counted over all validations, is validated on."""
+
+    batch: int
+
+    @override
+    def on_validation_batch_start(self, *_: object, **__: object) -> None:
+        self.batch -= 1
+        if self.batch == -1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@dataclass
 class PressAt(Callback):
     """A person presses W&B's button while this batch is trained."""
 
@@ -123,6 +145,19 @@ class PressAt(Callback):
             pressing = threading.Thread(target=self.stop.ask)
             pressing.start()
             pressing.join()
+
+
+@dataclass
+class SaveAtOnce(Callback):
+    """Has each save done before the next step, so that no scheduled one is put off."""
+
+    checkpoints: Checkpointer
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        self.checkpoints.settle()
 
 
 @dataclass
@@ -148,37 +183,152 @@ class Store:
         return [str(saved.step) for saved in self.committed if saved.step > step]
 
 
-def train(
+class EachSave(Checkpointer):
+    """Keeps the file of each save, and commits it at once; nothing is overtaken or put off."""
+
+    def save(
+        self, step: int, epoch: int, take: Callable[[], Snapshot], metric: Metric | None = None
+    ) -> None:
+        best = metric is not None and self.plan.better(metric.value, self.best)
+        if best and metric is not None:
+            self.best = metric.value
+        self.plan.directory.mkdir(parents=True, exist_ok=True)
+        path = self.plan.directory / f"{len(list(self.plan.directory.iterdir()))}.ckpt"
+        snapshot, file = take(), HashedFile(path)
+        snapshot.write(file)
+        file.publish()
+        snapshot.release()
+        self.begin(step)
+        self.store.commit(SavedCheckpoint(path, step, epoch, path.name, metric, best))
+
+    def finish(self, wait: float | None = None) -> bool:
+        del wait
+        return True
+
+
+class Config(dict[str, Any]):
+    """Of a run."""
+
+    def update(self, values: dict[str, Any], *, allow_val_change: bool) -> None:  # type: ignore[override]
+        assert allow_val_change
+        super().update(values)
+
+
+@dataclass
+class Run:
+    """A W&B run of which the server has the rows below `starting_step`."""
+
+    starting_step: int = 0
+    id: str = "small"
+    project: str = "project"
+    dir: str = "."
+    resumed: bool = False
+    _local_step: int = 0
+    rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=Config)
+
+    def log(self, row: dict[str, Any], step: int | None = None) -> None:
+        self.rows.append((-1 if step is None else step, row))
+
+    def define_metric(self, *_: object, **__: object) -> None:
+        """Take an axis."""
+
+    @property
+    def steps(self) -> dict[int, dict[str, Any]]:
+        """As W&B has it: all that is logged of a step is one row."""
+        merged: dict[int, dict[str, Any]] = {}
+        for step, row in self.rows:
+            merged.setdefault(step, {}).update(row)
+        return merged
+
+
+@dataclass
+class PressInValidation(Callback):
+    """A person presses W&B's button while this batch, over all validations, is validated on."""
+
+    batch: int
+    stop: StopRequest
+
+    @override
+    def on_validation_batch_start(self, *_: object, **__: object) -> None:
+        self.batch -= 1
+        if self.batch == -1:
+            pressing = threading.Thread(target=self.stop.ask)
+            pressing.start()
+            pressing.join()
+
+
+class AttemptOfStore(Attempt):
+    """Resumes from the newest checkpoint of its store."""
+
+    def find(self, folder: Path, environment: MutableMapping[str, str]) -> ResumePoint | None:
+        del folder, environment
+        committed = cast("Store", self.checkpoints.store).committed
+        return ResumePoint("v0", committed[-1].path, None) if committed else None
+
+
+def attempt_of(  # noqa: PLR0913 - each is a part of an attempt
+    plan: SavePlan,
+    store: Store,
+    *,
+    run: Run | None = None,
+    watch: HealthyLoss | None = None,
+    stop: StopRequest | None = None,
+    checkpointer: type[Checkpointer] = Checkpointer,
+) -> Attempt:
+    checkpoints = checkpointer(plan, store)
+    of_wandb = cast("wandb.Run", run or Run())
+    return AttemptOfStore(
+        job=job_from({}),
+        run=of_wandb,
+        checkpoints=checkpoints,
+        losses=LossHistory(watch or HealthyLoss(), checkpoints.bar_after),
+        stop=stop or StopRequest(Ending(plan.directory / "failure")),
+        history=History(of_wandb),
+        notices=Notices(of_wandb),
+        seed=SEED,
+    )
+
+
+def train(  # noqa: PLR0913 - each is a word of a test
     plan: SavePlan,
     store: Store,
     *breaking: Callback,
     watch: HealthyLoss | None = None,
     stop: StopRequest | None = None,
+    run: Run | None = None,
+    make: Callable[[], LightningModule] = Network,
+    data: Callable[[], LightningDataModule] = Data,
+    checkpointer: type[Checkpointer] = Checkpointer,
     **options: Any,  # noqa: ANN401 - the Trainer's own
 ) -> tuple[str, Trainer]:
     """Train from the newest committed checkpoint; gives the sha256 of the final weights."""
-    checkpoints = CheckpointArtifacts(plan, store, stop=stop)
-    watching = [LossWatch(checkpoints, watch)] if watch else []
+    attempt = attempt_of(plan, store, run=run, watch=watch, stop=stop, checkpointer=checkpointer)
+    callbacks = [*breaking, *options.pop("callbacks", []), SaveAtOnce(attempt.checkpoints)]
     trainer = Trainer(
-        max_epochs=EPOCHS,
-        accelerator="cpu",
-        callbacks=[StepSeeds(SEED), *watching, *breaking, checkpoints],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **{"logger": False, **options},
+        **{
+            "max_epochs": EPOCHS,
+            "accelerator": "cpu",
+            "callbacks": callbacks,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
+            "log_every_n_steps": 1,
+            "logger": False,
+            **options,
+        }
     )
     torch.manual_seed(SEED)
-    model = Network()
-    point = None
+    model = make()
     if store.committed:
-        point = ResumePoint("v0", store.committed[-1].path, None)
         # A resumed process has another random state than the one that was killed had.
         torch.manual_seed(1000)
     try:
-        fit(trainer, model, Data(), point)
+        attempt.fit(trainer, model, data())
     finally:
-        checkpoints.uploads.drain()
+        attempt.checkpoints.drain()
+    attempt.checkpoints.finish()
     content = io.BytesIO()
     torch.save(model.state_dict(), content)
     return hashlib.sha256(content.getvalue()).hexdigest(), trainer

@@ -21,10 +21,14 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "output").mkdir()
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    if wandb.run is not None:  # another test's
+        wandb.finish()
     wandb.teardown()  # the SDK keeps what it read of the environment when it was first used
     monkeypatch.setenv("RESILIENT_TRAINING_RESUMED_FROM", "null")
     yield tmp_path / "output" / "failure"
     signal.signal(signal.SIGTERM, before)
+    if wandb.run is not None:  # a process that SIGTERM ended would be gone
+        wandb.finish()
 
 
 def saved(folder: Path, model: nn.Module) -> ResumePoint:

@@ -74,10 +74,22 @@ def test_another_attempt_makes_other_bytes_of_the_same_step(tmp_path: Path) -> N
 
 def test_a_checkpoint_is_due_by_steps_or_by_time() -> None:
     plan = SavePlan(Path(), every_n_steps=10, every_minutes=2)
-    assert plan.due(20, 0)
-    assert plan.due(21, 120)
-    assert not plan.due(21, 119)
-    assert not SavePlan(Path()).due(20, 10_000)
+    assert plan.due(20, 19, 0)
+    assert not plan.due(21, 20, 0)
+    assert plan.due(21, 20, 120)
+    assert not plan.due(21, 20, 119)
+    assert not SavePlan(Path()).due(20, 0, 10_000)
+
+
+@pytest.mark.parametrize(
+    "steps", [range(1, 100, 2), range(2, 100, 3), [*range(9), *range(9, 99, 2)]]
+)
+def test_steps_that_go_by_twos_or_join_late_miss_no_interval(steps: list[int]) -> None:
+    plan, saved = SavePlan(Path(), every_n_steps=4), [0]
+    for step in steps:
+        if plan.due(step, saved[-1], 0):
+            saved.append(step)
+    assert [step // 4 for step in saved] == list(range(steps[-1] // 4 + 1))
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 half a zip"])

@@ -1,11 +1,7 @@
 import hashlib
-from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
-from resilient_training.checkpoints.files import free_path, sha256_of, write_atomically
+from resilient_training.checkpoints.files import sha256_of
 from resilient_training.checkpoints.metadata import (
     Metric,
     SavedCheckpoint,
@@ -13,9 +9,7 @@ from resilient_training.checkpoints.metadata import (
     metadata_of,
 )
 from resilient_training.checkpoints.seal import is_sealed
-from resilient_training.checkpoints.snapshot import StateSnapshot
 from resilient_training.job import job_from
-from tests.unit.small_training import Store
 
 SOFTWARE = {"torch": "2", "lightning": "3", "wandb": "4"}
 
@@ -60,45 +54,6 @@ def test_an_artifact_of_a_laptop_names_no_job_and_no_metric_that_was_not_measure
         "attempt": 1,
         **SOFTWARE,
     }
-
-
-def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "step=1.ckpt"
-
-    def dies_half_way(path: Path) -> None:
-        path.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    def whole(path: Path) -> None:
-        path.write_bytes(b"whole")
-
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(target, dies_half_way)
-    assert not target.exists()
-    write_atomically(target, whole)
-    assert target.read_bytes() == b"whole"
-    assert [path.name for path in target.parent.iterdir()] == ["step=1.ckpt"]
-
-
-def test_names_are_used_again_when_what_they_held_is_not_wanted_any_more(tmp_path: Path) -> None:
-    first = free_path(tmp_path, set())
-    second = free_path(tmp_path, {first, None})
-    assert first != second
-    assert free_path(tmp_path, {second}) == first
-
-
-def test_a_folder_that_may_be_mirrored_grows_no_further_and_loses_no_file(tmp_path: Path) -> None:
-    """SageMaker deletes in S3, for all hosts and attempts, what a container deletes here."""
-    (tmp_path / "of-another-host.ckpt").write_bytes(b"theirs")
-    checkpoints = Checkpointer(SavePlan(tmp_path, keep=1), Store())
-    names: list[set[str]] = []
-    for step in range(1, 30):
-        checkpoints.save(step, 0, lambda: StateSnapshot({}))
-        checkpoints.drain()
-        names.append({path.name for path in tmp_path.iterdir()})
-    assert all(before <= after for before, after in pairwise(names))
-    assert "of-another-host.ckpt" in names[-1]
-    assert len(names[-1]) <= 1 + 5
 
 
 def test_the_sha256_is_that_of_the_whole_file(tmp_path: Path) -> None:

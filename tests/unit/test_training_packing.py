@@ -61,7 +61,8 @@ def test_what_trainer_saves_is_unpacked_as_it_was_packed(tmp_path: Path) -> None
     (folder / "trainer_state.json").write_bytes(STATE)
     (folder / "training_args.bin").write_bytes(b"a pickle")
     (folder / "runs").mkdir()
-    pack(folder, tmp_path / "packed")
+    with (tmp_path / "packed").open("wb") as file:
+        pack(folder, file)
     assert unpack(tmp_path / "packed", into) == 30
     assert {path.name for path in into.iterdir()} == {*_RESUMABLE, "trainer_state.json"}
     assert (into / "optimizer.pt").read_bytes() == b"optimizer.pt" * 1000
@@ -75,7 +76,8 @@ def test_a_file_that_is_linked_twice_is_packed_twice(tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"w")
     (folder / "model.safetensors").symlink_to(tmp_path / "weights")
     os.link(tmp_path / "weights", folder / "adapter_model.safetensors")
-    pack(folder, tmp_path / "packed")
+    with (tmp_path / "packed").open("wb") as file:
+        pack(folder, file)
     assert unpack(tmp_path / "packed", into) == 30
     assert (into / "model.safetensors").read_bytes() == b"w"
     assert (into / "adapter_model.safetensors").read_bytes() == b"w"
@@ -87,7 +89,8 @@ def test_a_file_that_would_not_be_unpacked_is_left_out_with_a_warning(
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "trainer_state.json").write_bytes(STATE)
     (tmp_path / "in" / "modeling.py").write_text("")
-    pack(tmp_path / "in", tmp_path / "packed")
+    with (tmp_path / "packed").open("wb") as file:
+        pack(tmp_path / "in", file)
     (tmp_path / "into").mkdir()
     assert unpack(tmp_path / "packed", tmp_path / "into") == 30
     assert "not in the checkpoint: modeling.py" in caplog.text

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from resilient_training import Ending, GracefulStop, SavePlan, StoppedByUser, StopRequest
+from resilient_training import Ending, SavePlan, StoppedByUser, StopRequest, Terminated
 from tests.unit.small_training import (
     EPOCHS,
     STEPS_PER_EPOCH,
     PressAt,
+    PressInValidation,
     Store,
     TerminateAt,
+    TerminateInValidation,
     train,
 )
 
@@ -75,23 +77,54 @@ def test_a_stop_in_the_middle_of_accumulated_gradients_waits_for_the_step(
     assert [saved.step for saved in store.committed] == [1]
 
 
-def test_a_sigterm_beside_it_leaves_at_once_and_is_that_stop(tmp_path: Path) -> None:
+def test_a_sigterm_beside_it_is_that_stop(tmp_path: Path) -> None:
     store = Store()
     ending = Ending(tmp_path / "failure")
-    stop = GracefulStop(ending)
-    breaking = (stop, PressAt(2, stop), TerminateAt(2))
+    stop = StopRequest(ending)
     with pytest.raises(SystemExit) as left, ending:
-        train(plan(tmp_path), store, *breaking, stop=stop)
+        train(plan(tmp_path), store, PressAt(2, stop), TerminateAt(2), stop=stop)
     assert left.value.code == 66
-    assert (tmp_path / "failure").read_text().startswith("StoppedByUser: in W&B; then SIGTERM")
+    assert (tmp_path / "failure").read_text().startswith("StoppedByUser: in W&B; then Terminated")
     assert [saved.step for saved in store.committed] == [3]
 
 
-def test_a_stop_before_the_training_begins_is_heeded_after_its_first_step(
+def test_a_stop_before_the_training_begins_ends_it_there(tmp_path: Path, stop: StopRequest) -> None:
+    store = Store()
+    stop.ask()
+    with pytest.raises(StoppedByUser, match="before the training began"):
+        train(plan(tmp_path), store, stop=stop)
+    assert store.committed == []
+
+
+def test_sigterm_in_the_sanity_check_leaves_at_once(tmp_path: Path, stop: StopRequest) -> None:
+    store = Store()
+    with pytest.raises(SystemExit) as left:
+        train(plan(tmp_path), store, TerminateInValidation(1), stop=stop, num_sanity_val_steps=2)
+    assert left.value.code == 143
+    assert store.committed == []
+
+
+def test_a_stop_in_the_last_validation_of_all_leaves_the_training_done(
+    tmp_path: Path, stop: StopRequest
+) -> None:
+    pressing = PressInValidation(2 * STEPS_PER_EPOCH + 2, stop)
+    _, trainer = train(plan(tmp_path), store := Store(), pressing, stop=stop)
+    assert trainer.global_step == store.committed[-1].step == LAST
+
+
+def test_sigterm_in_the_last_validation_of_all_does_not_wait_for_it(
     tmp_path: Path, stop: StopRequest
 ) -> None:
     store = Store()
-    stop.ask()
-    with pytest.raises(StoppedByUser, match=r"at step 1$"):
-        train(plan(tmp_path), store, stop=stop)
-    assert [saved.step for saved in store.committed] == [1]
+    terminating = TerminateInValidation(2 * STEPS_PER_EPOCH + 2)
+    with pytest.raises(Terminated, match=f"^at step {LAST}$"):
+        train(plan(tmp_path), store, terminating, stop=stop)
+
+
+def test_a_stop_in_another_validation_ends_it_within_one_batch(
+    tmp_path: Path, stop: StopRequest
+) -> None:
+    seen = PressInValidation(1, stop)
+    with pytest.raises(StoppedByUser, match=f"at step {STEPS_PER_EPOCH}$"):
+        train(plan(tmp_path), Store(), seen, stop=stop)
+    assert seen.batch == -1

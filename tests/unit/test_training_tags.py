@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from botocore.stub import Stubber
 
-from resilient_training import JobTags, tags_of
+from resilient_training import JobMarks, tags_of
 from resilient_training.job import job_from
 from resilient_training.tags import (
     COMPLETED,
@@ -71,7 +71,7 @@ def test_a_job_that_is_not_opted_in_says_where_its_checkpoints_are_and_that_it_i
     None
 ):
     store = Tags()
-    tags = JobTags(store)
+    tags = JobMarks(store)
     tags.begun(RUN)
     tags.begun(RUN)
     tags.completed()
@@ -80,20 +80,20 @@ def test_a_job_that_is_not_opted_in_says_where_its_checkpoints_are_and_that_it_i
 
 def test_a_job_that_was_opted_in_at_its_launch_gets_the_completion_mark_and_nothing_else() -> None:
     store = Tags({**IDENTITY, "WANDB_CHECKPOINT_NAME": "model-x:best"})
-    JobTags(store).begun(RUN)
+    JobMarks(store).begun(RUN)
     assert store.writes == [{COMPLETED: "no"}]
 
 
 def test_of_a_job_that_a_person_tagged_in_part_only_the_rest_is_written() -> None:
     store = Tags({"WANDB_CHECKPOINT_NAME": "model-x:best"})
-    JobTags(store).begun(RUN)
+    JobMarks(store).begun(RUN)
     assert store.tags == {**IDENTITY, "WANDB_CHECKPOINT_NAME": "model-x:best", COMPLETED: "no"}
 
 
 def test_tags_that_cannot_be_read_are_not_taken_for_none() -> None:
     """A person's `model-x:best` may be there: without sagemaker:ListTags nobody knows."""
     store = Tags({"WANDB_CHECKPOINT_NAME": "model-x:best"}, unreadable=True)
-    tags = JobTags(store)
+    tags = JobMarks(store)
     tags.begun(RUN)
     tags.completed()
     assert store.writes == [{COMPLETED: "no"}, {COMPLETED: "yes"}]
@@ -103,7 +103,7 @@ def test_a_job_that_says_another_place_than_its_run_keeps_it_and_says_so_in_the_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Tags({**IDENTITY, "WANDB_RUN_ID": "another"})
-    JobTags(store).begun(RUN)
+    JobMarks(store).begun(RUN)
     assert store.tags["WANDB_RUN_ID"] == "another"
     assert "the job's tag WANDB_RUN_ID is not that of this run" in caplog.text
 
@@ -117,7 +117,7 @@ def test_with_a_token_only_the_job_itself_can_say_that_it_is_done() -> None:
     assert done_mark(None) == "yes"
     assert done_mark(TOKEN) == hashlib.sha256(TOKEN.encode()).hexdigest()
     store = Tags(done=done_mark(TOKEN))
-    JobTags(store).completed()
+    JobMarks(store).completed()
     assert store.tags == {COMPLETED: done_mark(TOKEN)}
     job = job_from({**ENVIRONMENT, "RESILIENCE_COMPLETION_TOKEN": TOKEN})
     assert tags_of(job).done == done_mark(TOKEN)
@@ -125,7 +125,7 @@ def test_with_a_token_only_the_job_itself_can_say_that_it_is_done() -> None:
 
 def test_a_refused_write_is_tried_again_and_ends_nothing() -> None:
     store = Tags(refusing=True)
-    tags = JobTags(store)
+    tags = JobMarks(store)
     tags.update({COMPLETED: "no"})
     store.refusing = False
     tags.update({COMPLETED: "no"})
@@ -134,7 +134,7 @@ def test_a_refused_write_is_tried_again_and_ends_nothing() -> None:
 
 def test_a_job_that_said_yes_in_an_earlier_life_says_no_again() -> None:
     store = Tags({COMPLETED: "yes"})
-    JobTags(store).update({COMPLETED: "no"})
+    JobMarks(store).update({COMPLETED: "no"})
     assert store.tags == {COMPLETED: "no"}
 
 

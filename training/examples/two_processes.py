@@ -5,36 +5,23 @@ import sys
 import time
 
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from resilient_training import (
-    CheckpointArtifacts,
-    HealthyLoss,
-    LossWatch,
-    OneHistory,
-    StepSeeds,
-    fit_attempt,
-    resilient,
-    resumable_loader,
-)
+from resilient_training import HealthyLoss, resilient
 
 SEED, BATCH, EPOCHS = 7, 4, 3
 INPUTS = torch.randn(45, 4, generator=torch.Generator().manual_seed(0))
 
 
 class Data(LightningDataModule):
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self.seed = seed
-
     @override
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         data = TensorDataset(INPUTS, INPUTS.sum(1, keepdim=True).sin())
-        return resumable_loader(data, self.trainer, batch_size=BATCH, seed=self.seed)
+        return DataLoader(data, batch_size=BATCH, shuffle=True)
 
 
 class Network(LightningModule):
@@ -57,23 +44,19 @@ class Network(LightningModule):
 
 
 def main(seconds_per_step: float) -> None:
-    with resilient("two-processes", every_n_steps=4) as attempt:
-        torch.manual_seed(SEED)
+    with resilient("two-processes", every_n_steps=4, healthy=HealthyLoss(factor=10)) as attempt:
+        seed_everything(SEED)
         model = Network(seconds_per_step)
-        saving = CheckpointArtifacts.of(attempt)
-        watch = LossWatch(saving, HealthyLoss(factor=10))
         trainer = Trainer(
             max_epochs=EPOCHS,
             accelerator="cpu",
             strategy="ddp",
             devices=2,
-            logger=OneHistory(attempt.run),
-            callbacks=[StepSeeds(SEED), watch, saving],
             log_every_n_steps=1,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        fit_attempt(attempt, trainer, model, Data(attempt.data_seed(SEED)))
+        attempt.fit(trainer, model, Data())
         if trainer.is_global_zero:
             torch.save(model.state_dict(), "model.pt")
 

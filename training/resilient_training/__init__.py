@@ -14,7 +14,9 @@ if TYPE_CHECKING:
         Checkpointer,
         SavePlan,
     )
-    from resilient_training.checkpoints.resume import ResumePoint, fit, resume_point
+    from resilient_training.checkpoints.disk import DiskFullError
+    from resilient_training.checkpoints.loadable import NotLoadableError
+    from resilient_training.checkpoints.resume import ResumePoint, resume_point
     from resilient_training.data.randomness import seed_from
     from resilient_training.data.sampler import (
         Position,
@@ -29,11 +31,8 @@ if TYPE_CHECKING:
     from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
     from resilient_training.lightning.callback import CheckpointArtifacts
     from resilient_training.lightning.divergence import LossWatch
-    from resilient_training.lightning.fitting import fit_attempt
-    from resilient_training.lightning.job_tags import JobTags
     from resilient_training.lightning.logger import OneHistory
     from resilient_training.lightning.seeds import StepSeeds
-    from resilient_training.lightning.stopping import GracefulStop
     from resilient_training.stop_request import StopRequest, run_settings
     from resilient_training.tags import JobMarks, tags_of
 
@@ -41,21 +40,20 @@ _HOMES = {
     "checkpoints.artifacts": ("RunCheckpoints",),
     "attempt": ("Attempt", "resilient"),
     "checkpoints.checkpointer": ("Checkpointer", "SavePlan"),
+    "checkpoints.disk": ("DiskFullError",),
+    "checkpoints.loadable": ("NotLoadableError",),
     "lightning.callback": ("CheckpointArtifacts",),
     "lightning.divergence": ("LossWatch",),
     "ending": ("Ending", "StoppedByUser", "Terminated"),
     "environment": ("prepare_environment",),
-    "lightning.fitting": ("fit_attempt",),
     "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
     "lightning.logger": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
-    "lightning.job_tags": ("JobTags",),
     "data.randomness": ("seed_from",),
-    "checkpoints.resume": ("ResumePoint", "fit", "resume_point"),
+    "checkpoints.resume": ("ResumePoint", "resume_point"),
     "data.sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
     "lightning.seeds": ("StepSeeds",),
     "stop_request": ("StopRequest", "run_settings"),
-    "lightning.stopping": ("GracefulStop",),
     "tags": ("JobMarks", "tags_of"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -65,15 +63,15 @@ __all__ = [
     "CheckpointArtifacts",
     "CheckpointLoadError",
     "Checkpointer",
+    "DiskFullError",
     "Ending",
-    "GracefulStop",
     "HealthyLoss",
     "Job",
     "JobMarks",
-    "JobTags",
     "LossDiverged",
     "LossHistory",
     "LossWatch",
+    "NotLoadableError",
     "OneHistory",
     "Position",
     "ResumableSampler",
@@ -85,8 +83,6 @@ __all__ = [
     "StopRequest",
     "StoppedByUser",
     "Terminated",
-    "fit",
-    "fit_attempt",
     "folder_from",
     "job_from",
     "position_of",

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import torch
 import wandb
 
+from resilient_training.blocks import claim_run
+from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.resume import ResumePoint, load_error, resume_point
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer as LightningTrainer
     from transformers import Trainer as HuggingFaceTrainer
 
+    from resilient_training.check.store import FolderStore
+    from resilient_training.check.watching import Watch
     from resilient_training.checkpoints.metadata import Metric
-    from resilient_training.checkpoints.snapshot import Snapshot
+    from resilient_training.checkpoints.resume import Checkpoints
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +119,7 @@ class Attempt:
         if is_follower(environment):
             point = handed_over(environment)
         else:
-            point = resume_point(self.job, RunCheckpoints(self.run, self.job), folder)
+            point = resume_point(self.job, cast("Checkpoints", self.checkpoints.store), folder)
             hand_over(point, environment)
         self.resumed_from = point
         return point
@@ -152,18 +156,23 @@ class Attempt:
             LossDiverged: the loss is no healthy one; the checkpoints since are marked as suspect.
             Terminated: SIGTERM came; the state is saved, and committed if there was time.
             StoppedByUser: a person stopped the run in W&B; as above.
+            NotLoadableError: the parts hold what no resume could load; known after the first step.
+            DiskFullError: not one checkpoint could be saved yet.
         """
 
-        def take() -> Snapshot:
+        def state() -> dict[str, Any]:
             parts = {name: part.state_dict() for name, part in self.parts.items()}
-            return self.checkpoints.stage({"parts": parts, "step": step, **self.memory()})
+            return {"parts": parts, "step": step, **self.memory()}
+
+        if not self.checkpoints.inspected:
+            self.checkpoints.inspect(state())
 
         if loss is not None:
             self.losses.see(step - 1, loss)
         # Read once: a stop that comes during a save waits for the next step, which saves for it.
         asked = self.stop.heed()
         if epoch_ends or asked or self.checkpoints.due(step):
-            self.checkpoints.save(step, epoch, take, metric)
+            self.checkpoints.save(step, epoch, lambda: self.checkpoints.stage(state()), metric)
         if asked:
             self._end(step)
 
@@ -249,7 +258,8 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         folder: Of local checkpoints; None: `checkpoints` in SageMaker's folder, or in `outputs`.
 
     Raises:
-        SystemExit: 1, 65, 66 or 143, as docs/contract.md says.
+        SystemExit: 1, 65, 66 or 143, as docs/contract.md says; 1 also where the block cannot have
+            the W&B run that it would continue (`BlockError`).
     """
     base = folder_from(os.environ)
     follower = is_follower(os.environ)
@@ -265,9 +275,9 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
             monitor=monitor,
             mode=mode,
         )
-        run = _begin_run(job, stop, {"project": project, **wandb_options})
-        history = History(run)
-        checkpoints = Checkpointer(plan, RunCheckpoints(run, job, history=history))
+        watch = watch_in(os.environ, follower=follower)
+        run, history, store = _begin(job, stop, {"project": project, **wandb_options}, watch)
+        checkpoints = watch.checkpointer_for(plan, store) if watch else Checkpointer(plan, store)
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))
@@ -280,10 +290,23 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         run.finish()
 
 
+def _begin(
+    job: Job, stop: StopRequest, options: Mapping[str, Any], watch: Watch | None
+) -> tuple[wandb.Run, History, RunCheckpoints | FolderStore]:
+    """The run and its checkpoints: of W&B, or of the check that watches this process."""
+    if watch is not None and watch.stores:
+        run = watch.run()
+        return run, History(run), watch.store()
+    run = _begin_run(job, stop, options)
+    history = History(run)
+    return run, history, RunCheckpoints(run, job, history=history)
+
+
 def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb.Run:
     if is_follower(os.environ):
         return wandb.init(mode="disabled")
     prepare_environment(job)
+    claim_run(job, options.get("id"), os.environ)
     job.folder.mkdir(parents=True, exist_ok=True)
     folder = os.environ.get("WANDB_DIR") or job.folder
     run = wandb.init(dir=folder, settings=run_settings(stop), **options)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import wandb
@@ -18,6 +20,7 @@ from resilient_training.checkpoints.held import HeldArtifact, version_from
 from resilient_training.checkpoints.metadata import (
     ARTIFACT_TYPE,
     FILE_NAME,
+    Metric,
     SavedCheckpoint,
     collection_name,
     metadata_of,
@@ -116,6 +119,22 @@ class RunCheckpoints:
                 raise
             raise CheckpointLoadError(pin.version, str(error)) from error
         return self._held(artifact)
+
+    def best(self, into: Path) -> Metric | None:
+        """Fetch the version of the alias `best` as the file `into`; gives what it was best in.
+
+        Raises:
+            CheckpointLoadError: it cannot be fetched, or is not what W&B describes.
+        """
+        committed = self._committed() if self.stored else []
+        held = [self._held(one) for one in committed if "best" in one.aliases]
+        own = next((one for one in held if one.is_of_run()), None)
+        if own is None:
+            return None
+        with TemporaryDirectory(dir=into.parent) as folder:
+            own.download(Path(folder)).replace(into)
+        metric = own.artifact.metadata.get("metric")
+        return Metric(**metric) if isinstance(metric, dict) else None
 
     def commit(self, saved: SavedCheckpoint) -> bool:
         """Log one checkpoint and wait for as long as it takes; False, and a warning, if it fails.

@@ -1,4 +1,4 @@
-"""Checkpoints that survive, whatever makes them: whole on disk, then committed beside the training.
+"""Checkpoints that survive, whatever makes them: staged, written, tried and committed.
 
 No training framework is needed here; `CheckpointArtifacts` (Lightning), `Attempt` (a plain loop)
 and `HuggingFaceCheckpoints` save by it.
@@ -7,19 +7,26 @@ and `HuggingFaceCheckpoints` save by it.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from resilient_training.checkpoints.files import free_path, sha256_of, write_atomically
-from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
+from resilient_training.checkpoints.beside import Beside
+from resilient_training.checkpoints.disk import DiskFullError
+from resilient_training.checkpoints.loadable import NotLoadableError, require_loadable
+from resilient_training.checkpoints.own_files import OwnFiles
 from resilient_training.checkpoints.snapshot import Snapshot, StateSnapshot
+from resilient_training.checkpoints.staging import Stager, sizes_of
 from resilient_training.checkpoints.uploads import Uploads
+from resilient_training.checkpoints.writing import Saving, Writer, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 
 _log = logging.getLogger(__name__)
 
@@ -68,19 +75,28 @@ class SavePlan:
     monitor: str | None = None
     mode: Literal["min", "max"] = "min"
 
-    def due(self, step: int, seconds_since_last: float) -> bool:
-        by_step = self.every_n_steps > 0 and step % self.every_n_steps == 0
-        return by_step or 0 < self.every_minutes * 60 <= seconds_since_last
+    def due(self, step: int, saved_step: int, seconds_since_save: float) -> bool:
+        """Whether `step` reached or crossed a multiple of `every_n_steps`, or the time has come."""
+        every = self.every_n_steps
+        # Crossed: a model of two optimizers counts by two, and may never hit a multiple itself.
+        by_step = every > 0 and step // every > saved_step // every
+        return by_step or 0 < self.every_minutes * 60 <= seconds_since_save
 
     def better(self, value: float, best: float | None) -> bool:
         return best is None or (value > best if self.mode == "max" else value < best)
 
 
 class Checkpointer:
-    """Saves one file per checkpoint and has it committed in the background.
+    """Saves one file per checkpoint, beside the training, and has it committed.
 
-    `save` stalls the training for as long as it takes to write and to read the file once, and never
-    for the network.
+    `save` stalls the training for a copy of the tensors within memory. A thread writes the file,
+    reads it back, has it loaded in a process of its own when it is the first or of another
+    structure, and hands it over to the uploads. There is one set of buffers: a scheduled save that
+    comes while they are read is put off to a later step (`due` says so), any other waits.
+
+    What goes wrong beside the training is raised at the next `due`, `save`, `drain` or `finish`:
+    `NotLoadableError`; `DiskFullError` while the attempt has no checkpoint yet, later a full disk
+    is an error in the log; `OSError`.
     """
 
     def __init__(
@@ -97,11 +113,15 @@ class Checkpointer:
             self._commit, precious=lambda saved: saved.best, progress=store.uploaded_bytes
         )
         self.newest: deque[SavedCheckpoint] = deque(maxlen=plan.keep)
-
-    @property
-    def partial(self) -> Path:
-        """Where `write` is told to write to."""
-        return self.plan.directory / "unfinished.partial"
+        self.inspected = False
+        self._stager = Stager()
+        self._files = OwnFiles(plan.directory)
+        self._writer = Writer(trying=store.stored)
+        self._preparing = Beside("checkpoint-buffers")
+        self._writing = Beside("checkpoint-writer")
+        self._publishing = Beside("checkpoint-publisher")
+        self._written_once = False
+        self._lists = threading.Lock()  # of what is on the disk
 
     def warn_if_nothing_is_stored(self) -> None:
         if not self.store.stored:
@@ -116,11 +136,34 @@ class Checkpointer:
         self.saved_step, self.saved_at = step, self.clock()
 
     def due(self, step: int) -> bool:
-        return self.plan.due(step, self.clock() - self.saved_at)
+        """Whether a save is scheduled for now and would not have to wait for the last one."""
+        self._raise_failure()
+        is_due = self.plan.due(step, self.saved_step, self.clock() - self.saved_at)
+        return is_due and not self._writing.busy
 
-    def stage(self, state: dict[str, Any]) -> Snapshot:
-        """Take a snapshot of tensors and plain values; for `save`, which calls its `take`."""
-        return StateSnapshot(state)
+    def inspect(self, state: Mapping[str, Any]) -> None:
+        """Look at a first state, once the first step is made, while somebody still watches.
+
+        Beside the training, makes the buffers that the first save would wait for.
+
+        Raises:
+            NotLoadableError: names all that no resume could load, with keys and remedies.
+        """
+        require_loadable(state)
+        self.inspected = True
+        sizes = sizes_of(state)
+        self._preparing.begin(lambda: self._stager.prepare(sizes))
+
+    def stage(self, state: Mapping[str, Any]) -> Snapshot:
+        """Take a snapshot of tensors and plain values; for `save`, which calls its `take`.
+
+        Raises:
+            NotLoadableError: as `inspect`, unless that was called.
+        """
+        if not self.inspected:
+            require_loadable(state)
+            self.inspected = True
+        return StateSnapshot(state, self._stager)
 
     def memory(self) -> dict[str, Any]:
         """What the next attempt has to know, as plain values; each checkpoint holds it."""
@@ -142,21 +185,42 @@ class Checkpointer:
             metric: Measured on exactly this state; decides on the alias `best`.
 
         Raises:
-            OSError: the disk does not take it.
+            NotLoadableError, DiskFullError, OSError: of this save or, later, of the last one.
         """
         if step == self.saved_step:
             return
-        path = free_path(self.plan.directory, self._paths_in_use())
-        best = metric is not None and self.plan.better(metric.value, self.best)
+        self._preparing.wait()
+        self._writing.wait()
+        self._raise_failure()
+        before = self.best
+        best = metric is not None and self.plan.better(metric.value, before)
         if best and metric is not None:
-            self.best, self.best_path = metric.value, path
-        write_atomically(path, take().write)
+            self.best = metric.value  # before the snapshot, which holds it
+        snapshot = take()
         self.begin(step)
-        self._queue(SavedCheckpoint(path, step, epoch, sha256_of(path), metric, best))
+        saving = Saving(snapshot, step, epoch, metric, best, before)
+        self._writing.begin(lambda: self._write(saving))
+
+    def settle(self) -> None:
+        """Wait until what was taken last is on the disk; not for its upload.
+
+        Raises:
+            NotLoadableError, DiskFullError, OSError: of the last save.
+        """
+        self._wait()
+        self._raise_failure()
 
     def drain(self, seconds: float | None = None) -> bool:
-        """Wait for the uploads; True when the last of them succeeded in time."""
-        return self.uploads.drain(seconds)
+        """Wait for what is being written and for the uploads; True when the last succeeded in time.
+
+        Raises:
+            NotLoadableError, DiskFullError, OSError: of the last save.
+        """
+        began = time.monotonic()
+        if not self._wait(seconds):
+            return False
+        self._raise_failure()
+        return self.uploads.drain(_left(seconds, began))
 
     def finish(self, wait: float | None = None) -> bool:
         """Wait for the last checkpoint, once the training is done; whether it is committed.
@@ -167,11 +231,21 @@ class Checkpointer:
         Args:
             wait: In seconds. None: for as long as the upload moves.
         """
-        deadline = None if wait is None else self.clock() + wait
-        done = self.drain(wait)
+        try:
+            return self._finish(wait)
+        except (NotLoadableError, OSError) as error:
+            _log.error("the last checkpoint, of step %d, is lost: %s", self.saved_step, error)
+            return False
+
+    def _finish(self, wait: float | None) -> bool:
+        began = time.monotonic()
+        self._preparing.wait()
+        self.settle()
+        self._stager.close()
+        done = self.drain(_left(wait, began))
         if not done and not self.uploads.pending():
             self.uploads.put(self.newest[-1])
-            done = self.drain(None if deadline is None else max(0.0, deadline - self.clock()))
+            done = self.drain(_left(wait, began))
         if not done:
             self._say_what_is_missing(self.newest[-1])
         return done
@@ -186,18 +260,65 @@ class Checkpointer:
 
     def bar_after(self, step: int) -> list[str]:
         """Bar what was committed beyond `step`, and what is still on its way there."""
-        self.drain()
+        # An error of the last save waits: what the caller is about to say matters more.
+        self._wait()
+        self.uploads.drain()
         return self.store.bar_after(step) if self.store.stored else []
 
-    def _queue(self, saved: SavedCheckpoint) -> None:
-        self.newest.append(saved)
+    def _wait(self, seconds: float | None = None) -> bool:
+        began = time.monotonic()
+        # The writer hands over to the publisher, so in this order.
+        return self._writing.wait(seconds) and self._publishing.wait(_left(seconds, began))
+
+    def _raise_failure(self) -> None:
+        self._preparing.raise_failure()
+        self._writing.raise_failure()
+        self._publishing.raise_failure()
+
+    def _write(self, saving: Saving) -> None:
+        """In the writer's thread. It waits for the publisher, so that no files pile up."""
+        written = self._written(saving)
+        if written is not None:
+            self._publishing.begin(lambda: self._publish(written))
+
+    def _written(self, saving: Saving) -> Written | None:
+        try:
+            self._files.begin()
+            self._delete_needless()
+            written = self._writer.write(saving, self._files.new_name(saving.step))
+        except DiskFullError as error:
+            self.best = saving.best_before
+            if not self._written_once:
+                raise
+            _log.error("step %d is not saved: %s", saving.step, error)
+            return None
+        finally:
+            saving.snapshot.release()
+        self._written_once = True
+        return written
+
+    def _publish(self, written: Written) -> None:
+        """In the publisher's thread."""
+        saved = self._writer.publish(written)
         _log.info("checkpoint of step %d saved: %s", saved.step, saved.path)
-        for overtaken in self.uploads.put(saved):
-            _log.warning("checkpoint of step %d not uploaded: a newer one is here", overtaken.step)
+        with self._lists:
+            self._files.add(saved.path)
+            self.newest.append(saved)
+            if saved.best:
+                self.best_path = saved.path
+            overtaken = self.uploads.put(saved)
+        for one in overtaken:
+            _log.warning("checkpoint of step %d not uploaded: a newer one is here", one.step)
+        self._delete_needless()
+
+    def _delete_needless(self) -> None:
+        with self._lists:
+            wanted = {saved.path for saved in (*self.newest, *self.uploads.pending())}
+            self._files.keep_only(wanted | ({self.best_path} if self.best_path else set()))
 
     def _commit(self, saved: SavedCheckpoint) -> bool:
         return self.store.commit(saved) if self.store.stored else True
 
-    def _paths_in_use(self) -> set[Path | None]:
-        wanted = [*self.newest, *self.uploads.pending()]
-        return {self.best_path, *(saved.path for saved in wanted)}
+
+def _left(seconds: float | None, began: float) -> float | None:
+    return None if seconds is None else max(0.0, seconds - (time.monotonic() - began))

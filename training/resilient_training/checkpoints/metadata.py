@@ -31,6 +31,7 @@ class SavedCheckpoint:
     sha256: str
     metric: Metric | None
     best: bool
+    size: int = 0
 
 
 def collection_name(run_id: str, wanted: str | None) -> str:

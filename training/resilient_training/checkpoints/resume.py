@@ -6,7 +6,6 @@ import logging
 import shutil
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -17,9 +16,8 @@ from resilient_training.job import CheckpointLoadError, Job, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
-
-    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
     TryLoad = Callable[[Path], object]
 
@@ -270,58 +268,3 @@ def _verify_file(version: Version, path: Path) -> None:
     if version.sha256 is not None and found != version.sha256:
         why = f"sha256 of the file is {found}, its metadata says {version.sha256}"
         raise CheckpointLoadError(version.name, why)
-
-
-def fit(
-    trainer: Trainer,
-    model: LightningModule,
-    data: LightningDataModule,
-    point: ResumePoint | None = None,
-) -> None:
-    """`trainer.fit` from `point`, with weights_only loading.
-
-    Raises:
-        CheckpointLoadError: the checkpoint does not fit this code, or is none.
-    """
-    path = None if point is None else str(point.path)
-    if point is not None:
-        _log.info("resuming from %s at step %s", point.version, point.step)
-    with _Restoring(point):
-        trainer.fit(model, datamodule=data, ckpt_path=path, weights_only=True)
-
-
-@dataclass(frozen=True)
-class _Restoring:
-    """Tells an error in restoring from an error in training.
-
-    They have the same types, and no hook of Lightning marks the border, so the place decides.
-    """
-
-    point: ResumePoint | None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.point and isinstance(error, Exception) and raised_while_restoring(trace):
-            raise load_error(self.point.version, error) from error
-
-
-def raised_while_restoring(trace: TracebackType | None) -> bool:
-    return any(
-        Path(frame).name == "checkpoint_connector.py"
-        and function.startswith(("restore", "_restore"))
-        for frame, function in _functions_of(trace)
-    )
-
-
-def _functions_of(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        yield code.co_filename, code.co_name
-        trace = trace.tb_next

@@ -2,27 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+import sys
+from typing import TYPE_CHECKING, Protocol
 
 import torch
+from typing_extensions import override
+
+from resilient_training.checkpoints.loadable import require_loadable
+from resilient_training.checkpoints.structure import bytes_of, structure_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
+
+    from resilient_training.checkpoints.files import HashedFile
+    from resilient_training.checkpoints.staging import Stager
 
 
 class Snapshot(Protocol):
-    """What is saved of a step; the training may go on and change what it was taken of."""
+    """What is saved of a step; the training may go on and change what it was taken of.
 
-    def write(self, file: Path) -> None:
-        """Write all of it into the one file."""
+    All but `stage`-like making of it happens in the thread that writes, beside the training. A
+    class that inherits from this one has to bring `size` and `write`.
+    """
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes on the disk, about."""
+
+    def write(self, file: HashedFile) -> None:
+        """Write all of it, in order, to a file that is open for writing."""
+
+    def structure(self) -> str:
+        """Changes when something of another kind is saved, which then has to be tried again."""
+        return ""
+
+    def require_loadable(self) -> None:
+        """Raise NotLoadableError, with keys, for what no resume could load."""
+        return
+
+    def loading(self, file: Path) -> Sequence[str] | None:
+        """The command of a process that tries to load `file`, as `trial.loads` runs it.
+
+        None: it is not tried.
+        """
+        del file
+        return None
+
+    def release(self) -> None:
+        """Called once, when it is written or never will be."""
+        return
 
 
-@dataclass(frozen=True)
-class StateSnapshot:
+class StateSnapshot(Snapshot):
     """Tensors and plain values, as `torch.save` writes and a `weights_only` load reads them."""
 
-    state: dict[str, Any]
+    def __init__(self, state: Mapping[str, Any], stager: Stager) -> None:
+        """Copy `state` into the buffers of `stager`."""
+        self.state = stager.stage(state)
+        self.stager = stager
 
-    def write(self, file: Path) -> None:
+    @property
+    @override
+    def size(self) -> int:
+        return bytes_of(self.state)
+
+    @override
+    def write(self, file: HashedFile) -> None:
         torch.save(self.state, file)
+
+    @override
+    def structure(self) -> str:
+        return structure_of(self.state)
+
+    @override
+    def require_loadable(self) -> None:
+        require_loadable(self.state)
+
+    @override
+    def loading(self, file: Path) -> Sequence[str]:
+        return (sys.executable, "-m", "resilient_training.checkpoints.loadable", str(file))
+
+    @override
+    def release(self) -> None:
+        self.stager.release()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
+from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def seed_for(*key: int) -> int:
@@ -24,6 +29,26 @@ def seed_from(*key: int) -> None:
     """
     seed = seed_for(*key)
     _seed_torch(seed)
+    _seed_rest(seed)
+
+
+@contextmanager
+def drawing(*key: int) -> Iterator[None]:
+    """Seed the three as `seed_from` does, of torch the CPU's, and put all back after the block."""
+    before = torch.default_generator.get_state(), np.random.get_bit_generator(), random.getstate()
+    np.random.set_bit_generator(np.random.MT19937(0))
+    seed = seed_for(*key)
+    torch.default_generator.manual_seed(seed)
+    _seed_rest(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(before[0])
+        np.random.set_bit_generator(before[1])
+        random.setstate(before[2])
+
+
+def _seed_rest(seed: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002  # the legacy generator is what augmentations draw from
     random.seed(seed)
 

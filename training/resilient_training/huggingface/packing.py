@@ -1,21 +1,25 @@
 """One file out of the folder that Hugging Face's Trainer saves, and that folder out of the file.
 
 The file comes from W&B. What is unpacked is what could have been packed: plain files, by names that
-Trainer and PEFT write, flat, uncompressed, and so no more bytes than the file itself has.
+Trainer and PEFT write, uncompressed, and so no more bytes than the file itself has. All lie in the
+folder itself, but for the adapters that PEFT writes into a subfolder each, named as the adapter.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
 import re
 import shutil
 import tarfile
+from contextlib import ExitStack
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -27,6 +31,9 @@ _STATE = re.compile(
     r"|(optimizer|scheduler|scaler)\.(pt|bin)"
     r"|rng_state(_\d{1,5})?\.pth"
 )
+_ADAPTER = re.compile(r"adapter_model\.(safetensors|bin)|adapter_config\.json|README\.md")
+# As a name of a folder: no way up, nothing hidden, and short enough for any file system.
+_ADAPTER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 # Arbitrary objects, which nothing reads on a resume.
 _PICKLE = "training_args.bin"
 # What describes it, for whoever takes the weights elsewhere.
@@ -63,20 +70,47 @@ class UnsafeArchiveError(Exception):
 
 
 def is_known(name: str) -> bool:
+    folder, slash, file = name.partition("/")
+    if slash:
+        return is_adapter_name(folder) and _ADAPTER.fullmatch(file) is not None
     return name in _DESCRIPTION or _STATE.fullmatch(name) is not None
 
 
-def pack(folder: Path, target: Path) -> None:
+def is_adapter_name(name: str) -> bool:
+    """Whether an adapter of this name can be packed, in the subfolder that PEFT gives it."""
+    return _ADAPTER_NAME.fullmatch(name) is not None and not is_known(name)
+
+
+def pack(folder: Path, target: BinaryIO) -> None:
     """Pack what a training resumes from; a file of another name is left out, with a warning."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    left_out = [path.name for path in files if not is_known(path.name)]
+    with ExitStack() as opened:
+        # What is linked would be refused when it is unpacked, so the content goes in.
+        files = {name: opened.enter_context(path.open("rb")) for name, path in known(folder)}
+        pack_files(files, target)
+
+
+def known(folder: Path) -> list[tuple[str, Path]]:
+    """The files of a checkpoint by their names in it; what else is there is named in the log."""
+    paths = [path for path in sorted([*folder.iterdir(), *folder.glob("*/*")]) if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    left_out = [name for name in names if not is_known(name)]
     if set(left_out) - {_PICKLE}:
         _log.warning("not in the checkpoint: %s", " ".join(left_out))
-    # A link would be refused when it is unpacked, so the content goes in.
-    with tarfile.open(target, "w", dereference=True) as archive:
-        for path in files:
-            if is_known(path.name):
-                archive.add(path, path.name)
+    return [(name, path) for name, path in names.items() if is_known(name)]
+
+
+def pack_files(files: Mapping[str, BinaryIO | bytes], target: BinaryIO) -> None:
+    """Pack the content of open files, from their beginning, and of bytes."""
+    with tarfile.open(fileobj=target, mode="w|") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            else:
+                info.size = os.fstat(content.fileno()).st_size
+                content.seek(0)
+                archive.addfile(info, content)
 
 
 def unpack(packed: Path, into: Path) -> int:
@@ -130,7 +164,9 @@ def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> None
     source = archive.extractfile(member)
     if source is None:
         raise UnsafeArchiveError(f"{member.name} is no plain file")
-    with source, (into / member.name).open("xb") as target:
+    path = into / member.name
+    path.parent.mkdir(exist_ok=True)
+    with source, path.open("xb") as target:
         shutil.copyfileobj(source, target)
 
 
@@ -138,5 +174,5 @@ def _check_shards(folder: Path) -> None:
     """Trainer opens the files that an index of shards names, wherever they are."""
     for index in sorted(folder.glob("*.index.json")):
         for name in set(json.loads(index.read_text())["weight_map"].values()):
-            if not is_known(name):
+            if "/" in name or not is_known(name):
                 raise UnsafeArchiveError(f"{ascii(name)[:_SHOWN]} in {index.name} is no shard")

@@ -9,16 +9,16 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from typing_extensions import override
 
-from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
+from resilient_training.healthy_loss import LossDiverged
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
-    from resilient_training.lightning.callback import CheckpointArtifacts
+    from resilient_training.healthy_loss import LossHistory
 
 
 class LossWatch(Callback):
-    """Looks at the loss of every batch; place it before the callback that saves.
+    """Looks at the loss of every batch; `attempt.fit` puts one in, of `attempt.losses`.
 
     The loss of a batch tells of the weights that it was computed with, which are those of the
     checkpoint of that step: a loss at step 36 that is not finite makes a checkpoint of step 36
@@ -27,8 +27,8 @@ class LossWatch(Callback):
     that they end together.
     """
 
-    def __init__(self, checkpoints: CheckpointArtifacts, healthy: HealthyLoss) -> None:
-        self._losses = LossHistory(healthy, checkpoints.bar_after)
+    def __init__(self, losses: LossHistory) -> None:
+        self._losses = losses
         self._step = 0
 
     @override
@@ -37,6 +37,7 @@ class LossWatch(Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._losses.before.clear()
         self._losses.before.extend(state_dict["losses"])
 
     @override

@@ -1,11 +1,10 @@
-"""One W&B history for all attempts: every row once."""
+"""One W&B history for all attempts of a Lightning training: every row once."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, cast
+import logging
+from typing import TYPE_CHECKING, Any
 
-from lightning.fabric.utilities.apply_func import convert_tensors_to_scalars
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
@@ -14,69 +13,52 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lightning.pytorch import Trainer
-    from wandb import Run
 
-_AXIS = "trainer/global_step"
-_ROWS_KEPT = 500
+    from resilient_training.history import History
 
-Row = tuple[int, dict[str, float]]
+_log = logging.getLogger(__name__)
 
 
 class OneHistory(WandbLogger):
-    """A WandbLogger for runs that are killed and resumed.
+    """A WandbLogger whose rows go through the attempt's `History`; logs no models."""
 
-    The logger's step is W&B's own step, of which a history holds one row each. After a resume W&B
-    says where its history ends: rows up to there are not logged again, and rows that the kill took
-    from the SDK's buffer (up to 15 s of them) are logged from the checkpoint, which carries the
-    newest ones. Guaranteed for what goes through `log_metrics` (so `self.log`) and for up to
-    500 rows lost. The metrics of a validation in mid-epoch (`val_check_interval`) on the very step
-    of a checkpoint are in it only when they were logged before: a kill can take them.
-    """
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(experiment=run, save_dir=run.dir)
-        run.define_metric(_AXIS)
-        run.define_metric("*", step_metric=_AXIS, step_sync=True)
-        self._rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
+    def __init__(self, history: History, *, save_dir: str = ".", prefix: str = "") -> None:
+        run = history.run
+        super().__init__(
+            experiment=run, save_dir=save_dir, project=run.project or None, prefix=prefix
+        )
+        self.history = history
 
     @override
     @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         if step is None:
             super().log_metrics(metrics)
-            return
-        self._rows.append((step, dict(metrics)))
-        self._log_row(step, metrics)
-
-    def newest_rows(self, to_come: Row | None = None) -> list[Row]:
-        return [*self._rows, to_come] if to_come else list(self._rows)
-
-    @rank_zero_only
-    def log_again(self, rows: list[Row]) -> None:
-        """Log a checkpoint's rows, of which W&B has some."""
-        self._rows.extend(rows)
-        for step, metrics in rows:
-            self._log_row(step, metrics)
-
-    def _log_row(self, step: int, metrics: Mapping[str, float]) -> None:
-        run = cast("Run", self.experiment)
-        if step >= run.starting_step:
-            run.log({**metrics, _AXIS: step}, step=step)
+        elif self._prefix:
+            prefix = f"{self._prefix}{self.LOGGER_JOIN_CHAR}"
+            self.history.log({f"{prefix}{name}": metrics[name] for name in metrics}, step)
+        else:
+            self.history.log(metrics, step)
 
 
-def row_to_come(trainer: Trainer) -> Row | None:
-    """What Lightning logs of this step when the hook `on_train_batch_end` is through.
+def put_history_in(trainer: Trainer, history: History) -> None:
+    """Have the trainer log to the attempt's run, in the place of a WandbLogger or beside others."""
+    loggers = [_ours_for(one, history) for one in trainer.loggers]
+    if not any(isinstance(one, OneHistory) for one in loggers):
+        loggers.append(OneHistory(history, save_dir=trainer.default_root_dir))
+    trainer.loggers = loggers
 
-    A checkpoint that is made in the hook has the step, so after a resume nobody logs that row.
-    """
-    connector = trainer._logger_connector  # noqa: SLF001 - no hook comes after the row
-    if not connector.should_update_logs:
-        return None
-    metrics = convert_tensors_to_scalars(connector.metrics["log"])
-    if not metrics:
-        return None
-    step = metrics.pop("step", None)
-    if step is not None:
-        return int(step), metrics
-    step = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - as above
-    return step, {"epoch": trainer.current_epoch, **metrics}
+
+def _ours_for(logger: Any, history: History) -> Any:  # noqa: ANN401 - of whatever class it is
+    if not isinstance(logger, WandbLogger) or isinstance(logger, OneHistory):
+        return logger
+    _log.info(
+        "the trainer's WandbLogger is replaced: its rows go to the run %s of the attempt, whose "
+        "project, name, tags and config are those given to resilient(); log_model has no effect",
+        history.run.id,
+    )
+    # Whoever holds the old one logs media or watches gradients by it: in the same run.
+    logger._experiment = history.run  # noqa: SLF001 - it would begin a run of its own
+    ours = OneHistory(history, save_dir=logger.save_dir or ".", prefix=logger._prefix)  # noqa: SLF001
+    ours._checkpoint_name = logger._checkpoint_name  # noqa: SLF001 - has no getter
+    return ours

@@ -1,0 +1,1 @@
+"""Resumed means the same, or it says so: variants of trainings x places to break them."""

@@ -1,0 +1,1 @@
+"""Trainings as people write them. Each function is the script of one variant."""

@@ -1,0 +1,7 @@
+"""`python -m resilient_training.check`."""
+
+import sys
+
+from resilient_training.check.command import main
+
+sys.exit(main())
