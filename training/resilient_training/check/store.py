@@ -30,6 +30,9 @@ class HeldFile:
     def is_of_run(self) -> bool:
         return True
 
+    def holds_checkpoint(self) -> bool:
+        return True
+
     def download(self, folder: Path) -> Path:
         """Copy the file out: a resume may not read what the store itself holds."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +77,12 @@ class FolderStore:
         unfinished.rename(self.folder / name)
         self.reached("committed", saved.step)
         return True
+
+    def uploaded_bytes(self) -> int:
+        return len(self._folders())
+
+    def by_hand(self, saved: SavedCheckpoint) -> str:
+        return f"copy {saved.path} to {self.folder}"
 
     def bar_after(self, step: int) -> list[str]:
         """Mark each version beyond `step` as suspect; gives their names."""
