@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import signal
 import threading
 from collections.abc import Callable, MutableMapping
@@ -164,6 +165,14 @@ class Store:
 
     def by_hand(self, saved: SavedCheckpoint) -> str:
         return f"take {saved.path}"
+
+    def best(self, into: Path) -> Metric | None:
+        """As RunCheckpoints: the newest that was the best when it was made."""
+        found = [saved for saved in self.committed if saved.best]
+        if not found:
+            return None
+        shutil.copy(found[-1].path, into)
+        return found[-1].metric
 
     def bar_after(self, step: int) -> list[str]:
         return [str(saved.step) for saved in self.committed if saved.step > step]
