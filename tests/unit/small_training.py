@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -178,8 +178,18 @@ class Store:
         return [str(saved.step) for saved in self.committed if saved.step > step]
 
 
+@dataclass(frozen=True)
+class Held:
+    """A state as it is now; it is written at once."""
+
+    state: dict[str, Any]
+
+
 class EachSave(Checkpointer):
     """Keeps the file of each save, and commits it at once; nothing is overtaken or put off."""
+
+    def stage(self, state: Mapping[str, Any]) -> Snapshot:
+        return cast("Snapshot", Held(dict(state)))
 
     def save(
         self, step: int, epoch: int, take: Callable[[], Snapshot], metric: Metric | None = None
@@ -189,7 +199,7 @@ class EachSave(Checkpointer):
             self.best = metric.value
         self.plan.directory.mkdir(parents=True, exist_ok=True)
         path = self.plan.directory / f"{len(list(self.plan.directory.iterdir()))}.ckpt"
-        take().write(path)
+        torch.save(cast("Held", take()).state, path)
         self.begin(step)
         self.store.commit(SavedCheckpoint(path, step, epoch, path.name, metric, best))
 
