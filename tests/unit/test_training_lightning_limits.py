@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -124,7 +125,7 @@ def test_what_takes_batches_ahead_says_so(tmp_path: Path) -> None:
 
 
 def test_what_goes_by_the_clock_says_so(tmp_path: Path) -> None:
-    options = {"val_check_interval": {"hours": 1}, "max_epochs": 1}
+    options: dict[str, Any] = {"val_check_interval": {"hours": 1}, "max_epochs": 1}
     train(SavePlan(tmp_path), Store(), run=(run := Run()), **options)
     assert [line for line in differs(run) if "by the clock" in line]
 
@@ -134,7 +135,8 @@ def test_a_scheduled_save_waits_for_accumulated_gradients_whoever_accumulates_th
 ) -> None:
     store = Store()
     plan = SavePlan(tmp_path, every_n_steps=1)
-    options = {"max_epochs": 1, "limit_val_batches": 0}  # a validation clears all gradients
+    # A validation clears all gradients.
+    options: dict[str, Any] = {"max_epochs": 1, "limit_val_batches": 0}
     train(plan, store, make=OwnAccumulation, checkpointer=EachSave, **options)
     states = [torch.load(saved.path, weights_only=True) for saved in store.committed]
     made = [one["loops"]["fit_loop"]["epoch_loop.batch_progress"] for one in states]
@@ -167,7 +169,7 @@ def test_gradients_that_are_never_used_are_not_waited_for_for_ever(tmp_path: Pat
     attempt = attempt_of(SavePlan(tmp_path, every_minutes=1), store, checkpointer=EachSave)
     attempt.checkpoints.clock = clock
     trainer = quick_trainer(clock)
-    data = torch.utils.data.DataLoader(
+    data: torch.utils.data.DataLoader[Tensor] = torch.utils.data.DataLoader(
         torch.utils.data.ConcatDataset([Augmented()] * 40), batch_size=BATCH
     )
     attempt.fit(trainer, NeverSteps(), data, Data().val_dataloader())

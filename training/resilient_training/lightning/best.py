@@ -30,7 +30,11 @@ def with_monitor(plan: SavePlan, trainer: Trainer) -> SavePlan:
     """The plan with a monitor: its own, else a ModelCheckpoint's, else an EarlyStopping's."""
     if plan.monitor is not None:
         return plan
-    for one in (*those(trainer, ModelCheckpoint), *those(trainer, EarlyStopping)):
+    theirs: list[ModelCheckpoint | EarlyStopping] = [
+        *those(trainer, ModelCheckpoint),
+        *those(trainer, EarlyStopping),
+    ]
+    for one in theirs:
         if one.monitor is not None:
             mode: Literal["min", "max"] = "max" if one.mode == "max" else "min"
             return replace(plan, monitor=one.monitor, mode=mode)
