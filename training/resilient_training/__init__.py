@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from resilient_training.checkpoints.disk import DiskFullError
     from resilient_training.checkpoints.loadable import NotLoadableError
     from resilient_training.checkpoints.resume import ResumePoint, resume_point
+    from resilient_training.data.position import Position
     from resilient_training.data.randomness import seed_from
-    from resilient_training.data.sampler import (
-        Position,
-        ResumableSampler,
-        Share,
-        position_of,
-        resumable_loader,
-    )
+    from resilient_training.data.sampler import ResumableSampler, Share
     from resilient_training.ending import Ending, StoppedByUser, Terminated
     from resilient_training.environment import prepare_environment
     from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
     from resilient_training.lightning.callback import CheckpointArtifacts
     from resilient_training.lightning.divergence import LossWatch
     from resilient_training.lightning.logger import OneHistory
+    from resilient_training.lightning.refusals import UnsupportedTrainingError
     from resilient_training.lightning.seeds import StepSeeds
     from resilient_training.stop_request import StopRequest, run_settings
     from resilient_training.tags import JobMarks, tags_of
@@ -51,7 +47,9 @@ _HOMES = {
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
     "data.randomness": ("seed_from",),
     "checkpoints.resume": ("ResumePoint", "resume_point"),
-    "data.sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
+    "data.position": ("Position",),
+    "data.sampler": ("ResumableSampler", "Share"),
+    "lightning.refusals": ("UnsupportedTrainingError",),
     "lightning.seeds": ("StepSeeds",),
     "stop_request": ("StopRequest", "run_settings"),
     "tags": ("JobMarks", "tags_of"),
@@ -83,12 +81,11 @@ __all__ = [
     "StopRequest",
     "StoppedByUser",
     "Terminated",
+    "UnsupportedTrainingError",
     "folder_from",
     "job_from",
-    "position_of",
     "prepare_environment",
     "resilient",
-    "resumable_loader",
     "resume_point",
     "run_settings",
     "seed_from",
