@@ -16,9 +16,11 @@ if TYPE_CHECKING:
         SavePlan,
     )
     from resilient_training.checkpoints.resume import ResumePoint, fit, resume_point
+    from resilient_training.data.loaders import exact
+    from resilient_training.data.position import Position
     from resilient_training.data.randomness import seed_from
+    from resilient_training.data.resumable import ResumableLoader
     from resilient_training.data.sampler import (
-        Position,
         ResumableSampler,
         Share,
         position_of,
@@ -51,9 +53,12 @@ _HOMES = {
     "lightning.logger": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
     "lightning.job_tags": ("JobTags",),
+    "data.loaders": ("exact",),
+    "data.position": ("Position",),
     "data.randomness": ("seed_from",),
+    "data.resumable": ("ResumableLoader",),
     "checkpoints.resume": ("ResumePoint", "fit", "resume_point"),
-    "data.sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
+    "data.sampler": ("ResumableSampler", "Share", "position_of", "resumable_loader"),
     "lightning.seeds": ("StepSeeds",),
     "stop_request": ("StopRequest", "run_settings"),
     "lightning.stopping": ("GracefulStop",),
@@ -78,6 +83,7 @@ __all__ = [
     "LossWatch",
     "OneHistory",
     "Position",
+    "ResumableLoader",
     "ResumableSampler",
     "ResumePoint",
     "RunCheckpoints",
@@ -87,6 +93,7 @@ __all__ = [
     "StopRequest",
     "StoppedByUser",
     "Terminated",
+    "exact",
     "fit",
     "fit_attempt",
     "folder_from",

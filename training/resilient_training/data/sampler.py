@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from typing_extensions import override
 
+from resilient_training.data.position import Position
 from resilient_training.data.randomness import seed_for
 
 if TYPE_CHECKING:
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from lightning.pytorch.loops.progress import _ProcessedTracker
 
 Sample = TypeVar("Sample")
-
-
-@dataclass(frozen=True)
-class Position:
-    """How far a training is: `batches` of epoch `epoch` have been trained on."""
-
-    epoch: int
-    batches: int
 
 
 @dataclass(frozen=True)
