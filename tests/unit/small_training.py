@@ -31,7 +31,6 @@ from resilient_training import (
     SavePlan,
     StopRequest,
 )
-from resilient_training.checkpoints.files import HashedFile
 from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 from resilient_training.checkpoints.snapshot import Snapshot
 from resilient_training.history import History

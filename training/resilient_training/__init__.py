@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from resilient_training.checkpoints.disk import DiskFullError
     from resilient_training.checkpoints.loadable import NotLoadableError
     from resilient_training.checkpoints.resume import ResumePoint, resume_point
+    from resilient_training.data.loaders import exact
     from resilient_training.data.position import Position
     from resilient_training.data.randomness import seed_from
-    from resilient_training.data.sampler import ResumableSampler, Share
+    from resilient_training.data.resumable import ResumableLoader
     from resilient_training.ending import Ending, StoppedByUser, Terminated
     from resilient_training.environment import prepare_environment
     from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
@@ -45,10 +46,11 @@ _HOMES = {
     "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
     "lightning.logger": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
-    "data.randomness": ("seed_from",),
-    "checkpoints.resume": ("ResumePoint", "resume_point"),
+    "data.loaders": ("exact",),
     "data.position": ("Position",),
-    "data.sampler": ("ResumableSampler", "Share"),
+    "data.randomness": ("seed_from",),
+    "data.resumable": ("ResumableLoader",),
+    "checkpoints.resume": ("ResumePoint", "resume_point"),
     "lightning.refusals": ("UnsupportedTrainingError",),
     "lightning.seeds": ("StepSeeds",),
     "stop_request": ("StopRequest", "run_settings"),
@@ -72,16 +74,16 @@ __all__ = [
     "NotLoadableError",
     "OneHistory",
     "Position",
-    "ResumableSampler",
+    "ResumableLoader",
     "ResumePoint",
     "RunCheckpoints",
     "SavePlan",
-    "Share",
     "StepSeeds",
     "StopRequest",
     "StoppedByUser",
     "Terminated",
     "UnsupportedTrainingError",
+    "exact",
     "folder_from",
     "job_from",
     "prepare_environment",
