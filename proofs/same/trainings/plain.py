@@ -81,7 +81,7 @@ def loop(
 
 
 def measured(_model: nn.Module, step: int) -> Any:
-    from resilient_training.checkpoints.metadata import Metric  # noqa: PLC0415 - one variant's
+    from resilient_training.checkpoints.metadata import Metric
 
     # Best in the first epoch: a resume that forgets it gives the alias to another.
     return Metric("val_loss", float(step))
@@ -159,7 +159,7 @@ def object_in_a_part() -> None:
             return {"network": network()}
 
         def load_state_dict(self, state: dict[str, Any]) -> None:
-            assert state  # noqa: S101 - it is never reached
+            assert state
 
     loop(lambda _model, _optimizer: {"holder": Holder()})
 
