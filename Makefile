@@ -8,7 +8,7 @@ WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge mutate bench build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge same mutate bench build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -85,6 +85,9 @@ matrix: $(READY) ## every remote call x every fault x every situation, on the re
 
 judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="--mixed", "--curve all", "--ablate")
 	@$(BIN)/python -m proofs.judge $(ARGS)
+
+same: $(READY) ## trainings as people write them, each broken in many places and resumed: the same, or it says so (ARGS="--only loaders/", --help)
+	@WORKERS=$(WORKERS) $(BIN)/python -m proofs.same $(ARGS)
 
 MUTANTS := build/mutation
 

@@ -156,10 +156,10 @@ def train(plan: Plan, clock: Clock) -> None:
             PROJECT, every_n_steps=every, every_minutes=minutes, healthy=healthy
         ) as attempt:
             # What attempt.fit would put in by itself, so that its time can be taken.
-            saving, watch = CheckpointArtifacts(attempt), LossWatch(attempt.losses)
-            clock.watch("callbacks", saving, "batch_made", "step_made")
+            ours, watch = CheckpointArtifacts(attempt), LossWatch(attempt.losses)
+            clock.watch("callbacks", ours, "batch_made", "step_made")
             logger = OneHistory(attempt.history)
-            trainer = trainer_for(plan, clock, logger, StepSeeds(SEED), watch, saving)
+            trainer = trainer_for(plan, clock, logger, StepSeeds(SEED), watch, ours)
             attempt.fit(trainer, model, data)
 
 

@@ -7,13 +7,11 @@ import os
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lightning.pytorch
 import torch
-import transformers
-import wandb
 
 from proofs.same.report import lines_of, markdown_of
 from proofs.same.run import Came, Row, try_out
@@ -22,9 +20,6 @@ from proofs.same.table import VARIANTS, Variant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# They are imported here, so that each run finds them.
-_IMPORTED = (lightning.pytorch, torch, transformers.Trainer, wandb)
-_PAGE = Path("build/same.md")
 _POLL = 0.05
 
 
@@ -36,15 +31,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("no such variant; a name is 'lightning/ema'")
         return 2
     started = time.monotonic()
+    import_all(chosen)
     with tempfile.TemporaryDirectory(prefix="same-") as scratch:
         folder = Path(options.folder or scratch).resolve()
         rows = run(chosen, folder, options.workers, options.places)
     seconds = time.monotonic() - started
     for line in lines_of(rows, seconds):
         sys.stdout.write(f"{line}\n")
-    _PAGE.parent.mkdir(exist_ok=True)
-    _PAGE.write_text("\n".join(markdown_of(rows, seconds)) + "\n")
+    if options.page:
+        page = Path(options.page)
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("\n".join(markdown_of(rows, seconds)) + "\n")
     return int(any(row.came.is_bad for row in rows))
+
+
+def import_all(chosen: Sequence[Variant]) -> None:
+    """Import once what each run would: it takes ten times as long as a training."""
+    torch.set_num_threads(1)
+    import_module("proofs.same.one")
+    for variant in chosen:
+        if not variant.missing():
+            variant.training()
+            for name in variant.needs:
+                import_module(name)
 
 
 def run(chosen: Sequence[Variant], folder: Path, workers: int, places: str = "") -> list[Row]:
@@ -117,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="what `make test` runs")
     workers = int(os.environ.get("WORKERS", "2"))
     parser.add_argument("--workers", type=int, default=workers, metavar="N")
+    parser.add_argument("--page", default="build/same.md", metavar="FILE", help="as markdown")
     parser.add_argument("--folder", metavar="PATH", help="keep logs and checkpoints there")
     return parser
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from lightning.pytorch.trainer import call
@@ -12,7 +11,7 @@ from transformers.trainer_callback import CallbackHandler
 from proofs.same.table import VARIANTS
 from resilient_training.check.watching import passed
 
-_Hook = Callable[..., Any]
+_Hook = Callable[..., object]
 
 
 def report_places() -> None:
@@ -22,18 +21,18 @@ def report_places() -> None:
     call._call_strategy_hook = _reporting(call._call_strategy_hook)  # noqa: SLF001
     event = CallbackHandler.call_event
 
-    def reported(self: CallbackHandler, name: str, *arguments: Any, **more: Any) -> Any:
+    def reported(self: CallbackHandler, name: str, *rest: object, **more: object) -> object:
         passed(name)
-        return event(self, name, *arguments, **more)
+        return event(self, name, *rest, **more)
 
     CallbackHandler.call_event = reported
 
 
 def _reporting(hook: _Hook) -> _Hook:
-    def reported(trainer: Any, name: str, *arguments: Any, **more: Any) -> Any:
+    def reported(trainer: object, name: str, *rest: object, **more: object) -> object:
         if name != "optimizer_step":
             passed(name)
-        return hook(trainer, name, *arguments, **more)
+        return hook(trainer, name, *rest, **more)
 
     return reported
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from proofs.same import places as at
-from proofs.same.places import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proofs.same.places import Place
 
 _HOME = "proofs.same.trainings"
 

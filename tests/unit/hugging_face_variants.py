@@ -13,7 +13,7 @@ from transformers import EarlyStoppingCallback
 from tests.unit.small_hugging_face import TOKENS, Sentences
 
 Batch = dict[str, Tensor]
-_EVALUATED = {"eval_strategy": "epoch", "metric_for_best_model": "loss"}
+EVALUATED = {"eval_strategy": "epoch", "metric_for_best_model": "loss"}
 
 
 class Augmented(Sentences):
@@ -75,19 +75,19 @@ VARIANTS = (
     ),
     Variant(
         "evaluation by epochs, rows too",
-        {**_EVALUATED, "logging_strategy": "epoch"},
+        {**EVALUATED, "logging_strategy": "epoch"},
         _with(eval_dataset=Sentences()),
     ),
     Variant(
         "early stopping, saved by steps",
-        {**_EVALUATED, "eval_strategy": "steps", "eval_steps": 3, "num_train_epochs": 9},
+        {**EVALUATED, "eval_strategy": "steps", "eval_steps": 3, "num_train_epochs": 9},
         _stopping_early,
         every_n_steps=2,
     ),
     Variant(
         "plateau",
         {
-            **_EVALUATED,
+            **EVALUATED,
             "eval_strategy": "steps",
             "eval_steps": 2,
             "lr_scheduler_type": "reduce_lr_on_plateau",
@@ -97,7 +97,7 @@ VARIANTS = (
     ),
     Variant(
         "evaluation at the start",
-        {**_EVALUATED, "eval_on_start": True},
+        {**EVALUATED, "eval_on_start": True},
         _with(eval_dataset=Sentences()),
     ),
     Variant("masking collator", {}, _with(data_collator=masked)),
@@ -123,7 +123,7 @@ VARIANTS = (
     ),
     Variant(
         "steps that end within an epoch",
-        {"max_steps": 10, **_EVALUATED},
+        {"max_steps": 10, **EVALUATED},
         _with(eval_dataset=Sentences()),
     ),
     Variant(

@@ -171,7 +171,7 @@ def grouped_by_length() -> None:
 
 def _masked(samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     ids = torch.stack([one["input_ids"] for one in samples])
-    masked = torch.where(torch.rand(ids.shape) < 0.2, torch.zeros_like(ids), ids)  # noqa: PLR2004
+    masked = torch.where(torch.rand(ids.shape) < 0.2, torch.zeros_like(ids), ids)
     return {"input_ids": masked, "labels": ids}
 
 
@@ -208,7 +208,7 @@ def callback_with_a_state() -> None:
 
 
 def _adapted(*names: str) -> Any:
-    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - may be absent
+    from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(r=2, target_modules=["c_attn"], task_type="CAUSAL_LM", fan_in_fan_out=True)
     adapted = get_peft_model(model(), config, adapter_name=names[0])
@@ -230,8 +230,8 @@ def two_adapters() -> None:
 
 
 def sft() -> None:
-    import datasets  # noqa: PLC0415 - may be absent
-    from trl import SFTConfig, SFTTrainer  # noqa: PLC0415 - as above
+    import datasets
+    from trl import SFTConfig, SFTTrainer
 
     rows = datasets.Dataset.from_list([{"input_ids": row} for row in TOKENS.tolist()])
     with resilient("same", every_n_steps=5, every_minutes=0) as attempt:
@@ -268,8 +268,8 @@ def _pairs(samples: list[dict[str, Any]]) -> dict[str, Tensor]:
 
 
 def _Words() -> Any:  # noqa: N802 - stands for a class
-    from tokenizers import Tokenizer, models  # noqa: PLC0415 - one variant's
-    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - as above
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
 
     words = Tokenizer(models.WordLevel({str(number): number for number in range(32)}, "0"))
     return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0", eos_token="1")  # noqa: S106

@@ -319,7 +319,7 @@ def late_optimizer() -> None:
 def _scheduled(make: Any, **how: Any) -> type[Network]:
     class Scheduled(Network):
         def configure_optimizers(self) -> Any:
-            optimizer = torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
+            optimizer = torch.optim.SGD(self.parameters(), lr=0.01, momentum=0.9)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), **how}}
 
     return Scheduled

@@ -90,7 +90,7 @@ def drop_last() -> None:
 
 def _noisy_collate(samples: list[Any]) -> Any:
     inputs, wanted = default_collate(samples)
-    return inputs + 0.1 * torch.rand_like(inputs) + 0.1 * random.random(), wanted  # noqa: S311
+    return inputs + 0.1 * torch.rand_like(inputs) + 0.1 * random.random(), wanted
 
 
 def random_collate() -> None:
@@ -102,7 +102,7 @@ class _Augmented(Dataset[tuple[Tensor, Tensor]]):
         return 45
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        noise = random.random() + float(np.random.rand()) + torch.rand(4)  # noqa: S311, NPY002
+        noise = random.random() + float(np.random.rand()) + torch.rand(4)  # noqa: NPY002
         return INPUTS[index] + 0.1 * noise, WANTED[index]
 
 
@@ -151,7 +151,7 @@ class _Endless(_Stream):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
-            index = random.randrange(45)  # noqa: S311
+            index = random.randrange(45)
             yield INPUTS[index], WANTED[index]
 
 
@@ -228,13 +228,13 @@ def dict_of_loaders() -> None:
 
 
 def stateful_loader() -> None:
-    from torchdata.stateful_dataloader import StatefulDataLoader  # noqa: PLC0415 - may be absent
+    from torchdata.stateful_dataloader import StatefulDataLoader
 
     train(Network, StatefulDataLoader(DATA, batch_size=BATCH, shuffle=True), held_out())
 
 
 def datasets_stream() -> None:
-    import datasets  # noqa: PLC0415 - may be absent
+    import datasets
 
     rows = [
         {"inputs": inputs, "wanted": wanted}

@@ -39,7 +39,7 @@ def fsdp_full() -> None:
 
     class Sharded(_Reduced):
         def configure_model(self) -> None:
-            from torch.distributed.fsdp import fully_shard  # noqa: PLC0415 - one variant's
+            from torch.distributed.fsdp import fully_shard
 
             if not isinstance(self.layers, nn.Sequential):
                 return
@@ -56,7 +56,7 @@ def fsdp_sharded() -> None:
 
     class Sharded(_Reduced):
         def configure_model(self) -> None:
-            from torch.distributed.fsdp import fully_shard  # noqa: PLC0415 - one variant's
+            from torch.distributed.fsdp import fully_shard
 
             fully_shard(self.layers, mesh=self.device_mesh["data_parallel"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import wandb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+_ID = "check"
 
 
 class Rows:
@@ -87,9 +89,15 @@ class RecordedRun:
     def __init__(self, run: wandb.Run, rows: Rows) -> None:
         self._run = run
         self._rows = rows
+        self._folder = str(Path("wandb", _ID, "files").resolve())
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the run has
         return getattr(self._run, name)
+
+    @property
+    def dir(self) -> str:
+        """The same in each process: what keeps files there, keeps their paths in checkpoints."""
+        return self._folder
 
     @property
     def starting_step(self) -> int:
@@ -115,7 +123,7 @@ class RecordedRun:
 def begin_recorded_run(file: Path, *, buffered: int) -> RecordedRun:
     """Make the run of this process, also for who calls `wandb.log`."""
     rows = Rows(file, buffered=buffered)
-    run = RecordedRun(wandb.init(mode="disabled"), rows)
+    run = RecordedRun(wandb.init(mode="disabled", id=_ID), rows)
     atexit.register(rows.flush)
     vars(wandb).update(run=run, log=run.log)
     return run

@@ -124,7 +124,8 @@ class ExactStream(Guise, IterableDataset[Any]):
 
     @property
     def epoch(self) -> int:
-        return int(self.plan[_EPOCH])
+        epoch: int = self.plan.tolist()[_EPOCH]
+        return epoch
 
     def begin(self, at: Pass, *, restoring: bool) -> None:
         """Say to all processes, also those that are there already, what to read next."""
@@ -163,6 +164,8 @@ class ExactStream(Guise, IterableDataset[Any]):
         seed_from(*key, *worker.key)
         if restoring and worker.number in self.states:
             number, state, positions = self.states[worker.number]
+            if state is None:
+                return
             self.worn.load_state_dict(state)
             source = iter(self.worn)
             restore(self.generators, positions)
@@ -190,7 +193,10 @@ class ExactStream(Guise, IterableDataset[Any]):
             return batch
         state = None
         if is_stateful(self.worn) and keeps_all(self.worn):
-            state = (number + 1, self.worn.state_dict(), states_of(self.generators))
+            # A stream that is over may stand at its beginning again.
+            over = self.batch_of is not None and len(batch) < self.batch_of
+            behind = None if over else self.worn.state_dict()
+            state = (number + 1, behind, states_of(self.generators))
         return Shipped(batch, worker.number, number, state)
 
 

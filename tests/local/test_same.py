@@ -1,0 +1,18 @@
+"""Trainings as people write them, broken and resumed: a part of `make same` that fits."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("group", ["lightning/", "loaders/", "plain/", "huggingface/"])
+def test_a_resumed_training_is_the_same_or_says_so(group: str) -> None:
+    command = [sys.executable, "-m", "proofs.same", "--quick", "--only", group, "--page", ""]
+    found = subprocess.run(
+        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=900
+    )
+    assert found.returncode == 0, found.stdout
