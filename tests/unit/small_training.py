@@ -282,7 +282,7 @@ class AttemptOfStore(Attempt):
         self,
         folder: Path,
         environment: MutableMapping[str, str],
-        try_load: TryLoad = lambda _: None,
+        try_load: "TryLoad" = lambda _: None,
     ) -> ResumePoint | None:
         del folder, environment, try_load
         committed = cast("Store", self.checkpoints.store).committed
