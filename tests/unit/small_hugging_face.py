@@ -75,8 +75,13 @@ class Run:
 class ResumingAttempt(Attempt):
     """Finds its checkpoint in the fake store."""
 
-    def find(self, folder: Path, environment: MutableMapping[str, str]) -> ResumePoint | None:
-        del folder, environment
+    def find(
+        self,
+        folder: Path,
+        environment: MutableMapping[str, str],
+        try_load: Callable[[Path], object] = lambda _: None,
+    ) -> ResumePoint | None:
+        del folder, environment, try_load
         assert isinstance(self.checkpoints.store, Store)
         made = self.checkpoints.store.committed
         self.resumed_from = ResumePoint("v0", made[-1].path, made[-1].step) if made else None

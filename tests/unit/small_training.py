@@ -40,6 +40,8 @@ from resilient_training.notices import Notices
 if TYPE_CHECKING:
     import wandb
 
+    from resilient_training.checkpoints.resume import TryLoad
+
 SEED, BATCH, SIZE, EPOCHS = 5, 4, 18, 3
 STEPS_PER_EPOCH = 5
 
@@ -276,8 +278,13 @@ class PressInValidation(Callback):
 class AttemptOfStore(Attempt):
     """Resumes from the newest checkpoint of its store."""
 
-    def find(self, folder: Path, environment: MutableMapping[str, str]) -> ResumePoint | None:
-        del folder, environment
+    def find(
+        self,
+        folder: Path,
+        environment: MutableMapping[str, str],
+        try_load: "TryLoad" = lambda _: None,
+    ) -> ResumePoint | None:
+        del folder, environment, try_load
         committed = cast("Store", self.checkpoints.store).committed
         return ResumePoint("v0", committed[-1].path, None) if committed else None
 
