@@ -119,7 +119,7 @@ def train(
     )
     make = trainer.get_train_dataloader
     skipped = resume * arguments.gradient_accumulation_steps
-    trainer.get_train_dataloader = lambda: exact(make(), seed=9, skipped=skipped)
+    vars(trainer)["get_train_dataloader"] = lambda: exact(make(), seed=9, skipped=skipped)
     checkpoint = str(folder / f"checkpoint-{resume}") if resume else None
     trainer.train(resume_from_checkpoint=checkpoint)
     return model.seen
