@@ -17,6 +17,7 @@ from torch.utils.data import (
     RandomSampler,
     Sampler,
     SubsetRandomSampler,
+    TensorDataset,
     WeightedRandomSampler,
 )
 
@@ -104,7 +105,7 @@ LOADERS: dict[str, Callable[[], DataLoader[Tensor]]] = {
     ),
     "weights": partial(over, lambda: WeightedRandomSampler([1.0, 2.0] * 9, SIZE)),
     "a subset": partial(over, lambda: SubsetRandomSampler(range(3, SIZE))),
-    "a share": partial(over, lambda: DistributedSampler(range(2 * SIZE), 2, 1)),
+    "a share": partial(over, lambda: DistributedSampler(Augmented(2 * SIZE), 2, 1)),
     "ShufflesInPlace": partial(batched, ShufflesInPlace),
     "DrawsLate": partial(batched, DrawsLate),
     "Counts": partial(over, Counts),
@@ -168,7 +169,7 @@ def test_the_samples_that_were_seen_are_not_read_again() -> None:
 
 def test_the_shares_of_two_ranks_are_disjoint_and_draw_otherwise() -> None:
     def share(rank: int) -> list[list[float]]:
-        made = partial(over, lambda: DistributedSampler(range(SIZE), 2, rank))
+        made = partial(over, lambda: DistributedSampler(Augmented(SIZE), 2, rank))
         given, _ = Training(made, rank=rank).epochs(Position(0, 0), epochs=1)
         return [sample for batch in given[0] for sample in batch.tolist()]
 
@@ -212,7 +213,7 @@ def test_a_loader_that_is_made_exact_again_gives_the_same_again() -> None:
     made = DataLoader(
         Augmented(SIZE), BATCH, shuffle=True, generator=torch.Generator().manual_seed(5)
     )
-    shared = DataLoader(Augmented(SIZE), BATCH, sampler=DistributedSampler(range(SIZE), 2, 1))
+    shared = DataLoader(Augmented(SIZE), BATCH, sampler=DistributedSampler(Augmented(SIZE), 2, 1))
     for loader in (made, shared):
         twice = [exact(loader, seed=1, position=lambda: Position(0, 0)) for _ in range(2)]
         assert len({tuple(flat([list(one)])) for one in twice}) == 1
@@ -220,7 +221,9 @@ def test_a_loader_that_is_made_exact_again_gives_the_same_again() -> None:
 
 def test_generators_in_lockstep_stay_so_and_loaders_that_are_not_draw_apart() -> None:
     def order(generator: torch.Generator | None, part: int) -> list[str]:
-        made = DataLoader(range(SIZE), BATCH, shuffle=True, generator=generator)
+        made = DataLoader(
+            TensorDataset(torch.arange(SIZE)), BATCH, shuffle=True, generator=generator
+        )
         return flat([list(exact(made, seed=1, position=lambda: Position(0, 0), part=part))])
 
     paired = [order(torch.Generator().manual_seed(5), part) for part in range(2)]

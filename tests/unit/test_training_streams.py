@@ -54,12 +54,12 @@ def test_a_stream_with_a_state_is_not_read_again_up_to_where_it_was() -> None:
 
 def test_a_reader_that_is_ahead_saves_the_state_of_what_was_trained_on() -> None:
     at = Position(0, 0)
-    loader = exact(DataLoader(Stateful(SIZE), BATCH), seed=1, position=lambda: at)
+    loader: Any = exact(DataLoader(Stateful(SIZE), BATCH), seed=1, position=lambda: at)
     source = iter(loader)
     batches = [next(source) for _ in range(3)]
     at = Position(0, 2)
     state = loader.state_dict()
-    again = exact(DataLoader(Stateful(SIZE), BATCH), seed=1, position=lambda: at)
+    again: Any = exact(DataLoader(Stateful(SIZE), BATCH), seed=1, position=lambda: at)
     again.load_state_dict(state)
     assert torch.equal(next(iter(again)), batches[2])
     assert state["states"][0][1] == {"at": 2 * BATCH}

@@ -116,7 +116,8 @@ class ExactStream(Guise, IterableDataset[Any]):
         samples = super().__len__()
         if self.batch_of is None:
             return samples
-        return samples // self.batch_of if self.whole_only else -(-samples // self.batch_of)
+        whole: int = samples // self.batch_of
+        return whole if self.whole_only or samples == whole * self.batch_of else whole + 1
 
     def set_epoch(self, epoch: int) -> None:
         self.plan[_EPOCH] = epoch
@@ -124,8 +125,7 @@ class ExactStream(Guise, IterableDataset[Any]):
 
     @property
     def epoch(self) -> int:
-        epoch: int = self.plan.tolist()[_EPOCH]
-        return epoch
+        return int(self.plan[_EPOCH].item())
 
     def begin(self, at: Pass, *, restoring: bool) -> None:
         """Say to all processes, also those that are there already, what to read next."""
