@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
     """Of torch: for so little work, more of them wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of transformers
     yield
     torch.set_num_threads(before)
 
@@ -87,6 +87,7 @@ def scene_of(variant: Variant, folder: Path) -> Scene:
         arguments=variant.arguments,
         trainer_options=variant.options,
         every_n_steps=variant.every_n_steps,
+        kind=variant.kind,
     )
 
 
@@ -104,7 +105,7 @@ def test_killed_and_terminated_it_ends_as_an_unbroken_one(
     assert (result_of(scene.run()), logged(scene)) == unbroken.of(variant)
 
 
-@pytest.mark.parametrize("step", [0, 1, 3, 6, 7, 20])
+@pytest.mark.parametrize("step", [0, 3, 7, 20])
 def test_killed_at_any_step_it_ends_as_an_unbroken_one(
     step: int, tmp_path: Path, unbroken: Unbroken
 ) -> None:
@@ -172,9 +173,9 @@ def test_a_checkpoint_is_taken_when_the_callbacks_of_its_step_have_run(tmp_path:
     class Average(TrainerCallback):
         """Changes the weights behind the step, as an average or a target network does."""
 
-        def on_step_end(self, *_: object, model: nn.Module, **__: object) -> None:
+        def on_step_end(self, *_: Any, **made: Any) -> None:  # noqa: ANN401 - of any event
             with torch.no_grad():
-                next(model.parameters()).mul_(0.99)
+                next(made["model"].parameters()).mul_(0.99)
 
         on_evaluate = on_step_end
 
@@ -293,7 +294,7 @@ def test_what_cannot_come_back_is_refused_before_the_first_step(
 
 def test_a_trainer_of_another_version_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
     class Later(Trainer):
-        _run_epoch = None
+        _run_epoch = None  # type: ignore[assignment]  # as if it were not there
 
     with pytest.raises(UnknownTrainerError, match="has no _run_epoch: use transformers 5"):
         Scene(tmp_path, kind=Later).run()
@@ -330,6 +331,18 @@ def test_a_loss_that_is_not_finite_ends_the_attempt_whatever_trainer_filters(
     scene = Scene(tmp_path, model=broken)
     with pytest.raises(LossDiverged):
         scene.run()
+
+
+def test_what_a_killed_process_left_beside_its_checkpoint_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "checkpoints" / "checkpoint-3-abc.partial.folder"
+    alive = tmp_path / "checkpoints" / "checkpoint-3-def.partial.folder"
+    for folder in (left, alive):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").touch()
+    alive.with_suffix("").touch()
+    Scene(tmp_path, arguments={"max_steps": 3}).run()
+    assert not left.exists()
+    assert alive.exists()
 
 
 def test_the_trainer_is_the_users_again_when_the_training_is_over(tmp_path: Path) -> None:
