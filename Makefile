@@ -8,7 +8,7 @@ WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge same mutate bench build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge same mutate bench gpu-check build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -99,6 +99,9 @@ mutate: $(READY) ## change the pure modules, one thing at a time, and see that a
 
 bench: $(READY) build-local ## print the benchmark tables
 	@$(BIN)/python -m bench
+
+gpu-check: $(READY) ## on a GPU: the same bytes after kill -9, and what a save costs (ARGS="--device cpu" tries the script)
+	@$(BIN)/python -m bench.gpu_check $(ARGS)
 
 SAM_VENV := .venv-sam
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM_VENV)/bin/sam

@@ -1,6 +1,6 @@
-"""What the callbacks cost a training: time per step, stall per checkpoint, steps that a kill takes.
+"""What the callbacks cost a training: time per step, and steps that a kill takes.
 
-Kill to first resumed step, stage by stage, is in `resumption`.
+Kill to first resumed step, stage by stage, is in `resumption`; what a save costs, in `stalls`.
 """
 
 import json
@@ -21,18 +21,16 @@ from statistics import mean, median
 
 from bench.processes import SubjectError
 from bench.progress import Progress
-from bench.report import Report, milliseconds, ratio
+from bench.report import Report, milliseconds
 from local.stack import REPOSITORY
 from local.wandb_server import LocalWandb
 
 SCRIPT = REPOSITORY / "bench" / "subjects" / "training_steps.py"
 BARE, PLAIN, OURS = "bare", "wandb", "ours"
 SAYS = {BARE: "no logger, no checkpoints", PLAIN: 'WandbLogger(log_model="all")', OURS: "ours"}
-SIZES = (1, 10, 100, 500)
 INTERVALS = (5, 25, 100)
 QUICK = 1
 _SETTLED = 5  # steps at the beginning that pay for first times
-_STALL_STEPS, _STALL_AT = 24, 12
 _STEP_SECONDS = 0.02
 _AT_STEP = re.compile(r"at step (\d+)\n")
 _COMMITTED = re.compile(r"of step (\d+) is committed")
@@ -40,12 +38,16 @@ _COMMITTED = re.compile(r"of step (\d+) is committed")
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Seconds of each step: wall, the process's own CPU, wall inside callbacks, and the logger."""
+    """Seconds of each step: wall, the process's own CPU, wall inside callbacks, and the logger.
+
+    `peaks` are the megabytes by which the most memory grew in it.
+    """
 
     walls: Sequence[float]
     cpus: Sequence[float]
     callbacks: Sequence[float]
     logger: Sequence[float]
+    peaks: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Bench:
 
 
 def run(progress: Progress, repetitions: int) -> Iterator[Report]:
-    """Give the three tables; one repetition is the quick look."""
+    """Give the two tables; one repetition is the quick look."""
     home = REPOSITORY / ".local"
     home.mkdir(exist_ok=True)
     with (
@@ -116,7 +118,6 @@ def run(progress: Progress, repetitions: int) -> Iterator[Report]:
     ):
         bench = Bench(server, Path(folder), progress)
         yield _step_cost(bench, repetitions)
-        yield _stalls(bench, repetitions)
         yield _lost_steps(bench, repetitions)
 
 
@@ -160,36 +161,6 @@ def _step_cost(bench: Bench, repetitions: int) -> Report:
     )
 
 
-def _stalls(bench: Bench, repetitions: int) -> Report:
-    sizes = SIZES[:-1] if repetitions == QUICK else SIZES
-    stalls: dict[tuple[int, str], list[float]] = {}
-    for size in bench.progress.through("stall per checkpoint", sizes):
-        for _ in range(repetitions):
-            for mode in (PLAIN, OURS):
-                timed = bench.steps(
-                    mode, megabytes=size, steps=_STALL_STEPS, every=_STALL_AT, by="steps"
-                )
-                stalls.setdefault((size, mode), []).append(_stall(timed.walls))
-    return Report(
-        "Stall of the training per checkpoint",
-        ("checkpoint MB", 'log_model="all" ms', "ours ms", "ours to that"),
-        [
-            (
-                f"{size}",
-                milliseconds(stalls[size, PLAIN]),
-                milliseconds(stalls[size, OURS]),
-                ratio(stalls[size, PLAIN], stalls[size, OURS]),
-            )
-            for size in sizes
-        ],
-        (
-            "The longest step beyond the median one, of a training that saves once in its middle.",
-            "Ours is on the disk (fsync) and hashed when the step goes on; the other is neither.",
-            f"Medians of {repetitions} fresh processes.",
-        ),
-    )
-
-
 def _lost_steps(bench: Bench, repetitions: int) -> Report:
     rows = []
     for interval in bench.progress.through("steps that a kill takes", INTERVALS):
@@ -222,7 +193,3 @@ def _line(process: "subprocess.Popen[str]") -> str:
 
 def _between(moments: Sequence[float]) -> list[float]:
     return [later - earlier for earlier, later in pairwise(moments)][_SETTLED:]
-
-
-def _stall(walls: Sequence[float]) -> float:
-    return max(walls) - median(walls)

@@ -5,6 +5,7 @@
 
 import json
 import logging
+import resource
 import sys
 import time
 import warnings
@@ -56,6 +57,7 @@ class Clock(Callback):
         self.logger: list[float] = []
         self.walls: list[float] = []
         self.cpus: list[float] = []
+        self.peaks: list[float] = []
 
     @override
     def on_train_batch_start(
@@ -65,6 +67,7 @@ class Clock(Callback):
         self.logger.append(self.spent["logger"])
         self.walls.append(time.monotonic())
         self.cpus.append(time.process_time())
+        self.peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
         if self.tells:
             print(f"at step {trainer.global_step}", flush=True)
 
@@ -156,10 +159,10 @@ def train(plan: Plan, clock: Clock) -> None:
             PROJECT, every_n_steps=every, every_minutes=minutes, healthy=healthy
         ) as attempt:
             # What attempt.fit would put in by itself, so that its time can be taken.
-            saving, watch = CheckpointArtifacts(attempt), LossWatch(attempt.losses)
-            clock.watch("callbacks", saving, "batch_made", "step_made")
+            ours, watch = CheckpointArtifacts(attempt), LossWatch(attempt.losses)
+            clock.watch("callbacks", ours, "batch_made", "step_made")
             logger = OneHistory(attempt.history)
-            trainer = trainer_for(plan, clock, logger, StepSeeds(SEED), watch, saving)
+            trainer = trainer_for(plan, clock, logger, StepSeeds(SEED), watch, ours)
             attempt.fit(trainer, model, data)
 
 
@@ -172,7 +175,8 @@ def main(mode: str, *numbers: str) -> None:
     # The SDK reads along what is printed, which is no part of a step that is timed.
     clock = Clock(tells=plan.seconds_per_step > 0)
     train(plan, clock)
-    times = {name: getattr(clock, name) for name in ("walls", "cpus", "callbacks", "logger")}
+    kinds = ("walls", "cpus", "callbacks", "logger", "peaks")
+    times = {name: getattr(clock, name) for name in kinds}
     print(f"bench {json.dumps(times)}", flush=True)
 
 

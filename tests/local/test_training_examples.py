@@ -60,7 +60,7 @@ def test_a_plain_loop_that_was_killed_and_terminated_ends_in_the_weights_of_an_u
 def test_a_plain_loop_imports_no_lightning() -> None:
     looking = (
         "import sys, resilient_training as parts\n"
-        "parts.resilient, parts.ResumableSampler, parts.seed_from\n"
+        "parts.resilient, parts.ResumableLoader, parts.seed_from\n"
         "print('lightning' in sys.modules)\n"
     )
     told = subprocess.run(

@@ -48,14 +48,19 @@ def refer(run, to):
     artifact = wandb.Artifact("model-victim", "model", metadata={"step": 10})
     artifact.add_reference(to, "model.ckpt", checksum=False)
     return run.log_artifact(artifact).wait().digest
+def on_a_laptop(run, folder):
+    return resumed(run, folder, TRAINING_JOB_NAME="")
 def resumed(run, folder, **environment):
     where = pathlib.Path(folder)
     job = job_from({"TRAINING_JOB_NAME": given["job"], **environment})
     try:
-        point = resume_point(job, RunCheckpoints(run, job), where)
+        point = resume_point(job, RunCheckpoints(run, job), where, try_load)
     except CheckpointLoadError as error:
         return str(error)
     return None if point is None else [point.version, point.path.read_text()]
+def try_load(path):
+    if path.read_text() == "cannot be loaded":
+        raise ValueError("it cannot be loaded")
 def pin(version, digest):
     return {
         "RESILIENCE_ROOT": "night",
@@ -226,3 +231,38 @@ def test_a_reference_inside_an_artifact_is_refused_and_nobody_is_asked_for_it(sd
     assert of_web == f"v1: model.ckpt is a reference to {address}"
     assert asked == []
     assert not list(sdk.folder.glob("[ab]/**/*.ckpt"))
+
+
+def test_a_laptop_takes_up_what_lightnings_own_logger_and_transformers_left_in_the_collection(
+    sdk: Sdk,
+) -> None:
+    script = """
+    with victim() as run:
+        log(run, "epoch 1", original_filename="epoch=1-step=20.ckpt", score=0.5)
+        log(run, "epoch 0", original_filename="epoch=0-step=10.ckpt", score=0.4)
+        pathlib.Path("checkpoint-30").mkdir()
+        pathlib.Path("checkpoint-30/trainer_state.json").write_text("{}")
+        folder = wandb.Artifact("model-victim", "model", metadata={"train/global_step": 28})
+        folder.add_dir("checkpoint-30")
+        run.log_artifact(folder, aliases=["checkpoint_global_step_30"]).wait()
+        final = wandb.Artifact("model-victim", "model", metadata={"final_model": True, "step": 40})
+        final.add_file("weights", "model.ckpt")
+        run.log_artifact(final).wait()
+    with victim() as run:
+        answer(on_a_laptop(run, "a"))
+    """
+    assert sdk.answers(script) == [["v0", "epoch 1"]]
+
+
+def test_on_a_laptop_versions_that_are_damaged_or_cannot_be_loaded_are_walked_back_from(
+    sdk: Sdk,
+) -> None:
+    script = """
+    with victim() as run:
+        log(run, "good", step=10, sha256=sha256("good"))
+        log(run, "cannot be loaded", step=20, sha256=sha256("cannot be loaded"))
+        log(run, "damaged", step=30, sha256=sha256("whole"))
+    with victim() as run:
+        answer(on_a_laptop(run, "a"))
+    """
+    assert sdk.answers(script) == [["v0", "good"]]

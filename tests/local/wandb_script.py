@@ -64,6 +64,8 @@ class Script:
                     "PYTHONPATH": str(TRAINING),
                     "WANDB_RUN_ID": self.run,
                     "WANDB_RESUME": "allow",
+                    # Seconds; 15 without it, for which a checkpoint with images waits.
+                    "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "2",
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,

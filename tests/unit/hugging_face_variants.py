@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import IterableDataset
-from transformers import EarlyStoppingCallback
+from torch.utils.data import IterableDataset, Sampler
+from transformers import EarlyStoppingCallback, Trainer
 
-from tests.unit.small_hugging_face import TOKENS, Sentences
+from tests.unit.small_hugging_face import SIZE, TOKENS, Sentences
 
 Batch = dict[str, Tensor]
-_EVALUATED = {"eval_strategy": "epoch", "metric_for_best_model": "loss"}
+EVALUATED = {"eval_strategy": "epoch", "metric_for_best_model": "loss"}
 
 
 class Augmented(Sentences):
@@ -40,6 +40,25 @@ class Stream(IterableDataset[Batch]):
         yield from (Sentences()[index] for index in range(18))
 
 
+class Drawing(Sampler[int]):
+    """Draws from a generator of its own, which no seed of the training reaches."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(3)
+
+    def __len__(self) -> int:
+        return SIZE
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(torch.randperm(SIZE, generator=self.generator).tolist())
+
+
+class OwnSampler(Trainer):
+    def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
+        del train_dataset
+        return Drawing()
+
+
 def masked(samples: list[Batch]) -> Batch:
     tokens = torch.stack([sample["input_ids"] for sample in samples])
     return {"input_ids": torch.where(torch.rand(tokens.shape) < 0.3, 0, tokens), "labels": tokens}
@@ -57,6 +76,7 @@ class Variant:
     arguments: dict[str, Any]
     options: Callable[[], dict[str, Any]] = dict
     every_n_steps: int = 3
+    kind: type[Trainer] = Trainer
 
 
 def _with(**made: Any) -> Callable[[], dict[str, Any]]:  # noqa: ANN401 - Trainer's own
@@ -75,19 +95,19 @@ VARIANTS = (
     ),
     Variant(
         "evaluation by epochs, rows too",
-        {**_EVALUATED, "logging_strategy": "epoch"},
+        {**EVALUATED, "logging_strategy": "epoch"},
         _with(eval_dataset=Sentences()),
     ),
     Variant(
         "early stopping, saved by steps",
-        {**_EVALUATED, "eval_strategy": "steps", "eval_steps": 3, "num_train_epochs": 9},
+        {**EVALUATED, "eval_strategy": "steps", "eval_steps": 3, "num_train_epochs": 9},
         _stopping_early,
         every_n_steps=2,
     ),
     Variant(
         "plateau",
         {
-            **_EVALUATED,
+            **EVALUATED,
             "eval_strategy": "steps",
             "eval_steps": 2,
             "lr_scheduler_type": "reduce_lr_on_plateau",
@@ -97,7 +117,7 @@ VARIANTS = (
     ),
     Variant(
         "evaluation at the start",
-        {**_EVALUATED, "eval_on_start": True},
+        {**EVALUATED, "eval_on_start": True},
         _with(eval_dataset=Sentences()),
     ),
     Variant("masking collator", {}, _with(data_collator=masked)),
@@ -123,7 +143,7 @@ VARIANTS = (
     ),
     Variant(
         "steps that end within an epoch",
-        {"max_steps": 10, **_EVALUATED},
+        {"max_steps": 10, **EVALUATED},
         _with(eval_dataset=Sentences()),
     ),
     Variant(
@@ -131,5 +151,6 @@ VARIANTS = (
         {"save_strategy": "steps", "save_steps": 2},
         every_n_steps=0,
     ),
+    Variant("sampler of its own", {}, kind=OwnSampler),
     Variant("bf16", {"bf16": True}),
 )

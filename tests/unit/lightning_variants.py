@@ -199,6 +199,7 @@ VARIANTS = {
     ),
     "own accumulation": Variant(OwnAccumulation),
     "own accumulation over epochs": Variant(NeverInStep),
+    "own accumulation over epochs, no validation": Variant(NeverInStep, {"limit_val_batches": 0}),
     "own accumulation, validated between": Variant(NeverInStep, {"val_check_interval": 2}),
     "two optimizers": Variant(TwoOptimizers),
     "own average": Variant(OwnAverage),

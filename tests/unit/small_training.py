@@ -4,9 +4,10 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import signal
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,7 +31,6 @@ from resilient_training import (
     SavePlan,
     StopRequest,
 )
-from resilient_training.checkpoints.files import HashedFile
 from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 from resilient_training.checkpoints.snapshot import Snapshot
 from resilient_training.history import History
@@ -39,6 +39,8 @@ from resilient_training.notices import Notices
 
 if TYPE_CHECKING:
     import wandb
+
+    from resilient_training.checkpoints.resume import TryLoad
 
 SEED, BATCH, SIZE, EPOCHS = 5, 4, 18, 3
 STEPS_PER_EPOCH = 5
@@ -179,12 +181,30 @@ class Store:
     def by_hand(self, saved: SavedCheckpoint) -> str:
         return f"take {saved.path}"
 
+    def best(self, into: Path) -> Metric | None:
+        """As RunCheckpoints: the newest that was the best when it was made."""
+        found = [saved for saved in self.committed if saved.best]
+        if not found:
+            return None
+        shutil.copy(found[-1].path, into)
+        return found[-1].metric
+
     def bar_after(self, step: int) -> list[str]:
         return [str(saved.step) for saved in self.committed if saved.step > step]
 
 
+@dataclass(frozen=True)
+class Held:
+    """A state as it is now; it is written at once."""
+
+    state: dict[str, Any]
+
+
 class EachSave(Checkpointer):
     """Keeps the file of each save, and commits it at once; nothing is overtaken or put off."""
+
+    def stage(self, state: Mapping[str, Any]) -> Snapshot:
+        return cast("Snapshot", Held(dict(state)))
 
     def save(
         self, step: int, epoch: int, take: Callable[[], Snapshot], metric: Metric | None = None
@@ -194,10 +214,7 @@ class EachSave(Checkpointer):
             self.best = metric.value
         self.plan.directory.mkdir(parents=True, exist_ok=True)
         path = self.plan.directory / f"{len(list(self.plan.directory.iterdir()))}.ckpt"
-        snapshot, file = take(), HashedFile(path)
-        snapshot.write(file)
-        file.publish()
-        snapshot.release()
+        torch.save(cast("Held", take()).state, path)
         self.begin(step)
         self.store.commit(SavedCheckpoint(path, step, epoch, path.name, metric, best))
 
@@ -261,8 +278,13 @@ class PressInValidation(Callback):
 class AttemptOfStore(Attempt):
     """Resumes from the newest checkpoint of its store."""
 
-    def find(self, folder: Path, environment: MutableMapping[str, str]) -> ResumePoint | None:
-        del folder, environment
+    def find(
+        self,
+        folder: Path,
+        environment: MutableMapping[str, str],
+        try_load: "TryLoad" = lambda _: None,
+    ) -> ResumePoint | None:
+        del folder, environment, try_load
         committed = cast("Store", self.checkpoints.store).committed
         return ResumePoint("v0", committed[-1].path, None) if committed else None
 

@@ -67,8 +67,18 @@ def saved_step(folder: Path) -> int:
 def test_the_sdk_is_given_the_stop_and_a_failed_upload_is_no_person(tmp_path: Path) -> None:
     stop = StopRequest(Ending(tmp_path / "failure"))
     settings = run_settings(stop)
-    assert settings.stop_fn == stop.ask
+    assert settings.stop_fn is not None
+    stop.training_is_over()
+    settings.stop_fn()
+    assert stop.by_user
     assert settings.stop_on_fatal_error is False
+
+
+def test_the_sdk_can_copy_its_settings_as_it_does_at_the_end_when_wandb_is_gone(
+    tmp_path: Path,
+) -> None:
+    settings = run_settings(StopRequest(Ending(tmp_path / "failure")))
+    assert settings.model_copy(deep=True).finish_timeout == settings.finish_timeout
 
 
 def test_a_stop_is_heeded_after_the_step_that_it_came_in(tmp_path: Path, failure: Path) -> None:

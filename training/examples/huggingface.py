@@ -17,7 +17,6 @@ from transformers import (
 )
 
 from resilient_training import resilient
-from resilient_training.huggingface import HuggingFaceCheckpoints, train
 
 SEED, BATCH, EPOCHS = 7, 8, 3
 TOKENS = torch.randint(0, 32, (56, 12), generator=torch.Generator().manual_seed(0))
@@ -50,16 +49,12 @@ def main(seconds_per_step: float) -> None:
             num_train_epochs=EPOCHS,
             per_device_train_batch_size=BATCH,
             seed=SEED,
-            data_seed=attempt.data_seed(SEED),
-            save_strategy="no",
-            save_total_limit=2,
             logging_steps=1,
-            report_to="none",
             use_cpu=True,
         )
-        callbacks = [Slow(seconds_per_step), HuggingFaceCheckpoints(attempt)]
-        trainer = Trainer(model, arguments, train_dataset=Sentences(), callbacks=callbacks)
-        train(trainer, attempt)
+        slow = Slow(seconds_per_step)
+        trainer = Trainer(model, arguments, train_dataset=Sentences(), callbacks=[slow])
+        attempt.train(trainer)
         torch.save(model.state_dict(), "model.pt")
 
 

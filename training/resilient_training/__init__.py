@@ -17,14 +17,10 @@ if TYPE_CHECKING:
     from resilient_training.checkpoints.disk import DiskFullError
     from resilient_training.checkpoints.loadable import NotLoadableError
     from resilient_training.checkpoints.resume import ResumePoint, resume_point
+    from resilient_training.data.loaders import exact
+    from resilient_training.data.position import Position
     from resilient_training.data.randomness import seed_from
-    from resilient_training.data.sampler import (
-        Position,
-        ResumableSampler,
-        Share,
-        position_of,
-        resumable_loader,
-    )
+    from resilient_training.data.resumable import ResumableLoader
     from resilient_training.ending import Ending, StoppedByUser, Terminated
     from resilient_training.environment import prepare_environment
     from resilient_training.healthy_loss import HealthyLoss, LossDiverged, LossHistory
@@ -32,6 +28,7 @@ if TYPE_CHECKING:
     from resilient_training.lightning.callback import CheckpointArtifacts
     from resilient_training.lightning.divergence import LossWatch
     from resilient_training.lightning.logger import OneHistory
+    from resilient_training.lightning.refusals import UnsupportedTrainingError
     from resilient_training.lightning.seeds import StepSeeds
     from resilient_training.stop_request import StopRequest, run_settings
     from resilient_training.tags import JobMarks, tags_of
@@ -49,9 +46,12 @@ _HOMES = {
     "healthy_loss": ("HealthyLoss", "LossDiverged", "LossHistory"),
     "lightning.logger": ("OneHistory",),
     "job": ("CheckpointLoadError", "Job", "folder_from", "job_from"),
+    "data.loaders": ("exact",),
+    "data.position": ("Position",),
     "data.randomness": ("seed_from",),
+    "data.resumable": ("ResumableLoader",),
     "checkpoints.resume": ("ResumePoint", "resume_point"),
-    "data.sampler": ("Position", "ResumableSampler", "Share", "position_of", "resumable_loader"),
+    "lightning.refusals": ("UnsupportedTrainingError",),
     "lightning.seeds": ("StepSeeds",),
     "stop_request": ("StopRequest", "run_settings"),
     "tags": ("JobMarks", "tags_of"),
@@ -74,21 +74,20 @@ __all__ = [
     "NotLoadableError",
     "OneHistory",
     "Position",
-    "ResumableSampler",
+    "ResumableLoader",
     "ResumePoint",
     "RunCheckpoints",
     "SavePlan",
-    "Share",
     "StepSeeds",
     "StopRequest",
     "StoppedByUser",
     "Terminated",
+    "UnsupportedTrainingError",
+    "exact",
     "folder_from",
     "job_from",
-    "position_of",
     "prepare_environment",
     "resilient",
-    "resumable_loader",
     "resume_point",
     "run_settings",
     "seed_from",

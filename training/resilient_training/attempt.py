@@ -18,7 +18,7 @@ from resilient_training.blocks import claim_run
 from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
-from resilient_training.checkpoints.resume import ResumePoint, load_error, resume_point
+from resilient_training.checkpoints.resume import ResumePoint, load_error, loads, resume_point
 from resilient_training.ending import Ending
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from resilient_training.check.store import FolderStore
     from resilient_training.check.watching import Watch
     from resilient_training.checkpoints.metadata import Metric
-    from resilient_training.checkpoints.resume import Checkpoints
+    from resilient_training.checkpoints.resume import Checkpoints, TryLoad
 
 _log = logging.getLogger(__name__)
 
@@ -96,12 +96,17 @@ class Attempt:
             return int(saved["step"])
 
         self.parts = parts
-        return self.resume_file(load) or 0
+        return self.resume_file(load, loads) or 0
 
-    def resume_file(self, load: Callable[[Path], int]) -> int | None:
-        """As `resume`, for a file of one's own format; `load` gives the step that it is of."""
+    def resume_file(
+        self, load: Callable[[Path], int], try_load: TryLoad = lambda _: None
+    ) -> int | None:
+        """As `resume`, for a file of one's own format; `load` gives the step that it is of.
+
+        `try_load` raises where a file cannot be loaded, and changes nothing of the training.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            point = self.find(Path(folder), os.environ)
+            point = self.find(Path(folder), os.environ, try_load)
             step = None
             if point is not None:
                 _log.info("resuming from %s at step %s", point.version, point.step)
@@ -110,8 +115,15 @@ class Attempt:
         self.begin(step or 0)
         return step
 
-    def find(self, folder: Path, environment: MutableMapping[str, str]) -> ResumePoint | None:
+    def find(
+        self,
+        folder: Path,
+        environment: MutableMapping[str, str],
+        try_load: TryLoad = lambda _: None,
+    ) -> ResumePoint | None:
         """Fetch the checkpoint to resume from into `folder`; None: start from the beginning.
+
+        Without a pin, one that `try_load` raises for is walked back from.
 
         Raises:
             CheckpointLoadError: it is missing, damaged, or not the one that was pinned.
@@ -119,7 +131,8 @@ class Attempt:
         if is_follower(environment):
             point = handed_over(environment)
         else:
-            point = resume_point(self.job, cast("Checkpoints", self.checkpoints.store), folder)
+            store = cast("Checkpoints", self.checkpoints.store)
+            point = resume_point(self.job, store, folder, try_load)
             hand_over(point, environment)
         self.resumed_from = point
         return point

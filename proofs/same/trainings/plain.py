@@ -10,20 +10,15 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler as schedules
 from torch.utils.data import DataLoader, TensorDataset
 
-from resilient_training import Position, ResumableSampler, resilient, seed_from
+from resilient_training import ResumableLoader, resilient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SEED, BATCH, EPOCHS = 7, 4, 3
 INPUTS = torch.randn(45, 4, generator=torch.Generator().manual_seed(0))
 DATA = TensorDataset(INPUTS, INPUTS.sum(1, keepdim=True).sin())
 PER_EPOCH = -(-len(DATA) // BATCH)
-
-
-def batches(at: Position, seed: int) -> Iterator[Any]:
-    sampler = ResumableSampler(len(DATA), batch_size=BATCH, seed=seed, position=lambda: at)
-    return iter(DataLoader(DATA, batch_size=BATCH, sampler=sampler, generator=torch.Generator()))
 
 
 class Average(nn.Module):
@@ -61,11 +56,11 @@ def loop(
         model = network()
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         parts = more(model, optimizer)
-        step = attempt.resume(model=model, optimizer=optimizer, **parts)
-        while step < EPOCHS * PER_EPOCH:
-            at = Position(*divmod(step, PER_EPOCH))
-            for inputs, wanted in batches(at, attempt.data_seed(SEED)):
-                seed_from(SEED, step)
+        loader = DataLoader(DATA, batch_size=BATCH, shuffle=True)
+        data = ResumableLoader(loader, seed=attempt.data_seed(SEED), notices=attempt.notices)
+        step = attempt.resume(model=model, optimizer=optimizer, data=data, **parts)
+        while data.epoch < EPOCHS:
+            for inputs, wanted in data:
                 loss = nn.functional.mse_loss(model(inputs), wanted)
                 if step_with is None:
                     _step(optimizer, loss)
@@ -74,9 +69,9 @@ def loop(
                 after(parts, model, loss.item())
                 step += 1
                 attempt.log(rows(loss.item(), step), step)
-                ends = step % PER_EPOCH == 0
+                ends = data.ends_epoch
                 given = {"metric": measured(model, step)} if metric and ends else {}
-                attempt.after_step(step, at.epoch, epoch_ends=ends, loss=loss.item(), **given)
+                attempt.after_step(step, data.epoch, epoch_ends=ends, loss=loss.item(), **given)
         torch.save(model.state_dict(), "model.pt")
 
 

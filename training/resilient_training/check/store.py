@@ -78,11 +78,11 @@ class FolderStore:
         self.reached("committed", saved.step)
         return True
 
-    def uploaded_bytes(self) -> int | None:
-        return None
+    def uploaded_bytes(self) -> int:
+        return len(self._folders())
 
     def by_hand(self, saved: SavedCheckpoint) -> str:
-        return f"copy {saved.path}"
+        return f"copy {saved.path} to {self.folder}"
 
     def bar_after(self, step: int) -> list[str]:
         """Mark each version beyond `step` as suspect; gives their names."""

@@ -137,7 +137,8 @@ class _Exactness:
 
     def _streaming(self, loader: DataLoader[Any]) -> DataLoader[Any]:
         made = _exact_copy(loader, _Streaming)
-        stream = self._stream(loader.dataset, loader.batch_size, drop_last=loader.drop_last)
+        dataset = cast("IterableDataset[Any]", loader.dataset)
+        stream = self._stream(dataset, loader.batch_size, drop_last=loader.drop_last)
         stream.ships = self.position is not None and _iterates_itself(loader)
         if loader.num_workers:
             stream.plan.share_memory_()
@@ -200,15 +201,15 @@ class _Indexed(DataLoader[Any]):
 
     def _watched(self, source: Iterator[Any]) -> Iterator[Any]:
         """A class that keeps an iterator of its own made it before anything was replaced."""
-        skipped = 0
+        seen = 0
         for number, batch in enumerate(source):
-            if self.order.passes.newest is None:
+            if number == 0 and self.order.passes.newest is None:
+                seen = self.order.passes.at().batches
                 name = type(self).__bases__[1].__name__
                 self.exactness.notices.differs(
                     f"the data: {name} keeps one iterator over all epochs"
                 )
-                skipped = self.order.passes.at().batches if number == 0 else skipped
-            if number >= skipped:
+            if number >= seen:
                 yield batch
 
     def state_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resilient_training.data.sampler_history import SamplerHistory
 
 # What these draw, they draw when they are asked for the first index.
-_AT_ONCE = ("torch", "accelerate", "transformers", "lightning")
+_AT_ONCE = ("torch", "torchdata", "accelerate", "transformers", "lightning")
 _DEEP = 5
 _FIRST_SEED = "resilient_training_first_seed"
 

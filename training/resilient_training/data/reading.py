@@ -51,8 +51,9 @@ class Reading:
             self.passes.epoch = self.stream.epoch
         at: Pass | None = self.passes.begin()
         while at is not None:
-            done = 0
-            for done, batch in self._whole(at, begin):
+            states = self._states_at(at)
+            done = 0 if states is None else at.skip
+            for done, batch in self._whole(at, states, begin):
                 if done > at.skip:
                     yield batch
             at = self.passes.end(at, done)
@@ -63,7 +64,8 @@ class Reading:
         state = {"epoch": at.epoch, "batches": at.batches, "workers": self.workers}
         if not found:
             return state
-        whole = len(found[0].states) == max(self.workers, 1)
+        begun = range(min(at.batches, max(self.workers, 1)))
+        whole = all(worker in found[0].states for worker in begun)
         return {
             **state,
             "likeness": likeness_of(found[0].batch),
@@ -78,8 +80,9 @@ class Reading:
                 f"and {self.workers} do now"
             )
 
-    def _whole(self, at: Pass, begin: Callable[[], Iterator[Any]]) -> Iterator[tuple[int, Any]]:
-        states = self._states_at(at)
+    def _whole(
+        self, at: Pass, states: dict[int, Any] | None, begin: Callable[[], Iterator[Any]]
+    ) -> Iterator[tuple[int, Any]]:
         self.stream.states = states or {}
         self.stream.begin(at, restoring=states is not None)
         if at.skip and states is None:

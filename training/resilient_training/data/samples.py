@@ -22,6 +22,8 @@ class ExactSamples(Guise):
     main process (`num_workers=0`) the three global generators stay where the batch left them.
     """
 
+    found_in: tuple[int, int] | None
+
     def __init__(self, dataset: object, key: tuple[int, ...]) -> None:
         super().__init__(dataset, key=key, found_in=None, generators=())
 

@@ -116,7 +116,8 @@ class ExactStream(Guise, IterableDataset[Any]):
         samples = super().__len__()
         if self.batch_of is None:
             return samples
-        return samples // self.batch_of if self.whole_only else -(-samples // self.batch_of)
+        whole: int = samples // self.batch_of
+        return whole if self.whole_only or samples == whole * self.batch_of else whole + 1
 
     def set_epoch(self, epoch: int) -> None:
         self.plan[_EPOCH] = epoch
@@ -124,7 +125,7 @@ class ExactStream(Guise, IterableDataset[Any]):
 
     @property
     def epoch(self) -> int:
-        return int(self.plan[_EPOCH])
+        return int(self.plan[_EPOCH].item())
 
     def begin(self, at: Pass, *, restoring: bool) -> None:
         """Say to all processes, also those that are there already, what to read next."""
@@ -163,6 +164,8 @@ class ExactStream(Guise, IterableDataset[Any]):
         seed_from(*key, *worker.key)
         if restoring and worker.number in self.states:
             number, state, positions = self.states[worker.number]
+            if state is None:
+                return
             self.worn.load_state_dict(state)
             source = iter(self.worn)
             restore(self.generators, positions)
@@ -190,7 +193,10 @@ class ExactStream(Guise, IterableDataset[Any]):
             return batch
         state = None
         if is_stateful(self.worn) and keeps_all(self.worn):
-            state = (number + 1, self.worn.state_dict(), states_of(self.generators))
+            # A stream that is over may stand at its beginning again.
+            over = self.batch_of is not None and len(batch) < self.batch_of
+            behind = None if over else self.worn.state_dict()
+            state = (number + 1, behind, states_of(self.generators))
         return Shipped(batch, worker.number, number, state)
 
 

@@ -12,7 +12,6 @@ import sys
 import tarfile
 from pathlib import Path
 from pickle import UnpicklingError  # nosec B403 - an error
-from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +19,7 @@ from transformers.trainer_pt_utils import safe_globals
 
 from resilient_training.checkpoints.loadable import LOADS, REFUSED
 from resilient_training.checkpoints.safe_globals import allow
+from resilient_training.huggingface.beside import folder_beside
 from resilient_training.huggingface.packing import UnsafeArchiveError, unpack
 
 _NICENESS = 10
@@ -39,8 +39,7 @@ def check_packed(file: Path) -> None:
         UnsafeArchiveError: a member is none that is packed.
         UnusableCheckpointError: a file is missing, or Trainer could not load it.
     """
-    with TemporaryDirectory(dir=file.parent, prefix="unfinished-") as name:
-        folder = Path(name)
+    with folder_beside(file) as folder:
         unpack(file, folder)
         missing = [needed for needed in _NEEDED if not (folder / needed).is_file()]
         weights = [*folder.glob("*.safetensors"), *folder.glob("*/*.safetensors")]

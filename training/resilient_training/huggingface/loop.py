@@ -8,17 +8,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl
 from transformers.integrations.integration_utils import rewrite_logs
 from transformers.trainer_callback import ExportableState
 from typing_extensions import override
 
-from resilient_training.data.loaders import exact
+from resilient_training.data.loaders import exact, inner_loader
 from resilient_training.data.randomness import seed_from
 from resilient_training.huggingface.best import best_folder, bring_best
 from resilient_training.huggingface.continuation import Continuation, Place, means_of, put_means
 from resilient_training.huggingface.internals import LossSums, arguments_of, wrapped
-from resilient_training.huggingface.snapshot import state_of
+from resilient_training.huggingface.snapshot import LOADER, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,7 +93,12 @@ class ResumableLoop(TrainerCallback):
         args = self.trainer.args
         given = args.seed if args.data_seed is None else args.data_seed
         seed = given if self.attempt.seed is None else self.attempt.seed
-        return exact(original(), seed=self.attempt.data_seed(seed), notices=self.attempt.notices)
+        loader = exact(original(), seed=self.attempt.data_seed(seed), notices=self.attempt.notices)
+        self.saving.loader = inner_loader(loader)
+        saved = None if self.unpacked is None else self.unpacked / LOADER
+        if saved is not None and saved.is_file():
+            self.saving.loader.load_state_dict(torch.load(saved, weights_only=True))
+        return loader
 
     def _run_epoch(self, original: Callable[..., None], *args: object, **named: object) -> None:
         if self._is_over():

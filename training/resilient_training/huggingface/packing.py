@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _STATE = re.compile(
     r"(model|pytorch_model|adapter_model)(-\d{5}-of-\d{5})?\.(safetensors|bin)"
     r"|(model\.safetensors|pytorch_model\.bin)\.index\.json"
-    r"|(optimizer|scheduler|scaler)\.(pt|bin)"
+    r"|(optimizer|scheduler|scaler|loader)\.(pt|bin)"
     r"|rng_state(_\d{1,5})?\.pth"
 )
 _ADAPTER = re.compile(r"adapter_model\.(safetensors|bin)|adapter_config\.json|README\.md")

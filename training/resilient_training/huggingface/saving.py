@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from resilient_training.huggingface.arguments import reason_for_folders
 from resilient_training.huggingface.best import folder_of, metric_at
 from resilient_training.huggingface.continuation import FILE
 from resilient_training.huggingface.snapshot import (
+    LOADER,
     FolderSnapshot,
     StagedSnapshot,
     descriptions,
     generators_and_schedule,
+    saved,
     schedule_of,
     tensors_of,
 )
@@ -37,11 +39,13 @@ class Saving:
 
     Attributes:
         folders: Trainer writes a folder itself before each checkpoint.
+        loader: Of the data, made exact; its order may depend on more than the seed.
     """
 
     trainer: Trainer
     attempt: Attempt
     folders: bool
+    loader: Any = None
     described: dict[str, bytes] | None = None
 
     @classmethod
@@ -82,7 +86,7 @@ class Saving:
         return metric is not None and checkpoints.plan.better(metric.value, checkpoints.best)
 
     def _take(self, at: Continuation, state: TrainerState) -> Snapshot:
-        small = {FILE: at.text(self.attempt.memory())}
+        small = {FILE: at.text(self.attempt.memory()), LOADER: saved(self.loader.state_dict())}
         if self.folders:
             return FolderSnapshot.of(self.folder, state, small)
         if self.described is None:

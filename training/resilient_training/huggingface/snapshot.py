@@ -15,6 +15,7 @@ from transformers.trainer_callback import ExportableState
 from typing_extensions import override
 
 from resilient_training.checkpoints.snapshot import Snapshot
+from resilient_training.huggingface.beside import folder_beside
 from resilient_training.huggingface.packing import known, pack, pack_files
 from resilient_training.huggingface.weights import weights_of, write_weights
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from resilient_training.checkpoints.files import HashedFile
     from resilient_training.checkpoints.snapshot import StateSnapshot
 
+LOADER = "loader.pt"
 _STATE = "trainer_state.json"
 _WEIGHTS = "weights"
 _OPTIMIZER = "optimizer.pt"
@@ -34,13 +36,14 @@ _OPTIMIZER = "optimizer.pt"
 def state_of(trainer: Trainer) -> TrainerState:
     """Trainer's state as a save of its own would have it, but for folders of this machine."""
     trainer.store_flos()
+    made = [*trainer.callback_handler.callbacks, trainer.control]
     # TrainerState takes those that can be saved, and holds what they give.
-    made: list[Any] = [*trainer.callback_handler.callbacks, trainer.control]
+    exportable: Any = [one for one in made if isinstance(one, ExportableState)]
     return replace(
         trainer.state,
         log_history=list(trainer.state.log_history),
         best_model_checkpoint=None,
-        stateful_callbacks=[one for one in made if isinstance(one, ExportableState)],
+        stateful_callbacks=exportable,
     )
 
 
@@ -61,8 +64,7 @@ class StagedSnapshot(Snapshot):
 
     @override
     def write(self, file: HashedFile) -> None:
-        with TemporaryDirectory(dir=file.path.parent, prefix="unfinished-") as name:
-            folder = Path(name)
+        with folder_beside(file.path) as folder:
             write_weights(self.trainer, self.tensors.state[_WEIGHTS], folder)
             torch.save(self.tensors.state[_OPTIMIZER], folder / _OPTIMIZER)
             self.state.save_to_json(str(folder / _STATE))
@@ -139,13 +141,18 @@ def tensors_of(trainer: Trainer) -> dict[str, Any]:
 
 def generators_and_schedule(trainer: Trainer) -> dict[str, bytes]:
     """The small files of the step that Trainer resumes from."""
-    schedule = io.BytesIO()
-    torch.save(schedule_of(trainer), schedule)
     with TemporaryDirectory() as name:
         trainer._save_rng_state(name)  # noqa: SLF001 - it knows the generator of each device
         trainer._save_scaler(name)  # noqa: SLF001 - it knows whether there is a scaler
         files = {path.name: path.read_bytes() for path in Path(name).iterdir()}
-    return {**files, "scheduler.pt": schedule.getvalue()}
+    return {**files, "scheduler.pt": saved(schedule_of(trainer))}
+
+
+def saved(state: object) -> bytes:
+    """As torch writes it."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    return content.getvalue()
 
 
 def descriptions(trainer: Trainer) -> dict[str, bytes]:

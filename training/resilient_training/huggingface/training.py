@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from resilient_training.attempt import Attempt, load_error
+from resilient_training.checkpoints.resume import load_error
 from resilient_training.huggingface.arguments import arrange, take_out_wandb
+from resilient_training.huggingface.check_packed import check_packed
 from resilient_training.huggingface.continuation import read
 from resilient_training.huggingface.loop import ResumableLoop
 from resilient_training.huggingface.packing import unpack
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from transformers import Trainer
+
+    from resilient_training.attempt import Attempt
 
 
 def train(trainer: Trainer, attempt: Attempt) -> None:
@@ -35,7 +38,7 @@ def train(trainer: Trainer, attempt: Attempt) -> None:
     loop = ResumableLoop(trainer, attempt, Saving.of(trainer, attempt), renamed=renamed)
     with TemporaryDirectory(ignore_cleanup_errors=True) as name, loop.around():
         folder = Path(name) / "checkpoint"
-        step = attempt.resume_file(lambda path: _load(path, folder, loop))
+        step = attempt.resume_file(lambda path: _load(path, folder, loop), check_packed)
         with _Restoring(attempt):
             trainer.train(resume_from_checkpoint=None if step is None else str(folder))
     attempt.stop.training_is_over()

@@ -6,13 +6,12 @@ import logging
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from wandb.errors import CommError
 
-from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.metadata import Metric
 from resilient_training.job import CheckpointLoadError
 from resilient_training.lightning.callbacks import those
@@ -31,11 +30,23 @@ def with_monitor(plan: SavePlan, trainer: Trainer) -> SavePlan:
     """The plan with a monitor: its own, else a ModelCheckpoint's, else an EarlyStopping's."""
     if plan.monitor is not None:
         return plan
-    for one in (*those(trainer, ModelCheckpoint), *those(trainer, EarlyStopping)):
+    theirs: list[ModelCheckpoint | EarlyStopping] = [
+        *those(trainer, ModelCheckpoint),
+        *those(trainer, EarlyStopping),
+    ]
+    for one in theirs:
         if one.monitor is not None:
             mode: Literal["min", "max"] = "max" if one.mode == "max" else "min"
             return replace(plan, monitor=one.monitor, mode=mode)
     return plan
+
+
+@runtime_checkable
+class KnowsBest(Protocol):
+    """A store that has the best checkpoint of a run."""
+
+    def best(self, into: Path) -> Metric | None:
+        """Fetch it as the file `into`; gives what it was best in, None where there is none."""
 
 
 class Measured:
@@ -95,8 +106,9 @@ def _bring(attempt: Attempt, trainer: Trainer, one: ModelCheckpoint) -> None:
         trainer.save_checkpoint(path)  # the last is the best, and no epoch came after it
         return
     why = "W&B has none with the alias best"
+    store = attempt.checkpoints.store
     try:
-        metric = RunCheckpoints(attempt.run, attempt.job).best(path)
+        metric = store.best(path) if isinstance(store, KnowsBest) else None
     except (CommError, CheckpointLoadError) as error:
         metric, why = None, str(error)
     if metric is None:

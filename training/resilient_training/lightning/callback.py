@@ -263,7 +263,9 @@ class CheckpointArtifacts(Callback):
         # One step has several moments, of which a later one is worth another checkpoint.
         self.checkpointer.saved_step = -1
         if trainer.is_global_zero:
-            self.checkpointer.save(step, trainer.current_epoch, lambda: self._staged(state), metric)
+            # The epoch of the step: Lightning's own count is one further when the epoch is done.
+            epoch = trainer.current_epoch - (moment is Moment.EPOCH)
+            self.checkpointer.save(step, epoch, lambda: self._staged(state), metric)
         else:
             self.checkpointer.begin(step)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from resilient_training.checkpoints.resume import load_error
+from resilient_training.checkpoints.resume import load_error, loads
 from resilient_training.lightning.best import bring_best
 from resilient_training.lightning.callback import CheckpointArtifacts
 from resilient_training.lightning.callbacks import callbacks_of, those
@@ -54,7 +54,7 @@ def fit_attempt(
     _refuse_a_second(attempt)
     tell(trainer, model, attempt.notices)
     with TemporaryDirectory() as folder:
-        point = attempt.find(Path(folder), os.environ)
+        point = attempt.find(Path(folder), os.environ, loads)
         if point is not None:
             _log.info("resuming from %s at step %s", point.version, point.step)
             given |= {"ckpt_path": str(point.path), "weights_only": True}
