@@ -17,6 +17,7 @@ from resilient_training.check.store import FolderStore
 from resilient_training.check.trial import Ended, NotCheckedError, Trial, Verdict
 from resilient_training.checkpoints.metadata import SavedCheckpoint
 from resilient_training.checkpoints.resume import resume_point
+from resilient_training.history import AXIS
 from resilient_training.job import CheckpointLoadError, Pin, job_from
 
 
@@ -130,16 +131,29 @@ def test_two_trainings_that_ended_alike_differ_in_nothing(tmp_path: Path) -> Non
     assert differing(compare(one, other)) == []
 
 
-def test_a_difference_is_named_by_its_first_key_and_row(tmp_path: Path) -> None:
-    one = records(tmp_path / "one", 6, [{"_step": 3, "loss": 1.0}, {"_step": 4, "loss": 1.0}])
-    other = records(tmp_path / "other", 5, [{"_step": 3, "loss": 1.0}, {"_step": 3, "loss": 1.0}])
+def test_a_difference_is_named_by_its_first_key_and_value(tmp_path: Path) -> None:
+    rows = [{AXIS: 3, "loss": 1.0, "_step": 3}, {AXIS: 4, "loss": 1.0, "_step": 4}]
+    one = records(tmp_path / "one", 6, rows)
+    other = records(tmp_path / "other", 5, [rows[0], {**rows[0], "_step": 4}])
     found = {part.name: part.detail for part in differing(compare(one, other))}
     assert found == {
         "steps": "6 unbroken, 5 resumed",
         "weights": "model.weight: by up to 1",
         "other state": "step: 6 and 5",
-        "history": "missing: row 4 (loss); too many: row 3 (loss)",
+        "history": "missing: loss of step 4; too many: loss of step 3",
     }
+
+
+def test_a_row_that_a_process_began_and_the_next_one_went_on_with_is_the_same(
+    tmp_path: Path,
+) -> None:
+    whole = [{"_step": 3, AXIS: 3, "epoch": 1, "loss": 1.0, "val_loss": 2.0}]
+    halves = [
+        {"_step": 3, AXIS: 3, "epoch": 1, "loss": 1.0},
+        {"_step": 4, AXIS: 3, "epoch": 1, "val_loss": 2.0},
+    ]
+    one, other = records(tmp_path / "one", 6, whole), records(tmp_path / "other", 6, halves)
+    assert differing(compare(one, other)) == []
 
 
 def test_zeros_of_either_sign_and_kinds_of_numbers_are_told_apart(tmp_path: Path) -> None:
