@@ -6,6 +6,7 @@ import logging
 import pickle
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def test_what_goes_wrong_beside_the_training_is_raised_in_it_once(ask: str, tmp_
     checkpoints = Checkpointer(SavePlan(tmp_path), Store())
     save(checkpoints, 1, Failing(OSError(errno.EIO, "the disk is gone")))
     checkpoints.bar_after(5)
-    asked = {
+    asked: Callable[[], object] = {
         "due": lambda: checkpoints.due(2),
         "save": lambda: save(checkpoints, 2),
         "drain": checkpoints.drain,

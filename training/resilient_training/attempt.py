@@ -300,7 +300,15 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         stop.training_is_over()
         checkpoints.finish()
         marks.completed()
+        _finish(run)
+
+
+def _finish(run: wandb.Run) -> None:
+    try:
         run.finish()
+    except OSError as error:
+        # The SDK's service has died: the training is done all the same.
+        _log.warning("the W&B run could not be finished: %s", error)
 
 
 def _begin(
