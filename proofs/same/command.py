@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def import_all(chosen: Sequence[Variant]) -> None:
     """Import once what each run would: it takes ten times as long as a training."""
     torch.set_num_threads(1)
-    import_module("proofs.same.one")
+    for name in ("proofs.same.one", "resilient_training.checkpoints.loadable"):
+        import_module(name)
     for variant in chosen:
         if not variant.missing():
             variant.training()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from lightning.pytorch.trainer import call
@@ -19,13 +20,14 @@ def report_places() -> None:
     register_optimizer_step_post_hook(lambda *_: passed("optimizer_step"))
     call._call_lightning_module_hook = _reporting(call._call_lightning_module_hook)  # noqa: SLF001
     call._call_strategy_hook = _reporting(call._call_strategy_hook)  # noqa: SLF001
-    event = CallbackHandler.call_event
+    handler: Any = CallbackHandler
+    event = handler.call_event
 
     def reported(self: CallbackHandler, name: str, *rest: object, **more: object) -> object:
         passed(name)
         return event(self, name, *rest, **more)
 
-    CallbackHandler.call_event = reported
+    handler.call_event = reported
 
 
 def _reporting(hook: _Hook) -> _Hook:

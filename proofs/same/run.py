@@ -96,19 +96,24 @@ def _unable(variant: Variant, message: str) -> Row:
 
 
 def _row(variant: Variant, place: Place, trial: Trial, whole: Records) -> Row:
-    name = f"{zlib.crc32(place.name.encode()):08x}"
     try:
-        came, detail = _tried(place, trial, whole, name)
+        came, detail = _tried(variant, place, trial, whole)
     except NotCheckedError as error:
         came, detail = Came.UNREACHED, str(error).splitlines()[0]
     return Row(str(variant), place.name, came, detail)
 
 
-def _tried(place: Place, trial: Trial, whole: Records, name: str) -> tuple[Came, str]:
+def _tried(variant: Variant, place: Place, trial: Trial, whole: Records) -> tuple[Came, str]:
+    name = f"{zlib.crc32(place.name.encode()):08x}"
     if place.away is not None:
         return _with_wandb_away(trial, name, round(place.away * whole.steps()))
     if place.full is not None:
-        return _with_disk_full(trial, whole, name, place.full)
+        newest = whole.store.newest()
+        size = newest.stat().st_size if newest else 0
+        # A file takes whole pages; half a checkpoint more than `full` of them.
+        room = int(size * (place.full + 0.5)) // _PAGE * _PAGE
+        small = replace(trial, launcher=Fork(str(variant), _SECONDS, disk_bytes=room))
+        return _with_disk_full(small, trial, name)
     at = place.break_for(whole.steps())
     if at is None:
         raise NotCheckedError(f"{place.name} breaks nothing")
@@ -137,15 +142,11 @@ def _with_wandb_away(trial: Trial, name: str, step: int) -> tuple[Came, str]:
     return Came.SAME, "and a line says what is not in W&B"
 
 
-def _with_disk_full(trial: Trial, whole: Records, name: str, full: int) -> tuple[Came, str]:
+def _with_disk_full(small: Trial, trial: Trial, name: str) -> tuple[Came, str]:
     """It says so and ends, or says so and goes on; and comes back on a larger disk."""
-    newest = whole.store.newest()
-    size = newest.stat().st_size if newest else 0
-    # A file takes whole pages; half a checkpoint more than `full` of them.
-    room = int(size * (full + 0.5)) // _PAGE * _PAGE
-    ended = replace(trial, launcher=replace(trial.launcher, disk_bytes=room)).run(name)
-    if ended.code != 0 and not _SAYS_FULL.search(ended.last_lines()):
-        return Came.LOST, f"ended with {ended.code}: {ended.last_line()}"
+    ended = small.run(name)
+    if not _SAYS_FULL.search(ended.log.read_text(errors="replace")):
+        return Came.LOST, f"no line says that the disk is full; ended with {ended.code}"
     steps = trial.steps_of(name)
     if ended.code != 0:
         again = trial.run(name)

@@ -6,6 +6,7 @@ import pytest
 import wandb
 
 from resilient_training import history as history_module
+from resilient_training.arrived import WandbServer
 from resilient_training.history import AXIS, History
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def has(
         asked.append((axis, since))
         return {step: frozenset(found) for step, found in names.items() if step >= since}
 
-    monkeypatch.setattr(history_module, "names_since", answer)
+    monkeypatch.setattr(WandbServer, "names_since", answer)
     return asked
 
 
@@ -169,7 +170,7 @@ def test_a_server_that_cannot_be_asked_is_taken_to_have_all_up_to_its_last_step(
     def refuse(*_: object) -> None:
         raise ValueError("no such run")
 
-    monkeypatch.setattr(history_module, "names_since", refuse)
+    monkeypatch.setattr(WandbServer, "names_since", refuse)
     run = Run(resumed=True, starting_step=10)
     history = history_on(run)
     for step in (9, 10):
@@ -204,7 +205,7 @@ class Arriving:
     step: int
     asked: int = 0
 
-    def __call__(self, _run: object) -> int:
+    def __call__(self) -> int:
         self.asked += 1
         self.step += 1
         return self.step
@@ -214,7 +215,7 @@ class Arriving:
 def arriving(monkeypatch: pytest.MonkeyPatch) -> "Callable[[int], Arriving]":
     def begin(step: int) -> Arriving:
         made = Arriving(step)
-        monkeypatch.setattr(history_module, "last_step", made)
+        monkeypatch.setattr(WandbServer, "last_step", made)
         monkeypatch.setattr(history_module, "_POLL_SECONDS", 0.01)
         return made
 

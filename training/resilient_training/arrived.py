@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import wandb
 from wandb.errors import CommError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from wandb.apis.public import Run as RecordedRun
 
@@ -32,25 +33,40 @@ def recorded(run: wandb.Run) -> RecordedRun:
     return wandb.Api().run(f"{run.entity}/{run.project}/{run.id}")
 
 
-def last_step(run: wandb.Run) -> int:
-    """W&B's own step of the newest row that the server has; -1: it has none.
+class Arrived(Protocol):
+    """What has arrived of a run's history where it is kept."""
+
+    def last_step(self) -> int:
+        """W&B's own step of the newest row that is there; -1: there is none."""
+
+    def names_since(self, axis: str, since: int) -> dict[int, frozenset[str]]:
+        """The names of all metrics by their training step (the metric `axis`), from `since` on."""
+
+
+@dataclass(frozen=True)
+class WandbServer:
+    """Asks W&B's server.
 
     Raises:
         CANNOT_BE_ASKED: the server does not say.
     """
-    return int(recorded(run).lastHistoryStep)
+
+    run: wandb.Run
+
+    def last_step(self) -> int:
+        return int(recorded(self.run).lastHistoryStep)
+
+    def names_since(self, axis: str, since: int) -> dict[int, frozenset[str]]:
+        """Read rows from the newest backwards, until one is older than `since`."""
+        return names_in(_pages(recorded(self.run)), axis, since)
 
 
-def names_since(run: wandb.Run, axis: str, since: int) -> dict[int, frozenset[str]]:
-    """The names of all metrics by their training step (the metric `axis`), from `since` on.
-
-    Rows are read from the newest backwards, until one is older than `since`.
-
-    Raises:
-        CANNOT_BE_ASKED: the server does not say.
-    """
+def names_in(
+    pages: Iterable[list[dict[str, Any]]], axis: str, since: int
+) -> dict[int, frozenset[str]]:
+    """The names of all metrics by their training step, out of pages of rows, the newest first."""
     names: defaultdict[int, set[str]] = defaultdict(set)
-    for page in _pages(recorded(run)):
+    for page in pages:
         for step, row in _placed(page, axis):
             names[step].update(_names(row))
         if any(step < since for step, _ in _placed(page, axis)):

@@ -317,7 +317,7 @@ def _begin(
     """The run and its checkpoints: of W&B, or of the check that watches this process."""
     if watch is not None and watch.stores:
         run = watch.run()
-        return run, History(run), watch.store()
+        return run, watch.history(run), watch.store()
     run = _begin_run(job, stop, options)
     history = History(run)
     return run, history, RunCheckpoints(run, job, history=history)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from resilient_training.arrived import CANNOT_BE_ASKED, last_step, names_since
+from resilient_training.arrived import CANNOT_BE_ASKED, Arrived, WandbServer
 from resilient_training.plain_values import has_media, plain_row
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class History:
     Images and tables are in no checkpoint; `wait_until_stored` makes sure that W&B has them.
     """
 
-    def __init__(self, run: wandb.Run) -> None:
+    def __init__(self, run: wandb.Run, arrived: Arrived | None = None) -> None:
         self.run = run
+        self._arrived = arrived or WandbServer(run)
         run.define_metric(AXIS)
         run.define_metric("*", step_metric=AXIS, step_sync=True)
         self._rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
@@ -97,7 +98,7 @@ class History:
 
     def _last_stored(self) -> int:
         try:
-            return last_step(self.run)
+            return self._arrived.last_step()
         except CANNOT_BE_ASKED:
             return -1
 
@@ -131,7 +132,7 @@ class History:
             return
         self._asked_since = since
         try:
-            self._known = names_since(self.run, AXIS, since)
+            self._known = self._arrived.names_since(AXIS, since)
         except CANNOT_BE_ASKED as error:
             self._asked_since = self.run.starting_step
             _log.warning(

@@ -17,7 +17,6 @@ from transformers import (
 )
 
 from resilient_training import resilient
-from resilient_training.huggingface import HuggingFaceCheckpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +53,6 @@ def train(
                 "num_train_epochs": EPOCHS,
                 "per_device_train_batch_size": BATCH,
                 "seed": SEED,
-                "save_strategy": "no",
                 "logging_steps": 1,
                 "report_to": "none",
                 "use_cpu": True,
@@ -67,11 +65,15 @@ def train(
             arguments,
             train_dataset=data or Sentences(),
             eval_dataset=Sentences(8),
-            callbacks=[*callbacks, HuggingFaceCheckpoints(attempt)],
+            callbacks=list(callbacks),
             **more or {},
         )
         attempt.train(trainer)
-        torch.save(dict(trainer.model.state_dict()), "model.pt")
+        torch.save(_weights(trainer.model), "model.pt")
+
+
+def _weights(trained: Any) -> dict[str, Tensor]:
+    return dict(trained.state_dict())
 
 
 def plain() -> None:
@@ -233,7 +235,7 @@ def sft() -> None:
     import datasets
     from trl import SFTConfig, SFTTrainer
 
-    rows = datasets.Dataset.from_list([{"input_ids": row} for row in TOKENS.tolist()])
+    rows = datasets.Dataset.from_dict({"input_ids": TOKENS.tolist()})
     with resilient("same", every_n_steps=5, every_minutes=0) as attempt:
         set_seed(SEED)
         arguments = SFTConfig(
@@ -241,7 +243,6 @@ def sft() -> None:
             num_train_epochs=EPOCHS,
             per_device_train_batch_size=BATCH,
             seed=SEED,
-            save_strategy="no",
             logging_steps=1,
             report_to="none",
             use_cpu=True,
@@ -256,10 +257,9 @@ def sft() -> None:
             train_dataset=rows,
             data_collator=_pairs,
             processing_class=_Words(),
-            callbacks=[HuggingFaceCheckpoints(attempt)],
         )
         attempt.train(trainer)
-        torch.save(dict(trainer.model.state_dict()), "model.pt")
+        torch.save(_weights(trainer.model), "model.pt")
 
 
 def _pairs(samples: list[dict[str, Any]]) -> dict[str, Tensor]:
@@ -272,4 +272,5 @@ def _Words() -> Any:  # noqa: N802 - stands for a class
     from transformers import PreTrainedTokenizerFast
 
     words = Tokenizer(models.WordLevel({str(number): number for number in range(32)}, "0"))
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0", eos_token="1")  # noqa: S106
+    made: Any = PreTrainedTokenizerFast
+    return made(tokenizer_object=words, pad_token="0", eos_token="1")  # noqa: S106

@@ -60,7 +60,7 @@ def of(kind: str) -> Callable[[], None]:
 def numpy_learning_rate() -> None:
     class Rated(Network):
         def configure_optimizers(self) -> Any:
-            return torch.optim.SGD(self.parameters(), lr=np.float64(0.01))  # type: ignore[arg-type]
+            return torch.optim.SGD(self.parameters(), lr=np.float64(0.01))
 
     train(Rated)
 
@@ -69,6 +69,6 @@ def numpy_in_a_scheduler() -> None:
     class Scheduled(Network):
         def configure_optimizers(self) -> Any:
             optimizer = torch.optim.SGD(self.parameters(), lr=0.01)
-            return [optimizer], [StepLR(optimizer, 1, gamma=np.float64(0.5))]  # type: ignore[arg-type]
+            return [optimizer], [StepLR(optimizer, 1, gamma=np.float64(0.5))]
 
     train(Scheduled)

@@ -129,7 +129,7 @@ def teacher_in_eval() -> None:
     """BYOL, MoCo: a target network whose output is the target."""
 
     class Distilled(_Averaged):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             inputs, wanted = batch
             with torch.no_grad():
                 target = self.average(inputs)
@@ -190,7 +190,7 @@ def batch_norm() -> None:
 
 def noise_in_the_step() -> None:
     class Noisy(Network):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             inputs, wanted = batch
             noise = float(np.random.rand()) + torch.randn_like(inputs)  # noqa: NPY002
             return super().training_step((inputs + 0.1 * noise, wanted), batch_idx)
@@ -280,7 +280,8 @@ class _Adversarial(_Manual):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         inputs, wanted = batch
-        first, second = self.optimizers()  # type: ignore[misc]
+        both: Any = self.optimizers()
+        first, second = both
         self.toggle_optimizer(first)
         loss = nn.functional.mse_loss(self.layers(inputs), wanted)
         loss = loss - 0.01 * self.critic(self.layers(inputs)).mean()
@@ -382,7 +383,7 @@ def early_stopping_in_training() -> None:
     stop = EarlyStopping("loss_epoch", patience=1, min_delta=1.0, check_on_train_epoch_end=True)
 
     class Averaged(Network):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = self.loss(batch)
             self.log("loss", loss, on_step=True, on_epoch=True)
             return loss
@@ -421,7 +422,7 @@ def no_validation() -> None:
 
 def stops_itself() -> None:
     class Stopping(Network):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = super().training_step(batch, batch_idx)
             if self.global_step >= 28:
                 self.trainer.should_stop = True
@@ -435,7 +436,7 @@ def stops_itself() -> None:
 
 def average_of_the_epoch() -> None:
     class Averaged(Network):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = self.loss(batch)
             self.log("loss", loss, on_step=True, on_epoch=True)
             return loss
@@ -449,7 +450,7 @@ def sum_of_the_epoch() -> None:
             super().__init__()
             self.outputs: list[Tensor] = []
 
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = super().training_step(batch, batch_idx)
             self.outputs.append(loss.detach())
             return loss
@@ -493,7 +494,7 @@ def no_logger() -> None:
 
 def wandb_log_beside() -> None:
     class Beside(Network):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = super().training_step(batch, batch_idx)
             wandb.log({"twice": 2 * loss.item()})
             wandb.log({"thrice": 3 * loss.item()})
@@ -516,7 +517,7 @@ def media() -> None:
 
 def numpy_scalar() -> None:
     class Scalar(Network):
-        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = super().training_step(batch, batch_idx)
             for logger in self.loggers:
                 logger.log_metrics({"numpy": np.float32(loss.item())}, step=self.global_step)  # type: ignore[dict-item]

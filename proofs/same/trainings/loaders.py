@@ -200,7 +200,7 @@ class _Both(Network):
         return super().loss(batch)
 
 
-def _combined(mode: str) -> None:
+def _combined(mode: Any) -> None:
     few = torch.utils.data.Subset(DATA, range(17))
     both = CombinedLoader({"many": loader(), "few": loader(few)}, mode)
     train(_Both, both, held_out())

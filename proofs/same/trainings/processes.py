@@ -29,7 +29,9 @@ def ddp_with_a_module_hook() -> None:
             self.register_buffer("mean", torch.zeros(16))
 
         def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-            self.mean.lerp_(self.layers[0].bias.detach(), 0.1)
+            mean: Any = self.mean
+            bias: Any = self.layers[0].bias
+            mean.lerp_(bias.detach(), 0.1)
 
     train(Averaging, strategy="ddp", devices=2)
 
@@ -43,7 +45,8 @@ def fsdp_full() -> None:
 
             if not isinstance(self.layers, nn.Sequential):
                 return
-            fully_shard(self.layers, mesh=self.device_mesh["data_parallel"])
+            mesh: Any = self.device_mesh
+            fully_shard(self.layers, mesh=mesh["data_parallel"])
 
     strategy = ModelParallelStrategy(
         data_parallel_size=2, tensor_parallel_size=1, save_distributed_checkpoint=False
@@ -58,7 +61,8 @@ def fsdp_sharded() -> None:
         def configure_model(self) -> None:
             from torch.distributed.fsdp import fully_shard
 
-            fully_shard(self.layers, mesh=self.device_mesh["data_parallel"])
+            mesh: Any = self.device_mesh
+            fully_shard(self.layers, mesh=mesh["data_parallel"])
 
     train_saved_by_lightning(
         Sharded, ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)

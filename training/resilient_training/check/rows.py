@@ -5,12 +5,15 @@ from __future__ import annotations
 import atexit
 import json
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import wandb
+
+from resilient_training.arrived import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +86,19 @@ def _count(value: torch.Tensor | np.ndarray[Any, Any] | np.generic) -> int:
     return value.numel() if isinstance(value, torch.Tensor) else int(value.size)
 
 
+@dataclass(frozen=True)
+class ArrivedRows:
+    """What a history in a file has, as `History` asks for it."""
+
+    file: Path
+
+    def last_step(self) -> int:
+        return max((int(row["_step"]) for row in rows_in(self.file)), default=-1)
+
+    def names_since(self, axis: str, since: int) -> dict[int, frozenset[str]]:
+        return names_in([rows_in(self.file)], axis, since)
+
+
 class RecordedRun:
     """A disabled run of W&B that records its history; else as the SDK's own."""
 
@@ -105,6 +121,11 @@ class RecordedRun:
 
     @property
     def step(self) -> int:
+        return self._rows.step
+
+    @property
+    def _local_step(self) -> int:
+        """By which the SDK counts, and History with it."""
         return self._rows.step
 
     @property

@@ -50,7 +50,7 @@ class Ended:
 class Launcher(Protocol):
     """Starts one process of the training in an empty folder and waits for its end."""
 
-    def __call__(self, plan: Plan, folder: Path, log: Path) -> Ended:
+    def __call__(self, plan: Plan, folder: Path, log: Path, /) -> Ended:
         """Give the end; `folder` has been emptied."""
 
 

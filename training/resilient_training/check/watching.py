@@ -16,9 +16,10 @@ from typing_extensions import override
 
 from resilient_training.check.batches import Batches
 from resilient_training.check.plan import Plan, plan_in
-from resilient_training.check.rows import begin_recorded_run
+from resilient_training.check.rows import ArrivedRows, begin_recorded_run
 from resilient_training.check.store import FolderStore
 from resilient_training.checkpoints.checkpointer import Checkpointer
+from resilient_training.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +53,10 @@ class Watch:
         """A run without W&B, whose history is recorded."""
         rows = self.plan.folder / "rows.jsonl"
         return cast("wandb.Run", begin_recorded_run(rows, buffered=self.plan.lost_rows))
+
+    def history(self, run: wandb.Run) -> History:
+        """The history of the recorded run, which nobody else knows."""
+        return History(run, ArrivedRows(self.plan.folder / "rows.jsonl"))
 
     def store(self) -> FolderStore:
         store = self.plan.folder / "store"
@@ -116,6 +121,8 @@ class WatchedCheckpointer(Checkpointer):
     def due(self, step: int) -> bool:
         self._watch.made(step)
         wanted = self._watch.plan.save_at
+        # The steps here take no time: each save would be put off for the one before.
+        self.settle()
         if wanted is None:
             return super().due(step)
         due = any(self._asked < at <= step for at in wanted)
