@@ -193,8 +193,7 @@ def _verified(facts: Facts, world: World) -> Facts:
 
 def _successor_env(lineage: Lineage, world: World) -> dict[str, str] | None:
     """The Environment of the job that bears the successor's name; None where there is none."""
-    name = naming.successor_name(lineage.root, lineage.attempt + 1)
-    found = world.jobs.describe(name)
+    found = world.jobs.describe(lineage.next_name)
     return None if found is None else environment.read(found.described)
 
 
