@@ -8,7 +8,7 @@ from resilience import relaunch, telemetry
 from resilience.decide import naming, policy, reporting
 from resilience.decide.decisions import Decision, Facts, Lineage, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
-from resilience.failures import End, FailureClass, classify
+from resilience.failures import FailureClass, classify_text
 from resilience.observation import Observed, observe
 from resilience.ports import World
 from resilience.settings import Settings
@@ -198,6 +198,5 @@ def _successor_env(lineage: Lineage, world: World) -> dict[str, str] | None:
 
 
 def _classify_refusal(refusal: CreateRefused) -> tuple[FailureClass, str]:
-    end = End("Failed", "Failed", failure_reason=f"{refusal.code}: {refusal.text}")
-    classified = classify(end)
+    classified = classify_text(f"{refusal.code}: {refusal.text}")
     return classified.failure_class or FailureClass.UNKNOWN, classified.rule
