@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from local.in_memory import InMemoryWorld
+from resilience.decide.breaker import Breaker, Circuit
 from resilience.decide.decisions import Mode, Reason, Verdict
 from resilience.fleet.jobs import Pages, SeenJob
 from resilience.fleet.sweeping import Swept
@@ -20,6 +21,7 @@ from tests.unit.recovery_world import (
     TAGS,
     decide,
     deliver,
+    described_job,
     failed,
     hint_of,
     never_started,
@@ -128,6 +130,13 @@ def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
     assert world.queue.bodies == []
 
 
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.OFF])
+def test_a_sweep_that_asks_nothing_still_says_how_the_breaker_stands(mode: Mode) -> None:
+    world = failed()
+    world.mode, world.breaker = mode, Breaker(state=Circuit.OPEN)
+    assert swept(world) == Swept((), (), Circuit.OPEN)
+
+
 def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None:
     world = never_started()
     due = decide(world).due
@@ -139,6 +148,15 @@ def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None
     assert swept(world).overdue == (JOB,)
     work_off(world)
     assert (verdict_of(world), world.sagemaker.names()) == ("RELAUNCH", (JOB, SUCCESSOR))
+
+
+def test_a_wait_whose_due_time_is_gone_is_overdue_at_once() -> None:
+    world = never_started()
+    deliver(world)
+    own = world.sagemaker.tags(JOB) or {}
+    del own[tags.DUE]
+    world.sagemaker.put(JOB, described_job(world), own)
+    assert swept(world).overdue == (JOB,)
 
 
 def test_a_wait_is_taken_up_however_long_ago_its_job_ended() -> None:
@@ -226,10 +244,19 @@ def test_a_sweep_that_runs_out_of_time_has_sent_what_it_found_and_says_what_it_l
             yield tuple(seen_job(f"job-{page}-{n}", now - GRACE) for n in range(100))
 
     monkeypatch.setattr(world.sagemaker, "opted_in", pages)
-    left = iter([60.0, 60.0, *(60.0 - 10 * page for page in range(50))])
+    left = iter([60.0, 60.0, *(60.0 - 15 * page for page in range(50))])
     found = swept(world, seconds_left=lambda: next(left))
     assert found.cut == ("opted_in",)
-    assert len(found.without_verdict) == len(world.queue.bodies) == 600
+    # With just the reserve left, there is time for one page more.
+    assert len(found.without_verdict) == len(world.queue.bodies) == 500
+
+
+def test_a_sweep_without_time_reads_one_page_of_each_search_and_names_them_all() -> None:
+    world = failed()
+    world.clock.pass_by(GRACE)
+    found = swept(world, seconds_left=lambda: 0.0)
+    assert found.without_verdict == (JOB,)
+    assert found.cut == ("waiting", "again", "opted_in")
 
 
 def test_of_endless_failures_the_breaker_reads_so_many_pages_and_says_so(
