@@ -181,7 +181,7 @@ def _verified(facts: Facts, world: World) -> Facts:
     if found is None:
         return facts
     if identity.continues_an_earlier(found, facts.job, facts.created_at):
-        root = naming.root_used_again(facts.lineage.root, facts.created_at or 0)
+        root = naming.root_used_again(facts.lineage.root, facts.created_at)
         renamed = replace(facts.lineage, root=root)
         facts = replace(facts, lineage=renamed)
         found = _successor_env(renamed, world)

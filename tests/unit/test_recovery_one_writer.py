@@ -87,6 +87,17 @@ def test_a_successor_that_a_dead_worker_launched_is_found_though_it_writes_to_th
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
 
 
+@pytest.mark.parametrize("collection", [WANDB.collection, "weights"])
+def test_a_successor_is_told_the_run_that_it_goes_on_in(collection: str) -> None:
+    """By its launch, or, where nothing names it, by the versions that it goes on from."""
+    own = {key: value for key, value in TAGS.items() if key != tag_names.RUN_ID}
+    there = replace(WANDB, collection=collection)
+    world = died(own | {tag_names.CHECKPOINT_NAME: collection}, {})
+    world.wandb.commit(there, step=300, run="night-1-algo-1")
+    decide(world)
+    assert born(world)[tag_names.RUN_ID] == ("night-1" if there == WANDB else "night-1-algo-1")
+
+
 @pytest.mark.parametrize("zombie", [pending(1), pending(9, job="night-0")], ids=str)
 def test_an_upload_that_an_earlier_attempt_left_is_not_waited_for(zombie: Checkpoint) -> None:
     world = died()
@@ -177,12 +188,17 @@ def used_again() -> InMemoryWorld:
     world = died()
     deliver(world)
     end(world, SUCCESSOR)
+    use_the_name_again(world)
+    return world
+
+
+def use_the_name_again(world: InMemoryWorld) -> None:
+    """Delete the root, and launch another job of its name, which dies."""
     world.sagemaker.delete(JOB)
     created = datetime.fromtimestamp(world.clock(), UTC)
     running = {"TrainingJobStatus": "InProgress", "CreationTime": created}
     world.sagemaker.put(JOB, described_job(died()) | running, TAGS)
     end(world, JOB)
-    return world
 
 
 def test_a_root_name_that_is_used_again_begins_a_lineage_with_names_of_its_own() -> None:
@@ -200,6 +216,18 @@ def test_a_root_name_that_is_used_again_begins_a_lineage_with_names_of_its_own()
     end(world, newest)
     decide(world, hint(newest))
     assert world.sagemaker.names()[-1] == newest.removesuffix("2") + "3"
+
+
+def test_each_use_of_a_root_name_has_names_of_its_own() -> None:
+    world = used_again()
+    decide(world)
+    second = world.sagemaker.names()[-1]
+    end(world, second)
+    use_the_name_again(world)
+    assert decide(world).verdict is Verdict.RELAUNCH
+    *_, third = world.sagemaker.names()
+    assert re.fullmatch(f"{JOB}-[0-9a-f]{{6}}-r2", third)
+    assert third != second
 
 
 def test_a_root_name_that_is_used_again_is_relaunched_once_however_often_it_is_told() -> None:

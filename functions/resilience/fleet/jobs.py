@@ -174,7 +174,7 @@ def successor_of(job: SeenJob) -> str:
     root, attempt = job.name, 1
     if identity.is_successor(job.name, job.environment):
         root, attempt = job.environment[environment.ROOT], int(job.environment[environment.ATTEMPT])
-    roots = [root, naming.root_used_again(root, identity.created_at(job.described) or 0)]
+    roots = [root, naming.root_used_again(root, identity.created_at(job.described))]
     names = [naming.successor_name(one, attempt + 1) for one in roots]
     recorded = job.tags.get(tags.SUCCESSOR)
     return recorded if recorded in names else names[0]
