@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 import pytest
 
 from local.in_memory import InMemoryWorld
+from resilience.decide.checkpoints import may_be_own
 from resilience.decide.decisions import (
     Checkpoint,
     CheckpointRequest,
     Ledger,
     Lookup,
     Reason,
+    Upload,
     Verdict,
 )
 from resilience.wire import environment
 from resilience.wire import tags as tag_names
 from tests.unit.recovery_world import (
+    CAPACITY,
     ENVIRONMENT,
     GPU,
     JOB,
@@ -30,6 +33,7 @@ from tests.unit.recovery_world import (
     described_job,
     forgotten,
     hint,
+    never_started,
     take_up_the_waits,
     trained,
 )
@@ -181,6 +185,27 @@ def test_a_project_that_w_and_b_hides_starts_no_lineage_over_that_ever_trained()
     assert decide(world, hint(SUCCESSOR)).reason is Reason.CAPACITY_UNAVAILABLE
     world.clock.pass_by(HOUR)
     assert decide(world, hint(SUCCESSOR)).reason is Reason.WANDB_REFUSED
+
+
+def test_a_project_that_is_not_there_yet_is_no_reason_to_wait_for_a_job_that_never_trained() -> (
+    None
+):
+    """Whether it is missing or hidden, there can be no checkpoint in it."""
+    world = never_started(CAPACITY)
+    world.wandb.hide_project(WANDB.entity, WANDB.project)
+    assert decide(world).reason is Reason.CAPACITY_UNAVAILABLE
+    world.clock.pass_by(HOUR)
+    assert decide(world).reason is Reason.RESTARTED_FROM_BEGINNING
+
+
+@pytest.mark.parametrize("job", [JOB, "of-another"])
+def test_an_upload_of_which_wandb_knows_neither_number_nor_job_may_be_this_attempts(
+    job: str,
+) -> None:
+    """One that names its job is that job's, whatever number it gets."""
+    facts = decide(died()).facts
+    assert may_be_own(Upload(None), facts)
+    assert may_be_own(Upload(None, job), facts) is (job == JOB)
 
 
 def used_again() -> InMemoryWorld:

@@ -1,6 +1,7 @@
 """What events missed is found, put on the one path that acts, and decided on there."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from local.in_memory import InMemoryWorld
 from resilience.decide.breaker import Breaker, Circuit
 from resilience.decide.decisions import Mode, Reason, Verdict
 from resilience.fleet.jobs import Pages, SeenJob
-from resilience.fleet.sweeping import Swept
+from resilience.fleet.sweeping import Swept, sweep
 from resilience.wire import tags
 from tests.unit.fleet_story import swept
 from tests.unit.recovery_world import (
@@ -88,6 +89,23 @@ def test_a_job_that_trains_or_never_opted_in_is_left_alone() -> None:
     world.sagemaker.put("other", {"TrainingJobStatus": "Failed"}, {"team": "vision"})
     world.clock.pass_by(GRACE)
     assert swept(world) == NOTHING
+
+
+def test_a_job_of_a_project_that_is_not_allowed_is_left_alone() -> None:
+    world = failed(tags=TAGS | {"WANDB_ENTITY": "stranger"}, environment={})
+    world.clock.pass_by(GRACE)
+    assert swept(world) == NOTHING
+
+
+def test_a_job_that_was_tagged_out_of_its_allowed_project_is_found_all_the_same() -> None:
+    """Its launch named the project and its tag the entity: the two are allowed, and it stops."""
+    world = failed(
+        tags=TAGS | {"WANDB_PROJECT": "elsewhere"}, environment={"WANDB_PROJECT": "vision"}
+    )
+    world.clock.pass_by(GRACE)
+    settings = replace(SWEEP, allowed_projects=("example-team/vision",))
+    found = sweep(world.fleet(), settings, world.clock(), lambda: 60.0)
+    assert found.without_verdict == (JOB,)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +316,13 @@ def test_another_word_asks_again_and_of_a_relaunched_job_it_is_answered_too() ->
         work_off(world)
         assert swept(world) == NOTHING
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+@pytest.mark.parametrize("own", [{}, TAGS | {"WANDB_ENTITY": "stranger"}])
+def test_a_word_on_a_job_that_would_get_no_verdict_asks_nothing(own: dict[str, str]) -> None:
+    """It never opted in, or its project is not allowed: each sweep would find it again."""
+    world = failed(tags=own | {tags.AGAIN: "please"}, environment={})
+    assert swept(world) == NOTHING
 
 
 def test_no_word_brings_back_what_a_person_stopped() -> None:
