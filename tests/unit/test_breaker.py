@@ -74,6 +74,11 @@ def test_a_second_program_that_fails_everywhere_makes_it_hold_all() -> None:
     assert both.holds("a-job", "data/01234567")
 
 
+def test_a_second_cause_ends_the_trial_of_the_first() -> None:
+    both = counted(half_open(BUG), deaths(OTHER_BUG), THRESHOLD, NOW + 5000)
+    assert (both.state, both.probe) == (Circuit.OPEN, "")
+
+
 def test_an_incident_on_top_of_a_bug_is_named_and_holds_all() -> None:
     both = counted(opened(BUG), deaths(BUG, "infrastructure"), THRESHOLD, NOW + 60)
     assert both.cause == "infrastructure"

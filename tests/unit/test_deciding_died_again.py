@@ -112,6 +112,7 @@ def test_the_third_and_fourth_that_are_alike_wait_for_an_hour_and_blame_no_check
     for before in (2, 3):
         decision = policy.decide(alike(before))
         assert outcome(decision) == (WAIT, Reason.FAILING_AGAIN)
+        assert decision.rule == "some_rule"
         assert decision.due is not None
         assert NOW + half <= decision.due <= NOW + 2 * half
         waited = policy.decide(alike(before, recorded=waits(Reason.FAILING_AGAIN)))
@@ -145,6 +146,15 @@ def test_an_instance_that_was_taken_back_is_no_evidence_however_often(
     assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
     waited = succeeded(facts)
     assert (waited.rejected, waited.ledger.same) == ((), before)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(449, RELAUNCH), (450, WAIT), (800, WAIT), (801, RELAUNCH)]
+)
+def test_two_deaths_are_alike_that_differ_by_a_quarter_of_the_longer_time(
+    seconds: int, verdict: Verdict
+) -> None:
+    assert policy.decide(alike(2, seconds=seconds)).verdict is verdict
 
 
 @pytest.mark.parametrize("before", [2, 3, 4, 5, 9])

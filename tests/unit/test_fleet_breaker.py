@@ -127,6 +127,16 @@ def test_deaths_older_than_the_window_do_not_count() -> None:
     assert not is_open(world)
 
 
+def test_deaths_of_another_cause_count_from_before_it_opened_as_well() -> None:
+    world = world_at_night()
+    many_die(world, 5)
+    world.clock.pass_by(60)
+    bug = work.cause({"TrainingJobStatus": "Failed", "FailureReason": BUG})
+    world.breaker = replace(OPEN, cause=bug, since=world.clock())
+    assert is_open(world)
+    assert world.breaker.cause == "infrastructure"
+
+
 def test_a_death_that_is_tagged_later_does_not_count_again() -> None:
     world = world_at_night()
     many_die(world, 5)
@@ -300,7 +310,9 @@ OUTCOMES: dict[str, tuple[dict[str, object], Circuit]] = {
 def test_the_trial_decides_for_the_fleet(successor: dict[str, object], state: Circuit) -> None:
     world = on_trial(**successor)
     assert world.breaker.state is state
-    assert world.breaker.probe == ("a" if state is Circuit.HALF_OPEN else "")
+    pending = state is Circuit.HALF_OPEN
+    assert world.breaker.probe == ("a" if pending else "")
+    assert (world.breaker.since == world.clock()) is not pending
 
 
 NO_ANSWERS: dict[str, dict[str, object]] = {
@@ -486,6 +498,20 @@ def test_of_a_state_that_cannot_be_written_no_sweep_notifies() -> None:
     assert world.topic.told == []
 
 
+def test_of_a_new_cause_that_nobody_could_be_told_of_a_later_sweep_tells() -> None:
+    """Of the old one people were told an hour ago, which would be soon enough."""
+    world = world_at_night()
+    bug = work.cause({"TrainingJobStatus": "Failed", "FailureReason": BUG})
+    world.breaker = replace(OPEN, cause=bug)
+    many_die(world, 5)
+    with pytest.raises(Retry):
+        sweep_with(world, alert=NobodyThere())
+    assert (world.breaker.cause, world.breaker.mailed) == ("infrastructure", 0)
+    swept(world, 5)
+    swept(world, 5)
+    assert len(world.topic.told) == 1
+
+
 def test_where_nobody_can_be_notified_the_breaker_holds_and_a_later_sweep_notifies() -> None:
     world = world_at_night()
     many_die(world, 5)
@@ -536,6 +562,11 @@ def test_of_endless_waits_so_many_pages_are_read_and_the_sweep_says_so(
     monkeypatch.setattr(world.sagemaker, "waiting", endless)
     found = swept(world, seconds_left=lambda: 0.0)
     assert found.cut == ("held", "waiting", "again", "opted_in")
+    # While a trial goes on, nobody asks who else waits.
+    world.breaker = replace(OPEN, state=Circuit.HALF_OPEN, since=world.clock(), probe="a")
+    held(world, "a")
+    found = swept(world, seconds_left=lambda: 0.0)
+    assert found.cut == ("waiting", "again", "opted_in")
 
 
 def test_an_open_breaker_holds_no_job_without_a_verdict_back_from_being_decided_on() -> None:

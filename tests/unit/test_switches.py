@@ -65,7 +65,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_nobody_can_read_is_open_for_an_hour_and_not_for_ever(text: str) -> None:
     breaker = breaker_of(text, WRITTEN)
-    assert (breaker.state, breaker.cause) == (Circuit.OPEN, UNREADABLE)
+    assert breaker == Breaker(state=Circuit.OPEN, since=WRITTEN, cause=UNREADABLE)
     assert breaker.holds("a-job", "infrastructure")
     assert is_due(breaker, WRITTEN + OPEN_SECONDS)
 

@@ -66,8 +66,9 @@ class FleetBreaker:
         """By cause; what died before the breaker closed does not count again."""
         if not circuit.may_trip(before):
             return {}
-        closed_since = before.since if before.state is Circuit.CLOSED else 0
-        after = max(closed_since, self.now - self.settings.breaker_window_seconds)
+        after = self.now - self.settings.breaker_window_seconds
+        if before.state is Circuit.CLOSED:
+            after = max(after, before.since)
         jobs = self._read(FAILED, self.fleet.jobs.failed(since=after))
         by_cause = deaths(jobs, self.settings, after)
         return {cause: list(lineages.values()) for cause, lineages in by_cause.items()}
