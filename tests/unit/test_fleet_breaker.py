@@ -1,6 +1,6 @@
 """The sweep moves the fleet breaker: which deaths count, who is tried, what people are told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -370,8 +370,17 @@ def test_a_trial_whose_job_was_deleted_hands_over() -> None:
     assert (world.breaker.state, world.breaker.probe) == (Circuit.HALF_OPEN, "b")
 
 
-def test_a_person_who_half_opens_it_and_names_nobody_has_one_named() -> None:
+def test_a_person_who_half_opens_it_and_names_nobody_has_one_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = world_at_night()
+    real = world.sagemaker.named
+
+    def named(names: Sequence[str]) -> Iterator[SeenJob]:
+        assert all(names), "Search takes no empty value"
+        return real(names)
+
+    monkeypatch.setattr(world.sagemaker, "named", named)
     world.breaker = Breaker(state=Circuit.HALF_OPEN, since=FRIDAY_NIGHT)
     held(world, "a")
     swept(world)
