@@ -93,7 +93,7 @@ def test_when_a_cause_was_named_counts_and_not_when_its_host_spoke_first_or_last
 def test_a_block_names_a_cause_from_the_line_on_that_first_names_it() -> None:
     full = tail("OSError: [Errno 28] No space left on device", at=NOW - 500)
     said = ("Traceback (most recent call last):", BUG, "it failed, of one host", "exit code: 1")
-    early = tuple(Line(NOW - 900 + 100 * number, text) for number, text in enumerate(said[1:]))
+    early = tuple(Line(NOW - 900 + 300 * number, text) for number, text in enumerate(said[1:]))
     assert rule(full, early) == rule(early)
     late = tuple(Line(NOW - 900 + 410 * number, text) for number, text in enumerate(said))
     assert rule(full, late) == "disk_full"

@@ -33,7 +33,7 @@ def is_in(phrase: str, text: str) -> bool:
         ("one * two", f"one {'x' * 88} two", True),
         ("one * two", f"one {'x' * 92} two", False),
         ("one * two", "two one", False),
-        ("exceed~|over * limit", "exceeds the limit", True),
+        ("exceed~|surpass * limit", "exceeds the limit", True),
         ("over|exceed~ * limit", "exceeds the limit", True),
         ("the (first|second~|third) is", "the seconds is", True),
         ("one & two", "two and one", True),
