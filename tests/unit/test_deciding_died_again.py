@@ -10,6 +10,7 @@ from resilience.failures import FailureClass
 from tests.unit.lineages import (
     LIMIT,
     NOW,
+    PLACE,
     PROGRAM,
     V1,
     V2,
@@ -92,6 +93,13 @@ def test_a_checkpoint_that_cannot_be_loaded_is_walked_back_from_without_a_wait()
     assert outcome(decision) == (RELAUNCH, Reason.WALKED_BACK)
     assert decision.passed_over == (("v2", "rejected"),)
     assert (succeeded(facts).checkpoint, succeeded(facts).rejected) == (V1, ("v2",))
+
+
+def test_only_a_loss_that_diverged_stops_at_the_second_death_of_an_attempt_that_went_back() -> None:
+    """Any other death has gone back for another reason, and is confirmed like the rest."""
+    went_back = attempt(4, same=1, place=PLACE, best=10, seen=2)
+    facts = ended(FailureClass.USER_CODE, V1, lineage=went_back)
+    assert policy.decide(facts).verdict is WAIT
 
 
 # --- deaths that the text blames on something outside, one like the other
