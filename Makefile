@@ -94,7 +94,7 @@ MUTANTS := build/mutation
 mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails
 	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local proofs training tests events docs template.yaml $(MUTANTS)
 	@cp proofs/mutation.toml $(MUTANTS)/pyproject.toml
-	@cd $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut run --max-children 2 && \
+	@cd $(MUTANTS) && HYPOTHESIS_PROFILE=mutation $(CURDIR)/$(BIN)/mutmut run --max-children 2 && \
 	  PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python -m proofs.mutation
 
 bench: $(READY) build-local ## print the benchmark tables

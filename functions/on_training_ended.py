@@ -10,9 +10,9 @@ from resilience import wiring
 from resilience.intake import take_batch
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], _: LambdaContext) -> PartialItemFailureResponse:
     """Take each message of the batch on its own: one that must come again holds up no other."""
-    return take_batch(event, context, wiring.start())
+    return take_batch(event, wiring.start())
 
 
 if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:

@@ -8,7 +8,7 @@ from resilience import relaunch, telemetry
 from resilience.decide import naming, policy, reporting
 from resilience.decide.decisions import Decision, Facts, Lineage, Mode, Reason, Succession, Verdict
 from resilience.errors import CreateRefused, NameInUse, Retry
-from resilience.failures import End, FailureClass, classify
+from resilience.failures import FailureClass, classify_text
 from resilience.observation import Observed, observe
 from resilience.ports import World
 from resilience.settings import Settings
@@ -181,7 +181,7 @@ def _verified(facts: Facts, world: World) -> Facts:
     if found is None:
         return facts
     if identity.continues_an_earlier(found, facts.job, facts.created_at):
-        root = naming.root_used_again(facts.lineage.root, facts.created_at or 0)
+        root = naming.root_used_again(facts.lineage.root, facts.created_at)
         renamed = replace(facts.lineage, root=root)
         facts = replace(facts, lineage=renamed)
         found = _successor_env(renamed, world)
@@ -193,12 +193,10 @@ def _verified(facts: Facts, world: World) -> Facts:
 
 def _successor_env(lineage: Lineage, world: World) -> dict[str, str] | None:
     """The Environment of the job that bears the successor's name; None where there is none."""
-    name = naming.successor_name(lineage.root, lineage.attempt + 1)
-    found = world.jobs.describe(name)
+    found = world.jobs.describe(lineage.next_name)
     return None if found is None else environment.read(found.described)
 
 
 def _classify_refusal(refusal: CreateRefused) -> tuple[FailureClass, str]:
-    end = End("Failed", "Failed", failure_reason=f"{refusal.code}: {refusal.text}")
-    classified = classify(end)
+    classified = classify_text(f"{refusal.code}: {refusal.text}")
     return classified.failure_class or FailureClass.UNKNOWN, classified.rule

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -12,7 +12,6 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from resilience import telemetry
 from resilience.controller import recover
@@ -21,9 +20,6 @@ from resilience.ports import DeadLetters, World
 from resilience.settings import Settings
 from resilience.wire import events
 from resilience.wire.events import Malformed, NotForUs
-
-if TYPE_CHECKING:
-    from logging import Logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +34,7 @@ class Intake:
     region: str
 
 
-def take_batch(
-    event: dict[str, Any], context: LambdaContext, intake: Intake
-) -> PartialItemFailureResponse:
+def take_batch(event: dict[str, Any], intake: Intake) -> PartialItemFailureResponse:
     """Take the messages of an SQS event one by one; name those that must come again."""
     return process_partial_response(
         event=event,
@@ -48,9 +42,8 @@ def take_batch(
         processor=BatchProcessor(
             EventType.SQS,
             raise_on_entire_batch_failure=False,
-            logger=cast("Logger", telemetry.logger),
+            logger=telemetry.logger,  # type: ignore[arg-type]  # it hands all to logging's
         ),
-        context=context,
     )
 
 

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 settings.register_profile("resilience", deadline=None, derandomize=True, database=None)
 # HYPOTHESIS_PROFILE=random looks at other examples on each run.
 settings.register_profile("random", deadline=None, print_blob=True)
+# Whether a mutant is noticed, and not by how small an example.
+settings.register_profile(
+    "mutation", settings.get_profile("resilience"), phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "resilience"))
 
 

@@ -115,16 +115,11 @@ VARIANTS = (
         },
         _with(eval_dataset=Sentences(), data_collator=masked),
     ),
-    Variant(
-        "evaluation at the start",
-        {**EVALUATED, "eval_on_start": True},
-        _with(eval_dataset=Sentences()),
-    ),
     Variant("masking collator", {}, _with(data_collator=masked)),
     Variant("samples that are augmented", {}, _with(train_dataset=Augmented())),
     Variant(
-        "group by length",
-        {"train_sampling_strategy": "group_by_length"},
+        "group by length, without the last",
+        {"train_sampling_strategy": "group_by_length", "dataloader_drop_last": True},
         _with(train_dataset=Lengths(), data_collator=padded),
     ),
     Variant(
@@ -132,8 +127,6 @@ VARIANTS = (
         {"dataloader_num_workers": 1, "num_train_epochs": 2},
         _with(train_dataset=Augmented()),
     ),
-    Variant("drop last", {"dataloader_drop_last": True}),
-    Variant("sequential", {"train_sampling_strategy": "sequential"}),
     Variant("stream that is shorter", {"max_steps": 13}, _with(train_dataset=Stream())),
     Variant(
         "stream that is shorter, accumulated",
@@ -143,7 +136,7 @@ VARIANTS = (
     ),
     Variant(
         "steps that end within an epoch",
-        {"max_steps": 10, **EVALUATED},
+        {"max_steps": 10, "eval_on_start": True, **EVALUATED},
         _with(eval_dataset=Sentences()),
     ),
     Variant(

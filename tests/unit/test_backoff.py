@@ -23,6 +23,7 @@ from resilience.failures import FailureClass
 from tests.unit.lineages import FIRST, NOW, V1, V2, attempt, ended, waits
 
 RULE = "some_rule"
+WHY = (Reason.FAILING_AGAIN, RULE)
 
 
 def case_of(facts: Facts) -> Case:
@@ -84,6 +85,15 @@ def test_the_doubling_itself_is_bounded() -> None:
 def test_the_shortest_wait_is_a_second() -> None:
     numbers = Policy(backoff_base_seconds=0, backoff_max_seconds=0)
     assert delay(waiting_since(0, policy=numbers)) == 1
+    assert wait_a_while(case_of(waiting_since(0, policy=numbers)), *WHY, 900).due == NOW + 1
+
+
+@pytest.mark.parametrize("longest", [1, 2, 901, 1799, 1800])
+def test_a_wait_is_of_whole_seconds_whatever_the_longest_one_is(longest: int) -> None:
+    numbers = Policy(backoff_max_seconds=longest)
+    due = wait_a_while(case_of(waiting_since(0, policy=numbers)), *WHY, 900).due
+    assert isinstance(due, int)
+    assert NOW < due <= NOW + longest
 
 
 def test_the_same_job_and_look_draw_the_same_second_again_and_another_draws_another() -> None:

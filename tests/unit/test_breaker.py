@@ -74,6 +74,11 @@ def test_a_second_program_that_fails_everywhere_makes_it_hold_all() -> None:
     assert both.holds("a-job", "data/01234567")
 
 
+def test_a_second_cause_ends_the_trial_of_the_first() -> None:
+    both = counted(half_open(BUG), deaths(OTHER_BUG), THRESHOLD, NOW + 5000)
+    assert (both.state, both.probe) == (Circuit.OPEN, "")
+
+
 def test_an_incident_on_top_of_a_bug_is_named_and_holds_all() -> None:
     both = counted(opened(BUG), deaths(BUG, "infrastructure"), THRESHOLD, NOW + 60)
     assert both.cause == "infrastructure"
@@ -89,13 +94,15 @@ def test_after_an_hour_one_job_passes_and_the_others_wait() -> None:
     assert not circuit.is_due(opened(), NOW + OPEN_SECONDS - 1)
     assert circuit.is_due(opened(), NOW + OPEN_SECONDS)
     tried = half_open()
-    assert (tried.state, tried.probe) == (Circuit.HALF_OPEN, "held")
+    assert (tried.state, tried.since) == (Circuit.HALF_OPEN, NOW + OPEN_SECONDS)
+    assert tried.probe == "held"
     assert not tried.holds("held", "infrastructure")
     assert tried.holds("other", "infrastructure")
 
 
 def test_with_nobody_waiting_it_closes_after_its_hour() -> None:
-    assert let_one_through(opened(), [], NOW + OPEN_SECONDS).state is Circuit.CLOSED
+    closed = let_one_through(opened(), [], NOW + OPEN_SECONDS)
+    assert (closed.state, closed.since) == (Circuit.CLOSED, NOW + OPEN_SECONDS)
 
 
 def test_a_trial_that_works_closes_it() -> None:
@@ -111,7 +118,7 @@ def test_a_trial_that_dies_opens_it_for_another_hour() -> None:
 
 def test_a_trial_without_an_answer_hands_over_to_another_at_once() -> None:
     tried = answered(half_open(), Trial.NO_ANSWER, ["next"], NOW + 5000)
-    assert (tried.state, tried.probe) == (Circuit.HALF_OPEN, "next")
+    assert (tried.state, tried.since, tried.probe) == (Circuit.HALF_OPEN, NOW + 5000, "next")
 
 
 def test_it_is_not_always_the_same_lineage_that_is_tried() -> None:

@@ -26,6 +26,8 @@ def test_every_combination_of_facts_has_one_decision_and_always_the_same(facts: 
     assert reporting.notifies(decision) or decision.verdict is not STOP
     if decision.due is not None:
         assert decision.due > facts.observed_at
+    if decision.successor is not None and facts.succession is not Succession.OURS:
+        assert facts.request is not None
     if decision.successor is not None and facts.lineage is not None:
         assert decision.successor.attempt == facts.lineage.attempt + 1
         assert decision.successor.root == facts.lineage.root

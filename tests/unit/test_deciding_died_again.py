@@ -10,6 +10,7 @@ from resilience.failures import FailureClass
 from tests.unit.lineages import (
     LIMIT,
     NOW,
+    PLACE,
     PROGRAM,
     V1,
     V2,
@@ -94,6 +95,13 @@ def test_a_checkpoint_that_cannot_be_loaded_is_walked_back_from_without_a_wait()
     assert (succeeded(facts).checkpoint, succeeded(facts).rejected) == (V1, ("v2",))
 
 
+def test_only_a_loss_that_diverged_stops_at_the_second_death_of_an_attempt_that_went_back() -> None:
+    """Any other death has gone back for another reason, and is confirmed like the rest."""
+    went_back = attempt(4, same=1, place=PLACE, best=10, seen=2)
+    facts = ended(FailureClass.USER_CODE, V1, lineage=went_back)
+    assert policy.decide(facts).verdict is WAIT
+
+
 # --- deaths that the text blames on something outside, one like the other
 
 
@@ -112,6 +120,7 @@ def test_the_third_and_fourth_that_are_alike_wait_for_an_hour_and_blame_no_check
     for before in (2, 3):
         decision = policy.decide(alike(before))
         assert outcome(decision) == (WAIT, Reason.FAILING_AGAIN)
+        assert decision.rule == "some_rule"
         assert decision.due is not None
         assert NOW + half <= decision.due <= NOW + 2 * half
         waited = policy.decide(alike(before, recorded=waits(Reason.FAILING_AGAIN)))
@@ -145,6 +154,15 @@ def test_an_instance_that_was_taken_back_is_no_evidence_however_often(
     assert outcome(policy.decide(facts)) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
     waited = succeeded(facts)
     assert (waited.rejected, waited.ledger.same) == ((), before)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(449, RELAUNCH), (450, WAIT), (800, WAIT), (801, RELAUNCH)]
+)
+def test_two_deaths_are_alike_that_differ_by_a_quarter_of_the_longer_time(
+    seconds: int, verdict: Verdict
+) -> None:
+    assert policy.decide(alike(2, seconds=seconds)).verdict is verdict
 
 
 @pytest.mark.parametrize("before", [2, 3, 4, 5, 9])

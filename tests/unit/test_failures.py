@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,8 @@ from resilience.failures import (
     classify,
     row,
 )
-from resilience.failures.rules import RULES
+from resilience.failures.names import Family, families
+from resilience.failures.rules import QUOTA, RULES, THROTTLED, chapters
 from tests.unit.failure_page import PAGE, Text, render, texts
 
 TEXTS = texts()
@@ -29,6 +31,32 @@ def test_a_text_from_the_wild_has_the_class_and_the_rule_that_its_row_says(text:
 def test_every_rule_has_a_text_and_every_text_a_source() -> None:
     assert {rule.name for rule in RULES} == {text.rule for text in TEXTS}
     assert all(text.source for text in TEXTS)
+
+
+def test_a_chapter_is_a_rule_and_its_entries_however_its_lines_are_broken() -> None:
+    text = """
+quota = one  two; three
+    four
+throttled = (?=five)six
+"""
+    assert list(chapters(text)) == [
+        (QUOTA, ["one two", "three four"]),
+        (THROTTLED, ["(?=five)six"]),
+    ]
+
+
+def test_each_name_in_a_chapter_is_of_one_family() -> None:
+    text = "quota = oneerror twoerror\nthrottled = threeerror"
+    of_all = {
+        "oneerror": Family(QUOTA),
+        "twoerror": Family(QUOTA),
+        "threeerror": Family(THROTTLED),
+    }
+    assert families(text) == of_all
+    for closed, local in ((True, False), (False, True)):
+        assert families(text, closed=closed, local=local) == {
+            name: replace(family, closed=closed, local=local) for name, family in of_all.items()
+        }
 
 
 def test_rule_names_are_unique_and_plain() -> None:

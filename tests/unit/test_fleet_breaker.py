@@ -1,6 +1,6 @@
 """The sweep moves the fleet breaker: which deaths count, who is tried, what people are told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from local.in_memory import Clock, InMemoryWorld
-from resilience.decide import naming
-from resilience.decide.breaker import OPEN_SECONDS, Breaker, Circuit
+from resilience.decide import naming, work
+from resilience.decide.breaker import OPEN_SECONDS, Breaker, Circuit, Trial
 from resilience.decide.decisions import Mode
 from resilience.errors import Retry
 from resilience.fleet.breaker import FleetBreaker
+from resilience.fleet.jobs import Pages, SeenJob, successor_of, trial
 from resilience.fleet.sweeping import sweep
 from resilience.wire import tags, words
 from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, swept
@@ -24,6 +25,8 @@ BUG = "AlgorithmError: ExecuteUserScriptError: ErrorMessage \"KeyError: 'labels'
 OTHER_BUG = "AlgorithmError: ExecuteUserScriptError: ErrorMessage \"NameError: name 'x' is not\""
 STOPPED = "AlgorithmError: StoppedByUser: run night-1 was stopped in W&B"
 PLACE = {"RESILIENCE_COLLECTION": "example-team/vision/model-night-1"}
+NIGHT = FRIDAY_NIGHT
+NOTHING: Mapping[str, str] = {}
 OPEN = Breaker(state=Circuit.OPEN, since=FRIDAY_NIGHT, cause="infrastructure", mailed=FRIDAY_NIGHT)
 
 
@@ -124,6 +127,16 @@ def test_deaths_older_than_the_window_do_not_count() -> None:
     assert not is_open(world)
 
 
+def test_deaths_of_another_cause_count_from_before_it_opened_as_well() -> None:
+    world = world_at_night()
+    many_die(world, 5)
+    world.clock.pass_by(60)
+    bug = work.cause({"TrainingJobStatus": "Failed", "FailureReason": BUG})
+    world.breaker = replace(OPEN, cause=bug, since=world.clock())
+    assert is_open(world)
+    assert world.breaker.cause == "infrastructure"
+
+
 def test_a_death_that_is_tagged_later_does_not_count_again() -> None:
     world = world_at_night()
     many_die(world, 5)
@@ -196,6 +209,19 @@ def held(world: InMemoryWorld, name: str) -> str:
     return name
 
 
+def seen(name: str, own: Mapping[str, str] = NOTHING) -> SeenJob:
+    """An ended job as Search shows it."""
+    return SeenJob(
+        name=name,
+        status="Failed",
+        tags=own,
+        environment={},
+        started_at=None,
+        ended_at=None,
+        described={},
+    )
+
+
 def an_hour_later(*names: str) -> InMemoryWorld:
     """The breaker has been open for an hour, and these wait."""
     world = world_at_night()
@@ -265,7 +291,7 @@ ADVANCED = {"tagged": {tags.VERDICT: "RELAUNCH"}}
 OUTCOMES: dict[str, tuple[dict[str, object], Circuit]] = {
     "not there yet": ({}, Circuit.HALF_OPEN),
     "waits for its instances": ({**RUNNING}, Circuit.HALF_OPEN),
-    "trains, not for long": ({**RUNNING, "TrainingStartTime": ago(599)}, Circuit.HALF_OPEN),
+    "trains as long as others": ({**RUNNING, "TrainingStartTime": ago(600)}, Circuit.HALF_OPEN),
     "outlives the deaths": ({**RUNNING, "TrainingStartTime": ago(601)}, Circuit.CLOSED),
     "dies": ({**DIED, "TrainingStartTime": ago(300)}, Circuit.OPEN),
     "dies later than the others": ({**DIED, "TrainingStartTime": ago(601)}, Circuit.CLOSED),
@@ -282,7 +308,11 @@ OUTCOMES: dict[str, tuple[dict[str, object], Circuit]] = {
 
 @pytest.mark.parametrize(("successor", "state"), OUTCOMES.values(), ids=OUTCOMES)
 def test_the_trial_decides_for_the_fleet(successor: dict[str, object], state: Circuit) -> None:
-    assert on_trial(**successor).breaker.state is state
+    world = on_trial(**successor)
+    assert world.breaker.state is state
+    pending = state is Circuit.HALF_OPEN
+    assert world.breaker.probe == ("a" if pending else "")
+    assert (world.breaker.since == world.clock()) is not pending
 
 
 NO_ANSWERS: dict[str, dict[str, object]] = {
@@ -313,23 +343,120 @@ def test_a_trial_that_has_not_begun_within_the_hour_hands_over() -> None:
     assert world.breaker.probe == "b"
 
 
-def test_of_a_narrow_cause_another_death_of_the_trial_is_no_proof_that_it_is_gone() -> None:
+@pytest.mark.parametrize(
+    ("reason", "state"), [(OTHER_BUG, Circuit.OPEN), (BUG, Circuit.CLOSED)], ids=["other", "same"]
+)
+def test_of_a_narrow_cause_only_who_comes_back_from_that_death_has_advanced(
+    reason: str, state: Circuit
+) -> None:
+    """Whoever died of another cause comes back in any case, and proves nothing."""
     world = an_hour_later("a")
-    world.breaker = replace(OPEN, cause="user_code/0123abcd")
+    bug = work.cause({"TrainingJobStatus": "Failed", "FailureReason": BUG})
+    world.breaker = replace(OPEN, cause=bug)
     swept(world)
     change(world, "a", {tags.VERDICT: "RELAUNCH", tags.SUCCESSOR: "a-r2"})
-    died(world, "a-r2")
+    died(world, "a-r2", reason)
     change(world, "a-r2", {tags.VERDICT: "RELAUNCH"})
     swept(world)
-    assert world.breaker.state is Circuit.OPEN
+    assert world.breaker.state is state
+
+
+def test_a_trial_whose_job_was_deleted_hands_over() -> None:
+    world = an_hour_later("a")
+    swept(world)
+    held(world, "b")
+    world.sagemaker.delete("a")
+    swept(world)
+    assert (world.breaker.state, world.breaker.probe) == (Circuit.HALF_OPEN, "b")
+
+
+def test_a_person_who_half_opens_it_and_names_nobody_has_one_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_at_night()
+    real = world.sagemaker.named
+
+    def named(names: Sequence[str]) -> Iterator[SeenJob]:
+        assert all(names), "Search takes no empty value"
+        return real(names)
+
+    monkeypatch.setattr(world.sagemaker, "named", named)
+    world.breaker = Breaker(state=Circuit.HALF_OPEN, since=FRIDAY_NIGHT)
+    held(world, "a")
+    swept(world)
+    assert world.breaker.probe == "a"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict", "expected"),
+    [
+        (3599, {}, Trial.PENDING),
+        (3600, {}, Trial.NO_ANSWER),
+        (0, {tags.VERDICT: "WAIT"}, Trial.PENDING),
+        (0, {tags.VERDICT: "RELAUNCH"}, Trial.PENDING),
+        (0, {tags.VERDICT: "STOP"}, Trial.NO_ANSWER),
+    ],
+)
+def test_a_trial_is_waited_for_for_an_hour_unless_it_gets_another_verdict(
+    seconds: int, verdict: dict[str, str], expected: Trial
+) -> None:
+    breaker = Breaker(state=Circuit.HALF_OPEN, since=FRIDAY_NIGHT, probe="a")
+    assert trial(seen("a", verdict), None, breaker, FRIDAY_NIGHT + seconds) is expected
+
+
+@pytest.mark.parametrize(
+    ("started_at", "ended_at", "status", "trained"),
+    [
+        (None, None, "InProgress", 0),
+        (None, NIGHT + 90, "Failed", 0),
+        (NIGHT, NIGHT + 90, "Failed", 90),
+        (NIGHT, NIGHT + 90, "InProgress", 600),  # Search shows its last change
+        (NIGHT, None, "Failed", 600),
+        (NIGHT + 700, None, "InProgress", 0),  # by another clock
+    ],
+)
+def test_how_long_a_job_has_trained_is_until_its_end_or_until_now(
+    started_at: int | None, ended_at: int | None, status: str, trained: int
+) -> None:
+    job = replace(seen("a"), started_at=started_at, ended_at=ended_at, status=status)
+    assert job.trained(NIGHT + 600) == trained
+
+
+USED_AGAIN = naming.root_used_again("a", NIGHT)
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded", "successor"),
+    [
+        ("a", None, "a-r2"),
+        ("a", "a-r2", "a-r2"),
+        ("a", f"{USED_AGAIN}-r2", f"{USED_AGAIN}-r2"),
+        ("a", "of-somebody-else", "a-r2"),
+        ("a-r2", None, "a-r3"),
+    ],
+)
+def test_a_jobs_successor_bears_the_name_that_was_recorded_if_the_lineage_could_have_given_it(
+    name: str, recorded: str | None, successor: str
+) -> None:
+    own = {} if recorded is None else {tags.SUCCESSOR: recorded}
+    born = {"RESILIENCE_ROOT": "a", "RESILIENCE_ATTEMPT": "2"} if name == "a-r2" else {}
+    created = {"CreationTime": datetime.fromtimestamp(NIGHT, UTC)}
+    assert successor_of(replace(seen(name, own), environment=born, described=created)) == successor
 
 
 # --- people
 
 
-def test_people_are_told_once_a_day_of_the_fleet_and_how_to_close_it() -> None:
+TO_ALL = "Jobs that committed no new checkpoint wait, whatever they died of."
+TO_SOME = "Jobs that died of this cause, and committed no new checkpoint, wait."
+
+
+@pytest.mark.parametrize(("reason", "whom"), [(GPU, TO_ALL), (BUG, TO_SOME)], ids=["all", "some"])
+def test_people_are_told_once_a_day_of_the_fleet_and_how_to_close_it(
+    reason: str, whom: str
+) -> None:
     world = world_at_night()
-    many_die(world, 5)
+    many_die(world, 5, reason)
     assert is_open(world)
     for _ in range(12):
         world.clock.pass_by(300)
@@ -337,12 +464,11 @@ def test_people_are_told_once_a_day_of_the_fleet_and_how_to_close_it() -> None:
     [(subject, text)] = world.topic.told
     assert subject == "fleet breaker open: relaunches wait"
     assert text.splitlines() == [
-        "cause: infrastructure",
+        f"cause: {world.breaker.cause}",
         f"open since: {words.stamp(FRIDAY_NIGHT)}",
         (
-            "Jobs that committed no new checkpoint wait, whatever they died of."
-            " One job is tried each hour. When its successor trains for 600 s, the breaker closes"
-            " and the others go on by themselves."
+            f"{whom} One job is tried each hour. When its successor trains for 600 s, the breaker"
+            " closes and the others go on by themselves."
         ),
         "look: docs/runbook.md#fleet_breaker_open",
         (
@@ -381,6 +507,20 @@ def test_of_a_state_that_cannot_be_written_no_sweep_notifies() -> None:
     assert world.topic.told == []
 
 
+def test_of_a_new_cause_that_nobody_could_be_told_of_a_later_sweep_tells() -> None:
+    """Of the old one people were told an hour ago, which would be soon enough."""
+    world = world_at_night()
+    bug = work.cause({"TrainingJobStatus": "Failed", "FailureReason": BUG})
+    world.breaker = replace(OPEN, cause=bug)
+    many_die(world, 5)
+    with pytest.raises(Retry):
+        sweep_with(world, alert=NobodyThere())
+    assert (world.breaker.cause, world.breaker.mailed) == ("infrastructure", 0)
+    swept(world, 5)
+    swept(world, 5)
+    assert len(world.topic.told) == 1
+
+
 def test_where_nobody_can_be_notified_the_breaker_holds_and_a_later_sweep_notifies() -> None:
     world = world_at_night()
     many_die(world, 5)
@@ -409,6 +549,33 @@ def test_what_nobody_can_read_in_the_parameter_is_reported_and_mended_by_the_swe
     assert world.breaker.state is Circuit.HALF_OPEN
     [(_, text)] = world.topic.told
     assert text.startswith("cause: unreadable\n")
+
+
+def test_of_a_breaker_that_a_person_opened_people_are_told_that_a_person_did() -> None:
+    world = world_at_night()
+    world.breaker = Breaker(state=Circuit.OPEN, since=FRIDAY_NIGHT)
+    swept(world)
+    [(_, text)] = world.topic.told
+    assert text.startswith("cause: set by a person\n")
+
+
+def test_of_endless_waits_so_many_pages_are_read_and_the_sweep_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = an_hour_later()
+
+    def endless() -> Pages:
+        while True:
+            yield (seen("junk"),)
+
+    monkeypatch.setattr(world.sagemaker, "waiting", endless)
+    found = swept(world, seconds_left=lambda: 0.0)
+    assert found.cut == ("held", "waiting", "again", "opted_in")
+    # While a trial goes on, nobody asks who else waits.
+    world.breaker = replace(OPEN, state=Circuit.HALF_OPEN, since=world.clock(), probe="a")
+    held(world, "a")
+    found = swept(world, seconds_left=lambda: 0.0)
+    assert found.cut == ("waiting", "again", "opted_in")
 
 
 def test_an_open_breaker_holds_no_job_without_a_verdict_back_from_being_decided_on() -> None:

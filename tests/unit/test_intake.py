@@ -215,6 +215,20 @@ def test_a_message_that_must_come_again_holds_up_no_other(
     assert len(world.dead_letters.quarantined) == 1
 
 
+def test_where_every_message_must_come_again_each_is_named_and_the_log_says_why(
+    monkeypatch: pytest.MonkeyPatch, executor: ThreadPoolExecutor
+) -> None:
+    world = failed()
+    world.sagemaker.refuse_create(Retry("CreateTrainingJob: no answer"))
+    monkeypatch.setattr(wiring, "start", lambda: intake_of(world, executor))
+    with captured() as printed:
+        answer = on_training_ended.handler(_batch(check(world)), _Context())  # type: ignore[arg-type]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    (line,) = map(json.loads, printed.getvalue().splitlines())
+    assert line["level"] == "WARNING"
+    assert "CreateTrainingJob: no answer" in line["exception"]
+
+
 def test_a_verdict_of_ours_is_written_in_our_words(executor: ThreadPoolExecutor) -> None:
     world = failed()
     take_result = taken(check(world), intake_of(world, executor))

@@ -17,6 +17,7 @@ from resilience.failures import (
     says_nothing,
 )
 from resilience.failures.job_log import MOST_CHARACTERS
+from resilience.failures.statements import LONGEST_TEXT
 from tests.unit.failure_page import texts
 from tests.unit.harmless_lines import LINES
 
@@ -89,6 +90,15 @@ def test_when_a_cause_was_named_counts_and_not_when_its_host_spoke_first_or_last
     assert rule(late, early) == rule(early)
 
 
+def test_a_block_names_a_cause_from_the_line_on_that_first_names_it() -> None:
+    full = tail("OSError: [Errno 28] No space left on device", at=NOW - 500)
+    said = ("Traceback (most recent call last):", BUG, "it failed, of one host", "exit code: 1")
+    early = tuple(Line(NOW - 900 + 300 * number, text) for number, text in enumerate(said[1:]))
+    assert rule(full, early) == rule(early)
+    late = tuple(Line(NOW - 900 + 410 * number, text) for number, text in enumerate(said))
+    assert rule(full, late) == "disk_full"
+
+
 def test_a_lost_peer_of_earlier_does_not_hide_the_cause_on_another_host() -> None:
     assert rule(tail(LOST_PEER, at=NOW - 900), tail(ECC)) == "gpu_memory_error"
 
@@ -96,6 +106,14 @@ def test_a_lost_peer_of_earlier_does_not_hide_the_cause_on_another_host() -> Non
 def test_what_a_host_survived_for_minutes_was_no_cause() -> None:
     survived = Line(NOW - 600_000, "requests.exceptions.ConnectionError: Max retries exceeded")
     assert rule((survived, *tail("step 41", BUG))) == rule(tail(BUG))
+
+
+@pytest.mark.parametrize(("milliseconds", "read"), [(120_000, True), (120_001, False)])
+def test_what_a_host_says_within_two_minutes_of_its_last_line_counts(
+    milliseconds: int, *, read: bool
+) -> None:
+    said = (Line(NOW - milliseconds, ECC), Line(NOW, "exit code: 1"))
+    assert (rule(said) == "gpu_memory_error") is read
 
 
 ORDINARY = (
@@ -162,6 +180,34 @@ def test_what_is_read_has_a_bound_over_all_hosts() -> None:
     assert rule(tail(ECC, *short, step=1)) == "gpu_memory_error"
     assert rule(tail(ECC, *short, line, line, step=1)) is None
     assert rule(tail(ECC, *short, step=1), tail("up")) is None
+
+
+def filler(size: int) -> str:
+    """A complaint that names no cause, and takes up so much with its mark and its line's end."""
+    return "a complaint that it failed, of one host".ljust(size - len("[error] ") - 1)
+
+
+def test_a_line_before_the_bound_is_read_not_at_all() -> None:
+    assert rule(tail(ECC, filler(MOST_CHARACTERS - 200), step=1)) == "gpu_memory_error"
+    assert rule(tail(ECC, filler(MOST_CHARACTERS), step=1)) is None
+
+
+FRAME = ('File "train.py", line 5, in <module>', 'raise OSError("No space left on device")')
+
+
+@pytest.mark.parametrize("before", [(), (filler(LONGEST_TEXT),)], ids=["first", "second"])
+def test_what_the_reader_takes_at_once_is_not_taken_apart(before: tuple[str, ...]) -> None:
+    """A frame and the source that it quotes: alone, the source would be a cause."""
+    room = LONGEST_TEXT - sum(len(line) + 1 for line in FRAME)
+    assert rule(tail(*before, filler(room), *FRAME, step=1)) is None
+
+
+@pytest.mark.parametrize("before", [(), (filler(LONGEST_TEXT),)], ids=["first", "second"])
+def test_what_the_reader_would_cut_is_taken_apart(before: tuple[str, ...]) -> None:
+    """With its last digit cut off, an exit code that names a cause names none."""
+    last = "exit code: 137"
+    room = LONGEST_TEXT + 2 - len(f"[error] {last}\n")
+    assert rule(tail(*before, filler(room), last, step=1)) == "killed"
 
 
 def test_one_line_of_any_length_is_read_at_its_end() -> None:

@@ -252,6 +252,23 @@ def test_a_name_never_changes_between_releases_or_a_running_lineage_would_fork(
     assert naming.successor_name(root, number) == name.replace("HASH", digest)
 
 
+@pytest.mark.parametrize(
+    ("root", "kept"),
+    [
+        ("night", "night"),
+        ("a" * 56, "a" * 56),
+        ("a" * 57, "a" * 56),
+        ("a" * 50 + "-" * 12 + "b", "a" * 50),
+        ("a" * 49 + "X" + "-" * 12 + "b", "a" * 49 + "X"),
+    ],
+)
+def test_the_names_of_a_root_used_again_never_change_between_releases(root: str, kept: str) -> None:
+    word = sha256(f"{root}/1769828400".encode()).hexdigest()[:6]
+    name = naming.root_used_again(root, 1_769_828_400)
+    assert name == f"{kept}-{word}"
+    assert naming.is_job_name(name)
+
+
 def test_two_long_roots_that_differ_at_their_end_have_different_successors() -> None:
     one, other = "a" * 62 + "b", "a" * 62 + "c"
     assert naming.successor_name(one, 2) != naming.successor_name(other, 2)

@@ -117,7 +117,7 @@ def test_a_name_that_somebody_else_has_taken_stops(of_the_other: dict[str, str])
 def test_a_name_that_was_in_use_and_is_free_again_is_tried_again() -> None:
     world = failed()
     world.sagemaker.refuse_create(NameInUse(SUCCESSOR))
-    with pytest.raises(Retry):
+    with pytest.raises(Retry, match=r"^the job that has the successor's name is gone again$"):
         deliver(world)
     assert verdict_of(world) is None
     assert decide(world).verdict is Verdict.RELAUNCH

@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 import pytest
 
 from local.in_memory import InMemoryWorld
+from resilience.decide.checkpoints import may_be_own
 from resilience.decide.decisions import (
     Checkpoint,
     CheckpointRequest,
     Ledger,
     Lookup,
     Reason,
+    Upload,
     Verdict,
 )
 from resilience.wire import environment
 from resilience.wire import tags as tag_names
 from tests.unit.recovery_world import (
+    CAPACITY,
     ENVIRONMENT,
     GPU,
     JOB,
@@ -30,6 +33,7 @@ from tests.unit.recovery_world import (
     described_job,
     forgotten,
     hint,
+    never_started,
     take_up_the_waits,
     trained,
 )
@@ -85,6 +89,17 @@ def test_a_successor_that_a_dead_worker_launched_is_found_though_it_writes_to_th
     world.wandb.beat(WANDB, "night-1", world.clock())
     assert decide(world).reason is Reason.ALREADY_RELAUNCHED
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+@pytest.mark.parametrize("collection", [WANDB.collection, "weights"])
+def test_a_successor_is_told_the_run_that_it_goes_on_in(collection: str) -> None:
+    """By its launch, or, where nothing names it, by the versions that it goes on from."""
+    own = {key: value for key, value in TAGS.items() if key != tag_names.RUN_ID}
+    there = replace(WANDB, collection=collection)
+    world = died(own | {tag_names.CHECKPOINT_NAME: collection}, {})
+    world.wandb.commit(there, step=300, run="night-1-algo-1")
+    decide(world)
+    assert born(world)[tag_names.RUN_ID] == ("night-1" if there == WANDB else "night-1-algo-1")
 
 
 @pytest.mark.parametrize("zombie", [pending(1), pending(9, job="night-0")], ids=str)
@@ -172,17 +187,43 @@ def test_a_project_that_w_and_b_hides_starts_no_lineage_over_that_ever_trained()
     assert decide(world, hint(SUCCESSOR)).reason is Reason.WANDB_REFUSED
 
 
+def test_a_project_that_is_not_there_yet_is_no_reason_to_wait_for_a_job_that_never_trained() -> (
+    None
+):
+    """Whether it is missing or hidden, there can be no checkpoint in it."""
+    world = never_started(CAPACITY)
+    world.wandb.hide_project(WANDB.entity, WANDB.project)
+    assert decide(world).reason is Reason.CAPACITY_UNAVAILABLE
+    world.clock.pass_by(HOUR)
+    assert decide(world).reason is Reason.RESTARTED_FROM_BEGINNING
+
+
+@pytest.mark.parametrize("job", [JOB, "of-another"])
+def test_an_upload_of_which_wandb_knows_neither_number_nor_job_may_be_this_attempts(
+    job: str,
+) -> None:
+    """One that names its job is that job's, whatever number it gets."""
+    facts = decide(died()).facts
+    assert may_be_own(Upload(None), facts)
+    assert may_be_own(Upload(None, job), facts) is (job == JOB)
+
+
 def used_again() -> InMemoryWorld:
     """A root was relaunched and deleted; its name was used again, and that job died as well."""
     world = died()
     deliver(world)
     end(world, SUCCESSOR)
+    use_the_name_again(world)
+    return world
+
+
+def use_the_name_again(world: InMemoryWorld) -> None:
+    """Delete the root, and launch another job of its name, which dies."""
     world.sagemaker.delete(JOB)
     created = datetime.fromtimestamp(world.clock(), UTC)
     running = {"TrainingJobStatus": "InProgress", "CreationTime": created}
     world.sagemaker.put(JOB, described_job(died()) | running, TAGS)
     end(world, JOB)
-    return world
 
 
 def test_a_root_name_that_is_used_again_begins_a_lineage_with_names_of_its_own() -> None:
@@ -200,6 +241,18 @@ def test_a_root_name_that_is_used_again_begins_a_lineage_with_names_of_its_own()
     end(world, newest)
     decide(world, hint(newest))
     assert world.sagemaker.names()[-1] == newest.removesuffix("2") + "3"
+
+
+def test_each_use_of_a_root_name_has_names_of_its_own() -> None:
+    world = used_again()
+    decide(world)
+    second = world.sagemaker.names()[-1]
+    end(world, second)
+    use_the_name_again(world)
+    assert decide(world).verdict is Verdict.RELAUNCH
+    *_, third = world.sagemaker.names()
+    assert re.fullmatch(f"{JOB}-[0-9a-f]{{6}}-r2", third)
+    assert third != second
 
 
 def test_a_root_name_that_is_used_again_is_relaunched_once_however_often_it_is_told() -> None:

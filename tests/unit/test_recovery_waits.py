@@ -34,6 +34,16 @@ def test_a_wait_for_capacity_ends_in_a_relaunch_when_it_is_due() -> None:
     assert (world.sagemaker.names(), verdict_of(world)) == ((JOB, SUCCESSOR), "RELAUNCH")
 
 
+def test_a_wait_that_is_taken_up_while_its_schedule_still_stands_gets_another() -> None:
+    """The sweep may come first; a schedule that stands is left as it is."""
+    world = failed()
+    world.wandb.lookup = Lookup.UNAVAILABLE
+    for schedules in (1, 2, 3):
+        assert decide(world).reason is Reason.WANDB_UNAVAILABLE
+        assert len(world.schedules.due) == schedules
+        world.clock.pass_by(3600)
+
+
 def test_a_drought_of_a_week_is_waited_for_ever_more_seldom_and_nothing_is_counted() -> None:
     world = never_started()
     begun, job = world.clock(), JOB

@@ -1,14 +1,16 @@
 """What events missed is found, put on the one path that acts, and decided on there."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from local.in_memory import InMemoryWorld
+from resilience.decide.breaker import Breaker, Circuit
 from resilience.decide.decisions import Mode, Reason, Verdict
 from resilience.fleet.jobs import Pages, SeenJob
-from resilience.fleet.sweeping import Swept
+from resilience.fleet.sweeping import Swept, sweep
 from resilience.wire import tags
 from tests.unit.fleet_story import swept
 from tests.unit.recovery_world import (
@@ -20,6 +22,7 @@ from tests.unit.recovery_world import (
     TAGS,
     decide,
     deliver,
+    described_job,
     failed,
     hint_of,
     never_started,
@@ -88,6 +91,23 @@ def test_a_job_that_trains_or_never_opted_in_is_left_alone() -> None:
     assert swept(world) == NOTHING
 
 
+def test_a_job_of_a_project_that_is_not_allowed_is_left_alone() -> None:
+    world = failed(tags=TAGS | {"WANDB_ENTITY": "stranger"}, environment={})
+    world.clock.pass_by(GRACE)
+    assert swept(world) == NOTHING
+
+
+def test_a_job_that_was_tagged_out_of_its_allowed_project_is_found_all_the_same() -> None:
+    """Its launch named the project and its tag the entity: the two are allowed, and it stops."""
+    world = failed(
+        tags=TAGS | {"WANDB_PROJECT": "elsewhere"}, environment={"WANDB_PROJECT": "vision"}
+    )
+    world.clock.pass_by(GRACE)
+    settings = replace(SWEEP, allowed_projects=("example-team/vision",))
+    found = sweep(world.fleet(), settings, world.clock(), lambda: 60.0)
+    assert found.without_verdict == (JOB,)
+
+
 @pytest.mark.parametrize(
     "own",
     [{"resilience:mode": "observe"}, {"resilience:mode": "off"}],
@@ -128,6 +148,13 @@ def test_only_in_act_mode_does_the_sweep_ask(mode: Mode) -> None:
     assert world.queue.bodies == []
 
 
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.OFF])
+def test_a_sweep_that_asks_nothing_still_says_how_the_breaker_stands(mode: Mode) -> None:
+    world = failed()
+    world.mode, world.breaker = mode, Breaker(state=Circuit.OPEN)
+    assert swept(world) == Swept((), (), Circuit.OPEN)
+
+
 def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None:
     world = never_started()
     due = decide(world).due
@@ -139,6 +166,15 @@ def test_a_wait_whose_schedule_was_lost_is_taken_up_when_it_is_overdue() -> None
     assert swept(world).overdue == (JOB,)
     work_off(world)
     assert (verdict_of(world), world.sagemaker.names()) == ("RELAUNCH", (JOB, SUCCESSOR))
+
+
+def test_a_wait_whose_due_time_is_gone_is_overdue_at_once() -> None:
+    world = never_started()
+    deliver(world)
+    own = world.sagemaker.tags(JOB) or {}
+    del own[tags.DUE]
+    world.sagemaker.put(JOB, described_job(world), own)
+    assert swept(world).overdue == (JOB,)
 
 
 def test_a_wait_is_taken_up_however_long_ago_its_job_ended() -> None:
@@ -226,10 +262,19 @@ def test_a_sweep_that_runs_out_of_time_has_sent_what_it_found_and_says_what_it_l
             yield tuple(seen_job(f"job-{page}-{n}", now - GRACE) for n in range(100))
 
     monkeypatch.setattr(world.sagemaker, "opted_in", pages)
-    left = iter([60.0, 60.0, *(60.0 - 10 * page for page in range(50))])
+    left = iter([60.0, 60.0, *(60.0 - 15 * page for page in range(50))])
     found = swept(world, seconds_left=lambda: next(left))
     assert found.cut == ("opted_in",)
-    assert len(found.without_verdict) == len(world.queue.bodies) == 600
+    # With just the reserve left, there is time for one page more.
+    assert len(found.without_verdict) == len(world.queue.bodies) == 500
+
+
+def test_a_sweep_without_time_reads_one_page_of_each_search_and_names_them_all() -> None:
+    world = failed()
+    world.clock.pass_by(GRACE)
+    found = swept(world, seconds_left=lambda: 0.0)
+    assert found.without_verdict == (JOB,)
+    assert found.cut == ("waiting", "again", "opted_in")
 
 
 def test_of_endless_failures_the_breaker_reads_so_many_pages_and_says_so(
@@ -271,6 +316,13 @@ def test_another_word_asks_again_and_of_a_relaunched_job_it_is_answered_too() ->
         work_off(world)
         assert swept(world) == NOTHING
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
+
+
+@pytest.mark.parametrize("own", [{}, TAGS | {"WANDB_ENTITY": "stranger"}])
+def test_a_word_on_a_job_that_would_get_no_verdict_asks_nothing(own: dict[str, str]) -> None:
+    """It never opted in, or its project is not allowed: each sweep would find it again."""
+    world = failed(tags=own | {tags.AGAIN: "please"}, environment={})
+    assert swept(world) == NOTHING
 
 
 def test_no_word_brings_back_what_a_person_stopped() -> None:

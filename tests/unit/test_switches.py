@@ -27,6 +27,21 @@ def test_a_person_opens_it_with_one_word_for_all() -> None:
     assert breaker.holds("a-job", "user_code/0123abcd")
 
 
+def test_what_has_its_default_is_not_written() -> None:
+    assert text_of(Breaker(since=1_769_828_400)) == (
+        '{"state": "closed", "since": "2026-01-31T03:00:00Z"}'
+    )
+
+
+def test_a_state_without_its_moment_began_when_it_was_written() -> None:
+    assert breaker_of('{"state": "closed"}', WRITTEN) == Breaker(since=WRITTEN)
+
+
+def test_the_longest_death_that_counts_is_a_day() -> None:
+    text = '{"state": "closed", "died_within": 86400}'
+    assert breaker_of(text, WRITTEN) == Breaker(since=WRITTEN, died_within=86_400)
+
+
 HOSTILE = [
     "",
     "clsoed",
@@ -35,7 +50,9 @@ HOSTILE = [
     "{}",
     '{"state": "ajar"}',
     '{"state": "open", "since": "yesterday"}',
+    '{"state": "open", "since": ""}',
     '{"state": "closed", "died_within": -1}',
+    '{"state": "closed", "died_within": 86401}',
     '{"state": "closed", "died_within": "12"}',
     '{"state": "closed", "died_within": 1e400}',
     '{"state": "closed", "cause": "see http://example.com"}',
@@ -48,7 +65,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_nobody_can_read_is_open_for_an_hour_and_not_for_ever(text: str) -> None:
     breaker = breaker_of(text, WRITTEN)
-    assert (breaker.state, breaker.cause) == (Circuit.OPEN, UNREADABLE)
+    assert breaker == Breaker(state=Circuit.OPEN, since=WRITTEN, cause=UNREADABLE)
     assert breaker.holds("a-job", "infrastructure")
     assert is_due(breaker, WRITTEN + OPEN_SECONDS)
 

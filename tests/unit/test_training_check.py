@@ -213,7 +213,8 @@ def test_a_step_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_break_that_was_never_reached_is_no_success(tmp_path: Path) -> None:
-    def end(_plan: Plan, _folder: Path, log: Path) -> Ended:
+    def end(plan: Plan, folder: Path, log: Path) -> Ended:
+        del plan, folder
         log.write_text("done\n")
         return Ended(0, log)
 
@@ -223,7 +224,8 @@ def test_a_break_that_was_never_reached_is_no_success(tmp_path: Path) -> None:
 
 
 def test_a_resumed_training_that_dies_is_lost(tmp_path: Path) -> None:
-    def end(plan: Plan, _folder: Path, log: Path) -> Ended:
+    def end(plan: Plan, folder: Path, log: Path) -> Ended:
+        del folder
         log.write_text("why it died\n")
         if plan.break_at is None:
             return Ended(65, log)

@@ -163,18 +163,23 @@ def test_two_more_saves_do_not_wait_for_the_first_load_of_the_first_file(
     assert len(tried) == 1
 
 
+def _ask(what: str, checkpoints: Checkpointer) -> None:
+    match what:
+        case "due":
+            checkpoints.due(2)
+        case "save":
+            save(checkpoints, 2)
+        case _:
+            checkpoints.drain()
+
+
 @pytest.mark.parametrize("ask", ["due", "save", "drain"])
 def test_what_goes_wrong_beside_the_training_is_raised_in_it_once(ask: str, tmp_path: Path) -> None:
     checkpoints = Checkpointer(SavePlan(tmp_path), Store())
     save(checkpoints, 1, Failing(OSError(errno.EIO, "the disk is gone")))
     checkpoints.bar_after(5)
-    asked = {
-        "due": lambda: checkpoints.due(2),
-        "save": lambda: save(checkpoints, 2),
-        "drain": checkpoints.drain,
-    }[ask]
     with pytest.raises(OSError, match="the disk is gone"):
-        asked()
+        _ask(ask, checkpoints)
     assert names(tmp_path) == []
     save(checkpoints, 3)
     checkpoints.finish()

@@ -70,7 +70,9 @@ def has(
     return asked
 
 
-def logged(run: Run) -> list[tuple[int, dict[str, Any]]]:
+def logged(history: History) -> list[tuple[int, dict[str, Any]]]:
+    history.flush()
+    run = cast("Run", history.run)
     run.close()
     rows = [{key: value for key, value in row.items() if key != "_step"} for row in run.rows]
     return [(row.pop(AXIS), row) for row in rows]
@@ -78,7 +80,9 @@ def logged(run: Run) -> list[tuple[int, dict[str, Any]]]:
 
 def test_the_step_of_a_row_is_wandbs_own_step_and_the_axis() -> None:
     run = Run()
-    history_on(run).log({"loss": 0.5}, 7)
+    history = history_on(run)
+    history.log({"loss": 0.5}, 7)
+    history.flush()
     run.close()
     assert run.rows == [{"loss": 0.5, AXIS: 7, "_step": 7}]
     assert run.axes == {AXIS: None, "*": AXIS}
@@ -89,7 +93,21 @@ def test_rows_of_one_step_are_one_row() -> None:
     history = history_on(run)
     history.log({"loss": 0.5}, 7)
     history.log({"val_loss": 0.6}, 7)
-    assert logged(run) == [(7, {"loss": 0.5, "val_loss": 0.6})]
+    assert logged(history) == [(7, {"loss": 0.5, "val_loss": 0.6})]
+
+
+def test_a_row_that_a_stop_breaks_off_before_its_validation_is_one_row_of_the_resumed_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopped = history_on(Run())
+    stopped.log({"loss": 0.4}, 6)
+    stopped.log({"loss": 0.5}, 7)
+    assert [row for row in cast("Run", stopped.run).rows if row[AXIS] == 7] == []
+    has(monkeypatch, {6: {"loss"}})
+    history = history_on(Run(resumed=True, starting_step=7))
+    history.restore(stopped.newest_rows())
+    history.log({"val_loss": 0.6}, 7)
+    assert logged(history) == [(7, {"loss": 0.5, "val_loss": 0.6})]
 
 
 def test_rows_arrive_whatever_else_calls_wandb_log() -> None:
@@ -99,6 +117,7 @@ def test_rows_arrive_whatever_else_calls_wandb_log() -> None:
         history.log({"loss": float(step)}, step)
         run.log({"mine": 1})
         run.log({"mine": 2})
+    history.flush()
     rows = [(row[AXIS], row["loss"]) for row in [*run.rows, run.open] if "loss" in row]
     assert rows == [(step, float(step)) for step in range(6)]
 
@@ -109,7 +128,7 @@ def test_what_the_server_has_is_not_logged_again(monkeypatch: pytest.MonkeyPatch
     history = history_on(run)
     for step in (8, 9, 10, 11):
         history.log({"loss": 1.0, "deep": {"inner": 1.0}}, step)
-    assert logged(run) == [
+    assert logged(history) == [
         (8, {"deep": {"inner": 1.0}}),
         (10, {"loss": 1.0, "deep": {"inner": 1.0}}),
         (11, {"loss": 1.0, "deep": {"inner": 1.0}}),
@@ -134,7 +153,7 @@ def test_rows_that_a_kill_took_come_back_out_of_the_checkpoint(
     after = history_on(resumed)
     after.restore(before.newest_rows())
     after.log({"loss": 5.0}, 5)
-    assert logged(resumed) == [(step, {"loss": float(step)}) for step in (3, 4, 5)]
+    assert logged(after) == [(step, {"loss": float(step)}) for step in (3, 4, 5)]
     assert [step for step, _ in after.newest_rows()] == [0, 1, 2, 3, 4, 5]
     assert asked == [(AXIS, 0)]
 
@@ -149,7 +168,7 @@ def test_steps_that_are_trained_once_more_are_not_logged_twice_where_wandbs_step
     history.restore([(4, {"loss": 4.0}), (5, {"loss": 5.0})])
     for step in range(6, 10):
         history.log({"loss": float(step)}, step)
-    assert logged(run) == [(8, {"loss": 8.0}), (9, {"loss": 9.0})]
+    assert logged(history) == [(8, {"loss": 8.0}), (9, {"loss": 9.0})]
 
 
 def test_rows_older_than_the_checkpoints_are_taken_as_arrived(
@@ -161,7 +180,7 @@ def test_rows_older_than_the_checkpoints_are_taken_as_arrived(
     history = history_on(run)
     history.restore([(100, {"loss": 1.0})])
     history.log({"loss": 1.0}, 50)
-    assert logged(run) == [(100, {"loss": 1.0})]
+    assert logged(history) == [(100, {"loss": 1.0})]
 
 
 def test_a_server_that_cannot_be_asked_is_taken_to_have_all_up_to_its_last_step(
@@ -175,7 +194,7 @@ def test_a_server_that_cannot_be_asked_is_taken_to_have_all_up_to_its_last_step(
     history = history_on(run)
     for step in (9, 10):
         history.log({"loss": 1.0}, step)
-    assert logged(run) == [(10, {"loss": 1.0})]
+    assert logged(history) == [(10, {"loss": 1.0})]
     assert "(no such run): those below step 10 are not logged again" in caplog.text
 
 
@@ -195,7 +214,7 @@ def test_media_are_logged_and_no_checkpoint_holds_them() -> None:
     history.log({"image": IMAGE, "loss": 0.5}, 3)
     history.log({"image": IMAGE}, 4)
     assert history.newest_rows() == [(3, {"loss": 0.5})]
-    assert logged(run) == [(3, {"image": IMAGE, "loss": 0.5}), (4, {"image": IMAGE})]
+    assert logged(history) == [(3, {"image": IMAGE, "loss": 0.5}), (4, {"image": IMAGE})]
 
 
 @dataclass
@@ -243,6 +262,7 @@ def test_without_media_nobody_waits_and_no_row_is_closed(
     server, run = arriving(-1), Run()
     history = history_on(run)
     history.log({"loss": 1.0}, 5)
+    history.log({"loss": 1.0}, 6)
     history.newest_rows()
     assert history.wait_until_stored()
     assert (server.asked, bool(run.open)) == (0, True)
@@ -266,6 +286,7 @@ def test_a_row_of_media_that_somebody_else_closed_is_left_alone(
     run = Run()
     history = history_on(run)
     history.log({"image": IMAGE}, 5)
+    history.flush()
     run.log({"mine": 1})
     run.log({"mine": 2}, commit=False)
     history.newest_rows()

@@ -1,21 +1,21 @@
 """Under Lightning's own loops, which read ahead, cycle, and restore what they are given."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from typing_extensions import override
 
-from resilient_training import position_of
-from resilient_training.data.loaders import exact
-from tests.unit.small_loaders import Augmented, Said, Shuffled, Stateful, exactly
+from resilient_training import SavePlan
+from tests.unit.small_loaders import Augmented, Shuffled, Stateful, exactly
+from tests.unit.small_training import EachSave, KillAt, Killed, Run, Store, train
 
 # It asks for more workers; of a loader that cannot be resumed it would warn, and fail the test.
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
@@ -58,68 +58,34 @@ class Network(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.01)
 
 
-class Killed(Exception):  # noqa: N818 - no error of the training
-    pass
-
-
-class SaveAndKill(Callback):
-    def __init__(self, step: int, path: Path) -> None:
-        self.step, self.path = step, path
-
-    @override
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *_: object, **__: object
-    ) -> None:
-        if trainer.global_step == self.step:
-            trainer.save_checkpoint(self.path)
-            raise Killed
-
-
-def fit(
-    make: Callable[[], Any], path: Path, *, kill: int = 0, resume: bool = False
-) -> tuple[list[Any], Said]:
-    """What each step was given, and what was said."""
-    model, said = Network(), Said()
-    made: list[Any] = []
-    trainer = Trainer(
-        max_epochs=EPOCHS,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[SaveAndKill(kill, path)],
-    )
-
-    def process(loader: Any) -> Any:  # noqa: ANN401 - of any kind
-        made.append(
-            exact(
-                loader,
-                seed=3,
-                position=lambda: position_of(trainer),
-                part=len(made),
-                notices=said,
-            )
+def seen(
+    make: Callable[[], Any], plan: SavePlan, store: Store, *breaking: Callback
+) -> tuple[list[Any], Run]:
+    """What each step was given, and the run that says what will differ."""
+    model, run = Network(), Run()
+    killed = pytest.raises(Killed) if breaking else nullcontext()
+    with killed:
+        train(
+            plan,
+            store,
+            *breaking,
+            make=lambda: model,
+            data=make,
+            run=run,
+            checkpointer=EachSave,
+            max_epochs=EPOCHS,
         )
-        return made[-1]
-
-    vars(trainer.strategy)["process_dataloader"] = process
-    if kill:
-        with pytest.raises(Killed):
-            trainer.fit(model, make())
-    else:
-        trainer.fit(model, make(), ckpt_path=str(path) if resume else None, weights_only=True)
-    return model.seen, said
+    return model.seen, run
 
 
 @pytest.mark.parametrize("name", DATA)
 def test_wherever_it_is_killed_each_batch_is_seen_once_and_as_it_would_have_been(
     name: str, tmp_path: Path
 ) -> None:
-    whole, _ = fit(DATA[name], tmp_path / "none")
-    for step in range(1, len(whole), 4):
-        path = tmp_path / f"{step}.ckpt"
-        before, _ = fit(DATA[name], path, kill=step)
-        after, said = fit(DATA[name], path, resume=True)
-        assert before + after == whole, step
-        assert said.lines == []
+    whole, _ = seen(DATA[name], SavePlan(tmp_path / "whole"), Store())
+    for batch in range(1, len(whole), 4):
+        plan, store = SavePlan(tmp_path / f"{batch}", every_n_steps=1), Store()
+        before, _ = seen(DATA[name], plan, store, KillAt(batch))
+        after, run = seen(DATA[name], plan, store)
+        assert before + after == whole, batch
+        assert run.config == {}

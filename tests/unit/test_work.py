@@ -174,9 +174,12 @@ def test_a_stop_at_the_time_limit_is_the_limits_and_any_other_a_persons(limit: o
         "SecondaryStatusTransitions": [{"Status": "Training"}, {"Status": "Stopping"}],
         "StoppingCondition": {"MaxRuntimeInSeconds": limit},
     }
-    at_the_limit = isinstance(limit, int)
-    expected = FailureClass.TIMEOUT if at_the_limit else FailureClass.STOPPED_BY_USER
-    assert work.corrected(by_text, described).failure_class is expected
+    expected = (
+        Classification(FailureClass.TIMEOUT, "stopped_at_the_time_limit")
+        if isinstance(limit, int)
+        else Classification(FailureClass.STOPPED_BY_USER, "stopping_then_failed")
+    )
+    assert work.corrected(by_text, described) == expected
     unfinished = described | {"SecondaryStatusTransitions": [{"Status": "Training"}]}
     assert work.corrected(by_text, unfinished) == by_text
 
@@ -214,6 +217,7 @@ def test_a_stop_whose_end_nobody_told_is_a_persons() -> None:
         ({"InstanceGroups": [{"InstanceCount": 2}, {"InstanceCount": 3}]}, 5),
         ({"InstanceCount": 0, "InstanceGroups": [{"InstanceCount": 2}]}, 2),
         ({"InstanceCount": 4, "InstanceGroups": []}, 4),
+        ({"InstanceGroups": [{"InstanceCount": 2}, {"InstanceGroupName": "spare"}]}, 2),
         ({}, 1),
         (None, 1),
     ],

@@ -19,7 +19,7 @@ from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.resume import ResumePoint, load_error, loads, resume_point
-from resilient_training.ending import Ending
+from resilient_training.ending import Ending, Terminated
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
 from resilient_training.history import History
@@ -296,11 +296,20 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         marks = JobMarks(NoTags() if follower else tags_of(job))
         marks.begun(run)
         losses = LossHistory(healthy, checkpoints.bar_after)
-        yield Attempt(job, run, checkpoints, losses, stop, history, Notices(run), seed)
+        with _Flushed(history):
+            yield Attempt(job, run, checkpoints, losses, stop, history, Notices(run), seed)
         stop.training_is_over()
         checkpoints.finish()
         marks.completed()
+        _finish(run)
+
+
+def _finish(run: wandb.Run) -> None:
+    try:
         run.finish()
+    except OSError as error:
+        # The SDK's service has died: the training is done all the same.
+        _log.warning("the W&B run could not be finished: %s", error)
 
 
 def _begin(
@@ -325,6 +334,25 @@ def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb
     run = wandb.init(dir=folder, settings=run_settings(stop), **options)
     _log.info("W&B run %s (%s)", run.id, "resumed" if run.resumed else "new")
     return run
+
+
+@dataclass(frozen=True)
+class _Flushed:
+    """Logs the last row, unless the training goes on elsewhere: its checkpoint holds the row."""
+
+    history: History
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Terminated):
+            self.history.flush()
 
 
 @dataclass(frozen=True)

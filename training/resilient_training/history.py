@@ -30,6 +30,7 @@ Row = tuple[int, dict[str, Any]]
 class History:
     """The rows of a run that is killed and resumed; needs no framework.
 
+    What is logged of one step is one row. It goes to W&B when the next begins, or by `flush`.
     The step of a row is W&B's own step, as long as nobody else moves that on: a `wandb.log` without
     a step does. A row that W&B's step has passed is logged all the same, as a row of its own; its
     place is `trainer/global_step`, the axis of all charts.
@@ -49,6 +50,10 @@ class History:
         self._asked = False
         self._asked_since = 0
         self._known: Mapping[int, frozenset[str]] = {}
+        # W&B would take it at once, and nothing for it once the run was resumed: a SIGTERM between
+        # a step and its validation would tear the row of the step in two.
+        self._open_step = -1
+        self._open: dict[str, Any] = {}
         # W&B's steps: of the newest row with media, of the newest that a checkpoint relies on.
         self._media = -1
         self._relied_on = -1
@@ -66,6 +71,8 @@ class History:
 
         A row with media is handed to W&B here, so that `wait_until_stored` can wait for it.
         """
+        if has_media(self._open):
+            self.flush()
         if self._media > self._relied_on:
             if self._media == wandb_step(self.run):
                 self.run.log({}, commit=True)
@@ -106,13 +113,22 @@ class History:
         lacking = self._lacking(step, metrics)
         if not lacking:
             return
-        row = {**lacking, AXIS: step}
+        if step != self._open_step:
+            self.flush()
+            self._open_step = step
+        self._open.update(lacking)
+
+    def flush(self) -> None:
+        """Log the row of the newest step, which more could have come for."""
+        step, row, self._open = self._open_step, self._open, {}
+        if not row:
+            return
         reached = wandb_step(self.run)
         if step >= reached:
-            self.run.log(row, step=step)
+            self.run.log({**row, AXIS: step}, step=step)
         else:
-            self.run.log(row)
-        if has_media(lacking):
+            self.run.log({**row, AXIS: step})
+        if has_media(row):
             self._media = max(step, reached)
 
     def _lacking(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,15 +77,14 @@ def may_be_own(upload: Upload, facts: Facts) -> bool:
 
     An upload that an earlier attempt's death cut off stays pending for ever, and ends no more.
     """
-    if upload.job is None and upload.number is None:
-        return True
-    number = -1 if upload.number is None else upload.number
-    return _is_of_the_attempt(upload.job, number, facts)
+    return _is_of_the_attempt(upload.job, upload.number, facts)
 
 
-def _is_of_the_attempt(job: str | None, number: int, facts: Facts) -> bool:
+def _is_of_the_attempt(job: str | None, number: int | None, facts: Facts) -> bool:
     if job is not None:
         return job == facts.job
+    if number is None:
+        return True
     if facts.lineage is None or not facts.started:
         return False
     return number > facts.lineage.ledger.seen

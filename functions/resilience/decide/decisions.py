@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from resilience.decide import naming
 from resilience.decide.breaker import Breaker
 from resilience.failures import FailureClass
 
@@ -199,6 +200,11 @@ class Lineage:
     ledger: Ledger = field(default_factory=Ledger)
     rejected: tuple[str, ...] = ()
     waiting: Waiting | None = None
+
+    @property
+    def next_name(self) -> str:
+        """The name that the successor has or would have."""
+        return naming.successor_name(self.root, self.attempt + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ def successor_name(root: str, attempt: int) -> str:
     return f"{kept}-{digest}{suffix}"
 
 
-def root_used_again(root: str, parent_created: int) -> str:
+def root_used_again(root: str, parent_created: int | None) -> str:
     """Name the lineage of a job whose successors would bear the names of an older lineage.
 
     The older one began with a job of the same name, which was deleted. `parent_created` is in epoch

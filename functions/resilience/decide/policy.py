@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from resilience.decide import checkpoints, naming
+from resilience.decide import checkpoints
 from resilience.decide.attempts import Case, measure
 from resilience.decide.backoff import wait_a_while, wait_for
 from resilience.decide.decisions import (
@@ -87,7 +87,7 @@ def needs_log(facts: Facts) -> bool:
 
 def _settled(case: Case) -> Decision | None:
     """What an earlier try, or another's job, or the service's refusal has settled already."""
-    name = naming.successor_name(case.lineage.root, case.lineage.attempt + 1)
+    name = case.lineage.next_name
     match case.facts.succession:
         case Succession.FOREIGN:
             return case.verdict(Verdict.STOP, Reason.NAME_TAKEN, "adjudication", name)

@@ -95,8 +95,9 @@ def _backed_off(case: Case) -> Decision | None:
 
 
 def _half_the_longest(case: Case, reason: Reason) -> Decision:
-    half = case.facts.policy.backoff_max_seconds // 2
-    return wait_a_while(case, reason, case.facts.failure_rule, half)
+    """Wait at least for half of the policy's longest wait."""
+    longest = case.facts.policy.backoff_max_seconds
+    return wait_a_while(case, reason, case.facts.failure_rule, longest)
 
 
 def _needs_a_night(case: Case) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from resilience.decide import checkpoints, naming
+from resilience.decide import checkpoints
 from resilience.decide.attempts import NO_EVIDENCE, Case, diverged
 from resilience.decide.decisions import (
     Checkpoint,
@@ -67,17 +67,16 @@ def launched(case: Case, choice: checkpoints.Choice) -> Decision:
 
 
 def successor(case: Case, checkpoint: Checkpoint | None, ledger: Ledger) -> Successor:
-    attempt = case.lineage.attempt + 1
     # A wait goes on over attempts that never started, or failed of something outside, until one
     # has done work: the back-off goes on growing.
     goes_on = not case.advanced and (not case.facts.started or case.blame in NO_EVIDENCE)
     waiting = (case.lineage.waiting or Waiting(0, case.facts.observed_at)) if goes_on else None
     return Successor(
-        name=naming.successor_name(case.lineage.root, attempt),
+        name=case.lineage.next_name,
         root=case.lineage.root,
         parent=case.facts.job,
         parent_created=case.facts.created_at,
-        attempt=attempt,
+        attempt=case.lineage.attempt + 1,
         checkpoint=checkpoint,
         ledger=ledger,
         rejected=case.rejected,

@@ -110,8 +110,7 @@ def _timed_out_in_pending(
     # is what tells how it ended.
     messages = [message for _, message in transitions(described)]
     texts = (described.get("SecondaryStatus"), described.get("FailureReason"), *messages[-1:])
-    said = " ".join(map(str, texts)).lower()
-    if any(word in said for word in _PENDING):
+    if any(word in str(text).lower() for text in texts for word in _PENDING):
         return Classification(FailureClass.CAPACITY, "timed_out_in_pending")
     return by_text
 

@@ -17,7 +17,7 @@ class Family:
     local: bool = False
 
 
-def _families(text: str, *, closed: bool = False, local: bool = False) -> dict[str, Family]:
+def families(text: str, *, closed: bool = False, local: bool = False) -> dict[str, Family]:
     return {
         name: Family(rule, closed=closed, local=local)
         for rule, entries in rules.chapters(text)
@@ -27,7 +27,7 @@ def _families(text: str, *, closed: bool = False, local: bool = False) -> dict[s
 
 # By the last part of the name, in small letters.
 _BY_NAME: dict[str, Family] = {
-    **_families(
+    **families(
         """
 programming_error = syntaxerror indentationerror taberror modulenotfounderror importerror nameerror
     unboundlocalerror attributeerror typeerror keyerror indexerror notimplementederror
@@ -46,13 +46,13 @@ loss_diverged = lossdiverged
 """,
         closed=True,
     ),
-    **_families(
+    **families(
         """
 programming_error = valueerror assertionerror filenotfounderror lookuperror invalidargumenterror
 """,
         local=True,
     ),
-    **_families(
+    **families(
         """
 input_malformed = datasetgenerationerror safetensorerror zliberror readerror
 input_missing = datasetnotfounderror entrynotfounderror

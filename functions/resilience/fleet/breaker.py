@@ -40,7 +40,7 @@ class FleetBreaker:
         if (is_mail_due or after != before) and not self._write(after, before):
             return before  # somebody set it in the meantime; the next sweep looks at that
         if is_mail_due:
-            after = self._notified(after)
+            self._notify(after)
         if after.state is Circuit.HALF_OPEN:
             self._ask_for(after.probe)
         return after
@@ -66,8 +66,9 @@ class FleetBreaker:
         """By cause; what died before the breaker closed does not count again."""
         if not circuit.may_trip(before):
             return {}
-        closed_since = before.since if before.state is Circuit.CLOSED else 0
-        after = max(closed_since, self.now - self.settings.breaker_window_seconds)
+        after = self.now - self.settings.breaker_window_seconds
+        if before.state is Circuit.CLOSED:
+            after = max(after, before.since)
         jobs = self._read(FAILED, self.fleet.jobs.failed(since=after))
         by_cause = deaths(jobs, self.settings, after)
         return {cause: list(lineages.values()) for cause, lineages in by_cause.items()}
@@ -95,7 +96,7 @@ class FleetBreaker:
         if job is not None and is_held_by_the_breaker(job, self.settings):
             self.fleet.queue.ask_to_check((probe,))
 
-    def _notified(self, after: Breaker) -> Breaker:
+    def _notify(self, after: Breaker) -> None:
         """Notify of a state that is written, and then write that people were notified.
 
         A crash between the two notifies twice rather than never. A state that cannot be written
@@ -111,8 +112,7 @@ class FleetBreaker:
             "\nclose it now: aws ssm put-parameter --overwrite --type String"
             f" --name {self.settings.breaker_parameter} --value closed",
         )
-        mailed = replace(after, mailed=self.now)
-        return mailed if self._write(mailed, after) else after
+        self._write(replace(after, mailed=self.now), after)
 
 
 def _whom(after: Breaker) -> str:

@@ -134,24 +134,19 @@ def deaths(jobs: Iterable[SeenJob], allowlist: Allowlist, after: int) -> dict[st
     """
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for job in jobs:
-        if job.ended_at is None or job.ended_at < after or not _counts(job, allowlist):
+        if job.ended_at is None or job.ended_at < after or not _was_launched_in(allowlist, job):
             continue
-        cause = work.cause(job.described)
-        if cause:
-            found[cause].setdefault(_root(job), job.trained(job.ended_at))
+        trained = job.trained(job.ended_at)
+        if job.started and trained < SOON_SECONDS and (cause := work.cause(job.described)):
+            found[cause].setdefault(_root(job), trained)
     return dict(found)
 
 
-def _counts(job: SeenJob, allowlist: Allowlist) -> bool:
-    """Whether it was launched in an allowed project, began to train, and died within the hour."""
+def _was_launched_in(allowlist: Allowlist, job: SeenJob) -> bool:
+    """Whether its launch fixed a project, and that is allowed."""
     pinned = identity.pinned_project(job.environment, None)
-    return (
-        identity.opted_in(job.environment, job.tags)
-        and pinned is not None
-        and allowlist.allows_project(pinned)
-        and job.started
-        and job.trained(job.ended_at or 0) < SOON_SECONDS
-    )
+    opted_in = identity.opted_in(job.environment, job.tags)
+    return opted_in and pinned is not None and allowlist.allows_project(pinned)
 
 
 def _root(job: SeenJob) -> str:
@@ -174,7 +169,7 @@ def successor_of(job: SeenJob) -> str:
     root, attempt = job.name, 1
     if identity.is_successor(job.name, job.environment):
         root, attempt = job.environment[environment.ROOT], int(job.environment[environment.ATTEMPT])
-    roots = [root, naming.root_used_again(root, identity.created_at(job.described) or 0)]
+    roots = [root, naming.root_used_again(root, identity.created_at(job.described))]
     names = [naming.successor_name(one, attempt + 1) for one in roots]
     recorded = job.tags.get(tags.SUCCESSOR)
     return recorded if recorded in names else names[0]

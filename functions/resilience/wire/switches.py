@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from resilience.decide import naming
 from resilience.decide.breaker import UNREADABLE, Breaker, Circuit
@@ -15,7 +14,6 @@ from resilience.decide.decisions import Mode
 from resilience.wire import words
 
 _CAUSE = re.compile(r"([a-z_]{1,40}(/[0-9a-f]{8})?)?")
-_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _MOST_SECONDS = 86_400
 
 
@@ -58,7 +56,7 @@ def _read(members: Mapping[str, object], written: int) -> Breaker:
     """Raises ValueError for what is not ours: these words stand in the log and in a mail."""
     cause, probe = str(members.get("cause", "")), str(members.get("probe", ""))
     if not _CAUSE.fullmatch(cause) or (probe and not naming.is_job_name(probe)):
-        raise ValueError("not a state of ours")
+        raise ValueError
     since = members.get("since")
     return Breaker(
         state=Circuit(str(members.get("state"))),
@@ -72,11 +70,13 @@ def _read(members: Mapping[str, object], written: int) -> Breaker:
 
 def _instant(value: object, written: int) -> int:
     """A time after the write is another clock's, or a slip of the hand."""
-    instant = datetime.strptime(str(value), _STAMP).replace(tzinfo=UTC)
-    return min(int(instant.timestamp()), written)
+    instant = words.instant(str(value))
+    if instant is None:
+        raise ValueError
+    return min(instant, written)
 
 
 def _seconds(value: object) -> int:
     if not isinstance(value, int) or not 0 <= value <= _MOST_SECONDS:
-        raise ValueError("not a duration of ours")
+        raise ValueError
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,47 +15,24 @@ from typing_extensions import override
 
 from resilient_training.data.loaders import exact, inner_loader
 from resilient_training.data.randomness import seed_from
-from resilient_training.huggingface.best import best_folder, bring_best
-from resilient_training.huggingface.continuation import Continuation, Place, means_of, put_means
-from resilient_training.huggingface.internals import LossSums, arguments_of, wrapped
+from resilient_training.huggingface.best import bring_best
+from resilient_training.huggingface.continuation import Place, put_means
+from resilient_training.huggingface.internals import arguments_of, wrapped
+from resilient_training.huggingface.moments import Moments
 from resilient_training.huggingface.snapshot import LOADER, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from transformers import Trainer, TrainerState, TrainingArguments
 
-    from resilient_training.attempt import Attempt
-    from resilient_training.huggingface.saving import Saving
 
 _OF_THE_STEP = ("grad_norm", "learning_rate")
 _RATES = ("train_samples_per_second", "train_steps_per_second")
 
 
-class ResumableLoop(TrainerCallback):
-    """The one callback of a Trainer that comes back, and what it puts around Trainer's methods.
-
-    A checkpoint is saved when all that Trainer does at a step is done, callbacks and evaluation
-    included; the last step of an epoch is left to the epoch's end, which has its evaluation.
-    """
-
-    def __init__(
-        self, trainer: Trainer, attempt: Attempt, saving: Saving, *, renamed: bool
-    ) -> None:
-        self.trainer = trainer
-        self.attempt = attempt
-        self.saving = saving
-        self.renamed = renamed
-        self.seed = trainer.args.seed if attempt.seed is None else attempt.seed
-        self.place = Place()
-        self.accumulating = False
-        self.newest_row: dict[str, Any] = {}
-        self.begun = 0
-        self.resumed: Continuation | None = None
-        self.unpacked: Path | None = None
-        self.asked = False
-        self.before_evaluation: TrainerState | None = None
+class ResumableLoop(Moments, TrainerCallback):
+    """The one callback of a Trainer that comes back, and what it puts around Trainer's methods."""
 
     # Around Trainer's own methods
 
@@ -85,7 +61,7 @@ class ResumableLoop(TrainerCallback):
         if self.resumed is None:
             return computed
         _restore_callbacks(self.trainer)
-        self._name_best()
+        self.name_best()
         epoch, batches = self.resumed.place.next
         return epoch, 0 if self.trainer.args.ignore_data_skip else batches
 
@@ -101,11 +77,11 @@ class ResumableLoop(TrainerCallback):
         return loader
 
     def _run_epoch(self, original: Callable[..., None], *args: object, **named: object) -> None:
-        if self._is_over():
+        if self.is_over():
             # Trainer looks only when it has trained one more step.
             self.trainer.control.should_training_stop = True
             if self.place.within:
-                self._end_epoch()
+                self.end_epoch()
             return
         given = arguments_of(original, args, named)
         is_first = self.resumed is not None and given["epoch"] == given["epochs_trained"]
@@ -122,7 +98,7 @@ class ResumableLoop(TrainerCallback):
         self.newest_row = {name: given.get(name) for name in _OF_THE_STEP}
         self.asked = False
         original(**given)
-        self._step_is_done()
+        self.step_is_done()
 
     def _evaluate(
         self, original: Callable[..., object], *args: object, skip_scheduler: bool = False
@@ -130,7 +106,7 @@ class ResumableLoop(TrainerCallback):
         if skip_scheduler and self.resumed is not None:
             return {}  # eval_on_start: it was made when the training began
         self.before_evaluation = state_of(self.trainer)
-        self._leave_evaluation_if_asked()
+        self.leave_evaluation_if_asked()
         seed_from(self.seed, self.trainer.state.global_step, 1)
         metrics = original(*args, skip_scheduler=skip_scheduler)
         self.before_evaluation = None
@@ -159,7 +135,7 @@ class ResumableLoop(TrainerCallback):
         self.newest_row = {name: getattr(self.resumed, name) for name in _OF_THE_STEP}
         control.should_training_stop = self.resumed.stopped or state.global_step >= state.max_steps
         if self.resumed.evaluate:
-            self._make_up_evaluation(self.resumed.place)
+            self.make_up_evaluation(self.resumed.place)
 
     @override
     def on_step_begin(
@@ -201,7 +177,7 @@ class ResumableLoop(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if self.before_evaluation is not None:
-            self._leave_evaluation_if_asked()
+            self.leave_evaluation_if_asked()
 
     @override
     def on_log(
@@ -222,105 +198,6 @@ class ResumableLoop(TrainerCallback):
         if "loss" in row:
             # The newest weights that this mean was computed with are those before the last step.
             self.attempt.losses.see(state.global_step - 1, float(row["loss"]))
-
-    # The moments between two steps
-
-    def _step_is_done(self) -> None:
-        ends = self.trainer.control.should_training_stop or self.trainer.control.should_epoch_stop
-        if self.place.within and (ends or self.place.batches == self.place.in_epoch):
-            return  # the epoch's end comes next
-        if self.accumulating:
-            return  # a stream ended before its batches were enough for a step: they go on
-        self.saving.inspect()
-        stopping = not self._is_over() and self.attempt.stop.heed()
-        if stopping or self._is_wanted():
-            self._save()
-        if self._is_over():
-            self.attempt.stop.training_is_over()
-        elif stopping:
-            self.attempt.end_if_asked(self.trainer.state.global_step)
-
-    def _is_over(self) -> bool:
-        state = self.trainer.state
-        return self.trainer.control.should_training_stop or state.global_step >= state.max_steps
-
-    def _is_wanted(self) -> bool:
-        """Whether the attempt's plan, Trainer's own, or a new best asks for a save."""
-        if not self.place.within or self.asked:
-            return True
-        args, step = self.trainer.args, self.trainer.state.global_step
-        best = args.load_best_model_at_end and self.saving.is_better()
-        return best or self.attempt.checkpoints.due(step)
-
-    def _save(self, evaluate: TrainerState | None = None) -> None:
-        """Save; `evaluate` is Trainer's state where the evaluation of this step is to be made."""
-        if self.saving.folders and not self.asked:
-            self._write_folder()
-        self.saving.save(
-            self._continuation(evaluate=evaluate is not None), evaluate or state_of(self.trainer)
-        )
-        self._name_best()
-
-    def _write_folder(self) -> None:
-        trainer: Any = self.trainer
-        trainer._save_checkpoint(trainer.model, None)  # noqa: SLF001 - the wrapped one
-        trainer.control = trainer.callback_handler.on_save(
-            trainer.args, trainer.state, trainer.control
-        )
-
-    def _continuation(self, *, evaluate: bool) -> Continuation:
-        state, norm = self.trainer.state, self.newest_row.get("grad_norm")
-        means, tokens = means_of(self.trainer)
-        return Continuation(
-            place=self.place,
-            stopped=self.trainer.control.should_training_stop
-            and state.global_step < state.max_steps,
-            evaluate=evaluate,
-            losses=LossSums.of(self.trainer),
-            grad_norm=None if norm is None else float(norm),
-            learning_rate=self.newest_row.get("learning_rate"),
-            means=means,
-            tokens=tokens,
-        )
-
-    def _leave_evaluation_if_asked(self) -> None:
-        """An evaluation may take longer than what SIGTERM leaves: it is made at the resume."""
-        state = self.trainer.state
-        if not self.accumulating and self.attempt.stop.heed():
-            if state.global_step > 0:
-                self._save(self.before_evaluation)
-            self.attempt.end_if_asked(state.global_step)
-
-    def _make_up_evaluation(self, place: Place) -> None:
-        """Make the evaluation that a stop broke off, and what Trainer does with it."""
-        # What it adds is in no checkpoint yet, though there is one of this step.
-        self.attempt.checkpoints.begin(-1)
-        self.place = place
-        control = self.trainer.control
-        control.should_log, control.should_evaluate, control.should_save = False, True, False
-        self._between_steps()
-
-    def _end_epoch(self) -> None:
-        """End the epoch whose last step an earlier attempt made."""
-        trainer = self.trainer
-        trainer.control = trainer.callback_handler.on_epoch_end(
-            trainer.args, trainer.state, trainer.control
-        )
-        self._between_steps()
-
-    def _between_steps(self) -> None:
-        """As Trainer's loop does."""
-        trainer: Any = self.trainer
-        sums = trainer._tr_loss  # noqa: SLF001 - what the loop hands over
-        trainer._maybe_log_save_evaluate(  # noqa: SLF001 - the wrapped one
-            sums, None, trainer.model, None, self.place.epoch, None, time.time()
-        )
-
-    def _name_best(self) -> None:
-        """As a save of Trainer's own does: it loads the best from there, and never deletes it."""
-        if self.trainer.args.save_strategy != "no":
-            folder = best_folder(self.trainer)
-            self.trainer.state.best_model_checkpoint = None if folder is None else str(folder)
 
 
 def _renamed(row: dict[str, float]) -> dict[str, float]:
