@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 _CLOCKS = re.compile(r"_(timestamp|runtime|wandb)|.*_runtime|.*_per_second|.*time/.*|epoch_time")
 
-# Step of the training, where it is known; name; value.
-_Value = tuple[int | None, str, str]
-
 
 @dataclass(frozen=True)
 class Part:
@@ -143,28 +140,25 @@ def _history(whole: Path, broken: Path) -> Part:
     return Part("history", not told, "; ".join(told))
 
 
-def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[_Value]:
-    """Each value that was logged, by its step in the training.
-
-    Not by rows: W&B closes a row when a process ends, and what comes later of the same step has a
-    row of its own. That of another number of W&B's has the same place on the axis of all charts.
-    """
-    counts: Counter[_Value] = Counter()
-    for row in rows:
-        step = row.get(AXIS)
-        for key, value in row.items():
-            if key not in {AXIS, "_step"} and not _CLOCKS.fullmatch(key):
-                counts[step, key, json.dumps(value)] += 1
-    for (step, key, value), count in list(counts.items()):
-        if key == "epoch" and count > 1:  # each row has it
-            counts[step, key, value] = 1
-    return counts
+def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """Each row by its place on the axis of all charts; W&B's own number where it has none."""
+    return Counter(json.dumps(_placed(row), sort_keys=True) for row in rows)
 
 
-def _named(values: Counter[_Value]) -> str:
-    step, key, _ = next(iter(values))
-    more = f" and {values.total() - 1} more" if values.total() > 1 else ""
-    return f"{key} of step {'?' if step is None else step}{more}"
+def _placed(row: Mapping[str, Any]) -> dict[str, Any]:
+    numbered = {"_step"} if AXIS in row else set()
+    return {
+        key: value
+        for key, value in row.items()
+        if key not in numbered and not _CLOCKS.fullmatch(key)
+    }
+
+
+def _named(rows: Counter[str]) -> str:
+    row = json.loads(next(iter(rows)))
+    names = ", ".join(key for key in row if key not in {AXIS, "_step", "epoch"})
+    more = f" and {rows.total() - 1} more" if rows.total() > 1 else ""
+    return f"row {row.get(AXIS, row.get('_step'))} ({names[:60]}){more}"
 
 
 def result_part(name: str, whole: Records, broken: Records) -> Part:
