@@ -17,6 +17,7 @@ from resilient_training.check.store import FolderStore
 from resilient_training.check.trial import Ended, NotCheckedError, Trial, Verdict
 from resilient_training.checkpoints.metadata import SavedCheckpoint
 from resilient_training.checkpoints.resume import resume_point
+from resilient_training.history import AXIS
 from resilient_training.job import CheckpointLoadError, Pin, job_from
 
 
@@ -131,8 +132,9 @@ def test_two_trainings_that_ended_alike_differ_in_nothing(tmp_path: Path) -> Non
 
 
 def test_a_difference_is_named_by_its_first_key_and_row(tmp_path: Path) -> None:
-    one = records(tmp_path / "one", 6, [{"_step": 3, "loss": 1.0}, {"_step": 4, "loss": 1.0}])
-    other = records(tmp_path / "other", 5, [{"_step": 3, "loss": 1.0}, {"_step": 3, "loss": 1.0}])
+    rows = [{AXIS: 3, "loss": 1.0, "_step": 3}, {AXIS: 4, "loss": 1.0, "_step": 4}]
+    one = records(tmp_path / "one", 6, rows)
+    other = records(tmp_path / "other", 5, [rows[0], {**rows[0], "_step": 4}])
     found = {part.name: part.detail for part in differing(compare(one, other))}
     assert found == {
         "steps": "6 unbroken, 5 resumed",
@@ -140,6 +142,15 @@ def test_a_difference_is_named_by_its_first_key_and_row(tmp_path: Path) -> None:
         "other state": "step: 6 and 5",
         "history": "missing: row 4 (loss); too many: row 3 (loss)",
     }
+
+
+def test_the_number_that_wandb_gives_a_row_does_not_matter_where_its_step_is_known(
+    tmp_path: Path,
+) -> None:
+    row = {AXIS: 3, "epoch": 1, "loss": 1.0}
+    one = records(tmp_path / "one", 6, [{**row, "_step": 3}])
+    other = records(tmp_path / "other", 6, [{**row, "_step": 5}])
+    assert differing(compare(one, other)) == []
 
 
 def test_zeros_of_either_sign_and_kinds_of_numbers_are_told_apart(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from resilient_training.check.batches import batches_in
 from resilient_training.check.rows import rows_in
 from resilient_training.check.states import State, equal, gap, state_in
 from resilient_training.check.store import FolderStore
+from resilient_training.history import AXIS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,18 +141,24 @@ def _history(whole: Path, broken: Path) -> Part:
 
 
 def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    return Counter(
-        json.dumps({key: row[key] for key in sorted(row) if not _CLOCKS.fullmatch(key)})
-        for row in rows
-    )
+    """Each row by its place on the axis of all charts; W&B's own number where it has none."""
+    return Counter(json.dumps(_placed(row), sort_keys=True) for row in rows)
+
+
+def _placed(row: Mapping[str, Any]) -> dict[str, Any]:
+    numbered = {"_step"} if AXIS in row else set()
+    return {
+        key: value
+        for key, value in row.items()
+        if key not in numbered and not _CLOCKS.fullmatch(key)
+    }
 
 
 def _named(rows: Counter[str]) -> str:
-    first = next(iter(rows))
-    row = json.loads(first)
-    names = ", ".join(key for key in row if key not in {"_step", "epoch", "trainer/global_step"})
+    row = json.loads(next(iter(rows)))
+    names = ", ".join(key for key in row if key not in {AXIS, "_step", "epoch"})
     more = f" and {rows.total() - 1} more" if rows.total() > 1 else ""
-    return f"row {row.get('_step')} ({names[:60]}){more}"
+    return f"row {row.get(AXIS, row.get('_step'))} ({names[:60]}){more}"
 
 
 def result_part(name: str, whole: Records, broken: Records) -> Part:
