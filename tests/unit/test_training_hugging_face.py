@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.integrations.integration_utils import WandbCallback
 from transformers.utils.logging import disable_progress_bar
 
-from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.resume import Version
 from resilient_training.healthy_loss import LossDiverged
 from resilient_training.huggingface.arguments import UnsupportedTrainerError
@@ -214,41 +213,32 @@ class Held:
         return Path(shutil.copy(self.path, folder / "fetched"))
 
 
-@pytest.fixture
-def in_wandb(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scene], None]:
-    def put(scene: Scene) -> None:
-        versions = [
-            Held(Version(f"v{number}", "", saved.step, None, None), saved.path)
-            for number, saved in enumerate(scene.store.committed)
-        ]
-        monkeypatch.setattr(RunCheckpoints, "versions", lambda _: versions)
-
-    monkeypatch.setattr(RunCheckpoints, "__post_init__", lambda _: None)
-    return put
+def put_into_wandb(scene: Scene) -> None:
+    """Have the committed checkpoints be found as versions."""
+    versions = [
+        Held(Version(f"v{number}", "", saved.step, None, None), saved.path)
+        for number, saved in enumerate(scene.store.committed)
+    ]
+    vars(scene.store)["versions"] = lambda: versions
 
 
-def test_the_best_model_is_loaded_at_the_end_on_another_machine(
-    tmp_path: Path, in_wandb: Callable[[Scene], None]
-) -> None:
+def test_the_best_model_is_loaded_at_the_end_on_another_machine(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = Scene(tmp_path / "whole", arguments=_OVERFITTING, trainer_options=_evaluating)
     expected = result_of(whole.run())
     assert expected["best"] < expected["step"]
     scene = Scene(tmp_path, arguments=_OVERFITTING, trainer_options=_evaluating)
     scene.broken(At("on_step_begin", expected["best"] + 3, kill))
-    in_wandb(scene)
+    put_into_wandb(scene)
     again = scene.run()
     assert result_of(again) == expected
     assert [saved.step for saved in scene.store.committed if saved.best] == [expected["best"]]
 
 
-def test_a_best_model_that_is_nowhere_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(RunCheckpoints, "__post_init__", lambda _: None)
-    monkeypatch.setattr(RunCheckpoints, "versions", lambda _: [])
+def test_a_best_model_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
     scene = Scene(tmp_path, arguments=_OVERFITTING, trainer_options=_evaluating)
     scene.broken(At("on_step_begin", 10, kill))
+    vars(scene.store)["versions"] = list
     with pytest.raises(BestCheckpointMissingError, match="no version of step 7"):
         scene.run()
 

@@ -6,9 +6,8 @@ import logging
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.metadata import Metric
 from resilient_training.huggingface.packing import unpack
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
     from resilient_training.attempt import Attempt
-    from resilient_training.checkpoints.resume import HeldVersion
+    from resilient_training.checkpoints.resume import Checkpoints, HeldVersion
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +68,8 @@ def _file_of(attempt: Attempt, step: int, folder: Path) -> Path:
     if checkpoints.best_path is not None:
         checkpoints.drain()
         return checkpoints.best_path
-    held = newest_of_step(RunCheckpoints(attempt.run, attempt.job).versions(), step)
+    store = cast("Checkpoints", checkpoints.store)
+    held = newest_of_step(store.versions(), step)
     if held is None:
         raise BestCheckpointMissingError(f"no version of step {step} is in W&B")
     _log.info("the best model is that of %s, step %d", held.version.name, step)
