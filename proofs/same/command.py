@@ -7,18 +7,20 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from local.wandb_server import LocalWandb
 from proofs.same.report import lines_of, markdown_of
 from proofs.same.run import Came, Row, try_out
 from proofs.same.table import VARIANTS, Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _POLL = 0.05
 
@@ -34,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     import_all(chosen)
     with tempfile.TemporaryDirectory(prefix="same-") as scratch:
         folder = Path(options.folder or scratch).resolve()
-        rows = run(chosen, folder, options.workers, options.places)
+        with wandb_for(chosen, folder / "server") as server:
+            rows = run(chosen, folder, options.workers, options.places, server)
     seconds = time.monotonic() - started
     for line in lines_of(rows, seconds):
         sys.stdout.write(f"{line}\n")
@@ -57,7 +60,23 @@ def import_all(chosen: Sequence[Variant]) -> None:
                 import_module(name)
 
 
-def run(chosen: Sequence[Variant], folder: Path, workers: int, places: str = "") -> list[Row]:
+@contextmanager
+def wandb_for(chosen: Sequence[Variant], folder: Path) -> Iterator[LocalWandb | None]:
+    """A W&B server, where a variant needs one."""
+    if not any(variant.served for variant in chosen):
+        yield None
+        return
+    with LocalWandb.start(folder) as server:
+        yield server
+
+
+def run(
+    chosen: Sequence[Variant],
+    folder: Path,
+    workers: int,
+    places: str = "",
+    server: LocalWandb | None = None,
+) -> list[Row]:
     """Try the variants out, so many at a time, each in a process forked from this one."""
     waiting = list(chosen)
     running: dict[int, Variant] = {}
@@ -65,7 +84,7 @@ def run(chosen: Sequence[Variant], folder: Path, workers: int, places: str = "")
     while waiting or running:
         while waiting and len(running) < workers:
             variant = waiting.pop(0)
-            running[_start(variant, folder, places)] = variant
+            running[_start(variant, folder, places, server)] = variant
         child, status = os.waitpid(-1, os.WNOHANG)
         if not child:
             time.sleep(_POLL)
@@ -76,7 +95,7 @@ def run(chosen: Sequence[Variant], folder: Path, workers: int, places: str = "")
     return [row for variant in chosen for row in rows[str(variant)]]
 
 
-def _start(variant: Variant, folder: Path, places: str) -> int:
+def _start(variant: Variant, folder: Path, places: str, server: LocalWandb | None) -> int:
     child = os.fork()
     if child:
         return child
@@ -85,7 +104,7 @@ def _start(variant: Variant, folder: Path, places: str) -> int:
         place = folder / str(variant)
         place.mkdir(parents=True)
         with (place / "rows.jsonl").open("w") as file:
-            for row in try_out(variant, place, places):
+            for row in try_out(variant, place, places, server if variant.served else None):
                 file.write(row.write() + "\n")
         code = 0
     finally:

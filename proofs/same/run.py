@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from proofs.same.forking import Fork
+from proofs.same.served import Served
 from resilient_training.check.compare import differing
 from resilient_training.check.trial import NotCheckedError, Outcome, Trial, Verdict
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from local.wandb_server import LocalWandb
     from proofs.same.places import Place
     from proofs.same.table import Variant
     from resilient_training.check.compare import Records
@@ -71,13 +73,17 @@ class Row:
         return cls(told["variant"], told["place"], Came(told["came"]), told["detail"])
 
 
-def try_out(variant: Variant, folder: Path, wanted: str = "") -> Iterator[Row]:
-    """Each place of a variant whose name has the text `wanted`."""
+def try_out(
+    variant: Variant, folder: Path, wanted: str = "", server: LocalWandb | None = None
+) -> Iterator[Row]:
+    """Each place of a variant whose name has the text `wanted`; `server` for one that is served."""
     missing = variant.missing()
     if missing:
         yield Row(str(variant), "all", Came.SKIPPED, ", ".join(missing))
         return
-    trial = Trial(folder, Fork(str(variant), _SECONDS), results=(RESULT,))
+    name = str(variant)
+    launcher = Fork(name, _SECONDS) if server is None else Served(name, _SECONDS, server)
+    trial = Trial(folder, launcher, results=(RESULT,), stored=server is None)
     try:
         whole = trial.unbroken()
     except NotCheckedError as error:

@@ -28,6 +28,7 @@ class Variant:
         refusal: What the message has to say where the variant is refused at the start.
         needs: Packages that may be absent.
         quick: Whether `make test` runs it.
+        served: Whether it runs on the real SDK and a W&B server.
     """
 
     group: str
@@ -36,9 +37,10 @@ class Variant:
     refusal: str | None = None
     needs: tuple[str, ...] = ()
     quick: bool = False
+    served: bool = False
 
     def __str__(self) -> str:
-        return f"{self.group}/{self.name}"
+        return f"{'wandb/' if self.served else ''}{self.group}/{self.name}"
 
     def missing(self) -> list[str]:
         return [name for name in self.needs if find_spec(name) is None]
@@ -148,4 +150,16 @@ PROCESSES = (
     Variant("processes", "fsdp_sharded", (at.LATER,), "save_distributed_checkpoint|shard"),
     Variant("processes", "fsdp_first", (at.LATER,), "FSDP|CPU|cpu"),
 )
-VARIANTS = (*LIGHTNING, *HYPERPARAMETERS, *LOADERS, *PLAIN, *HUGGINGFACE, *PROCESSES)
+_KILLS = (at.LATER, at.IN_STEP, at.TERM_STEP)
+SERVED = tuple(
+    Variant(group, name, places, served=True)
+    for group, name, places in (
+        ("lightning", "plain", (*_KILLS, at.LAST_BATCH, at.TERM_VALIDATION, at.AT_END)),
+        ("lightning", "mid_epoch_validation", (*_KILLS, at.TERM_VALIDATION)),
+        ("lightning", "media", _KILLS),
+        ("lightning", "wandb_log_beside", _KILLS),
+        ("plain", "several_metrics", _KILLS),
+        ("huggingface", "evaluated", (*_KILLS, at.TERM_EVALUATION)),
+    )
+)
+VARIANTS = (*LIGHTNING, *HYPERPARAMETERS, *LOADERS, *PLAIN, *HUGGINGFACE, *PROCESSES, *SERVED)

@@ -74,12 +74,14 @@ class Trial:
         launcher: Starts a process.
         end_at: The step after which each training ends. None: its own end.
         results: Files that the training writes and that are compared as well.
+        stored: Whether checkpoints are kept in the folder. False: in W&B, as without a check.
     """
 
     folder: Path
     launcher: Launcher
     end_at: int | None = None
     results: Sequence[str] = ()
+    stored: bool = True
 
     def unbroken(self, name: str = "unbroken") -> Records:
         """Run it once without a break.
@@ -91,7 +93,7 @@ class Trial:
         if not self._is_well(ended):
             raise NotCheckedError(f"unbroken, it ended with {ended.code}:\n{ended.last_lines()}")
         records = self._records(name)
-        if records.store.newest() is None:
+        if self.stored and records.store.newest() is None:
             raise NotCheckedError(f"it saved no checkpoint:\n{ended.last_lines()}")
         return records
 
@@ -109,11 +111,11 @@ class Trial:
             )
         if first.code not in {-signal.SIGKILL, TERMINATED, 0}:
             return self._lost(f"ended with {first.code} on the break", first)
-        steps = self._records(name).store.steps()
+        steps = self.steps_of(name)
         second = self._launch(name, self._plan(name, save_at=save_at))
         if not self._is_well(second):
             return self._lost(f"resumed, it ended with {second.code}", second)
-        return self.judge(name, max(steps, default=0))
+        return self.judge(name, max(steps, default=0) if self.stored else None)
 
     def run(self, name: str, *, away_from: int | None = None) -> Ended:
         """Run one more process of a training, without a break."""
@@ -128,7 +130,7 @@ class Trial:
         part = result_part(result, self._records("unbroken"), self._records(name))
         return part.same is not True
 
-    def judge(self, name: str, resumed_from: int) -> Outcome:
+    def judge(self, name: str, resumed_from: int | None) -> Outcome:
         """Compare with the unbroken training."""
         records = self._records(name)
         notices = records.notices()
@@ -157,7 +159,13 @@ class Trial:
     ) -> Plan:
         if save_at is None and self.end_at is not None:
             save_at = ()
-        return Plan(self._folder(name), save_at=save_at, end_at=self.end_at, break_at=at)
+        return Plan(
+            self._folder(name),
+            stored=self.stored,
+            save_at=save_at,
+            end_at=self.end_at,
+            break_at=at,
+        )
 
     def _folder(self, name: str) -> Path:
         return self.folder / name
