@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -81,6 +82,7 @@ class Fork:
         code = 1
         try:
             os.setsid()
+            _leave_what_is_the_templates()
             _speak_into(log)
             os.chdir(folder)
             os.environ.update(self._environment(plan))
@@ -105,6 +107,12 @@ class Fork:
             "PYTHONPATH": paths,
             **(self.environment or {}),
         }
+
+
+def _leave_what_is_the_templates() -> None:
+    """A temporary folder that a library made when it was imported is not this process's to end."""
+    atexit._clear()  # noqa: SLF001 - as `_leave`
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _speak_into(log: Path) -> None:

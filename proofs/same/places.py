@@ -48,6 +48,8 @@ TERM_LAST = Place("SIGTERM in an epoch's last batch", "optimizer_step", 24, TERM
 AWAY = Place("W&B away from the middle on", signal=None, away=0.4)
 FULL = Place("disk full at a save", signal=None, full=3)
 
+HALF_LAST = Place("SIGTERM in an epoch's last batch", "optimizer_step", 12, TERM)
+
 IN_VALIDATION = Place("kill -9 in a validation", "validation_step", 7)
 TERM_VALIDATION = Place("SIGTERM in a validation", "validation_step", 7, TERM)
 TERM_VALIDATED = Place("SIGTERM at a validation's end", "on_validation_end", 3, TERM)

@@ -92,7 +92,7 @@ def _unable(variant: Variant, message: str) -> Row:
     found = variant.refusal and re.search(variant.refusal, message)
     came = Came.REFUSED if found else Came.LOST
     lines = [line for line in message.splitlines() if found is None or found[0] in line]
-    return Row(str(variant), "all", came, f"unbroken: {lines[-1].strip()[:300]}")
+    return Row(str(variant), "all", came, lines[-1].strip()[:300])
 
 
 def _row(variant: Variant, place: Place, trial: Trial, whole: Records) -> Row:

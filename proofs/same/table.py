@@ -96,7 +96,7 @@ LIGHTNING = (
     *_each("lightning", "own_checkpoints", places=(*at.FEW, at.EPOCH_SAVED, at.STOPPED)),
     *_each("lightning", "own_checkpoints_by_steps", "own_loggers", "no_logger"),
     *_each("lightning", "wandb_log_beside", "media", "numpy_scalar"),
-    Variant("lightning", "two_fits", (at.LATER,), r"a block of|one fit|second"),
+    Variant("lightning", "two_fits", (at.LATER,), r"a block of resilient\(\) is for one fit"),
 )
 HYPERPARAMETERS = (
     *_unloadable("hyperparameters", "path", "enum", "numpy_number", "numpy_array", "dataclass"),
@@ -109,11 +109,12 @@ LOADERS = (
     *_each("loaders", "in_order", "own_generator", "weighted", "subset", "batch_sampler"),
     *_each("loaders", "sampler_with_a_memory", "drop_last", "random_collate", "augmented"),
     *_each("loaders", "workers", "augmented_in_workers", "persistent_workers"),
-    *_each("loaders", "reloaded_each_epoch", "list_of_batches", "zipped_forever"),
+    *_each("loaders", "reloaded_each_epoch", "ready_batches", "zipped_forever"),
     Variant("loaders", "stream", at.MANY, quick=True),
     *_each("loaders", "endless_stream", "stream_with_a_state", "stream_in_workers"),
     *_each("loaders", "combined_max_size_cycle", "combined_min_size", "combined_max_size"),
-    *_each("loaders", "combined_sequential", "dict_of_loaders"),
+    Variant("loaders", "combined_sequential", refusal=r"sequential.* mode"),
+    *_each("loaders", "dict_of_loaders"),
     Variant("loaders", "stateful_loader", needs=("torchdata",)),
     Variant("loaders", "datasets_stream", needs=("datasets",)),
 )
@@ -141,7 +142,7 @@ HUGGINGFACE = (
     Variant("huggingface", "sft", needs=("trl", "datasets")),
 )
 PROCESSES = (
-    Variant("processes", "ddp", (at.LATER, at.TERM_STEP, at.TERM_LAST)),
+    Variant("processes", "ddp", (at.LATER, at.TERM_STEP, at.HALF_LAST)),
     Variant("processes", "ddp_with_a_module_hook", (at.AFTER_SAVE,)),
     Variant("processes", "fsdp_full", (at.LATER, at.TERM_STEP)),
     Variant("processes", "fsdp_sharded", (at.LATER,), "save_distributed_checkpoint|shard"),

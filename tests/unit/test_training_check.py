@@ -15,7 +15,7 @@ from resilient_training.check.rows import Rows, plain, rows_in
 from resilient_training.check.states import equal, state_in
 from resilient_training.check.store import FolderStore
 from resilient_training.check.trial import Ended, NotCheckedError, Trial, Verdict
-from resilient_training.checkpoints.metadata import SavedCheckpoint
+from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 from resilient_training.checkpoints.resume import resume_point
 from resilient_training.history import AXIS
 from resilient_training.job import CheckpointLoadError, Pin, job_from
@@ -25,7 +25,7 @@ def committed(store: FolderStore, folder: Path, step: int, *, best: bool = False
     file = folder / "checkpoint.ckpt"
     state = {"parts": {"model": {"weight": torch.full((2,), float(step))}}, "step": step}
     torch.save({**state, "attempt": 1, "rows": [(step, {"loss": 1.0})]}, file)
-    return store.commit(SavedCheckpoint(file, step, 0, "", None, best))
+    return store.commit(SavedCheckpoint(file, step, 0, "", Metric("val_loss", float(step)), best))
 
 
 def test_a_plan_is_what_was_written_and_outside_a_check_there_is_none(tmp_path: Path) -> None:
@@ -66,6 +66,16 @@ def test_a_folder_that_is_away_takes_nothing(tmp_path: Path) -> None:
     assert committed(store, tmp_path, 4)
     assert not committed(store, tmp_path, 5)
     assert store.steps() == [4]
+
+
+def test_the_best_version_is_the_last_that_was_marked(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    assert store.best(tmp_path / "best") is None
+    for step, best in ((3, True), (6, True), (9, False)):
+        committed(store, tmp_path, step, best=best)
+    assert store.best(tmp_path / "best") == Metric("val_loss", 6.0)
+    assert torch.load(tmp_path / "best", weights_only=True)["step"] == 6
+    assert store.best_step() == 6
 
 
 def test_an_upload_that_is_killed_leaves_no_version(tmp_path: Path) -> None:

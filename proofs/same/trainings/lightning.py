@@ -331,7 +331,7 @@ def step_lr() -> None:
 
 
 def one_cycle() -> None:
-    train(_scheduled(lambda of: schedules.OneCycleLR(of, 0.1, total_steps=36), interval="step"))
+    train(_scheduled(lambda of: schedules.OneCycleLR(of, 0.02, total_steps=36), interval="step"))
 
 
 def lambda_lr() -> None:

@@ -187,9 +187,24 @@ def stream_in_workers() -> None:
     train(Network, DataLoader(_Stream(), batch_size=BATCH, num_workers=2), held_out())
 
 
-def list_of_batches() -> None:
-    batches = [default_collate([DATA[i] for i in range(n, n + 4)]) for n in range(0, 44, 4)]
-    train(Network, batches, held_out())
+class _Ready:
+    """Batches that are made once, in an iterable of one's own."""
+
+    def __init__(self) -> None:
+        made = range(0, len(DATA), BATCH)
+        self.batches = [
+            default_collate([DATA[i] for i in range(n, min(n + BATCH, 45))]) for n in made
+        ]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.batches)
+
+
+def ready_batches() -> None:
+    train(Network, _Ready(), held_out())
 
 
 class _Both(Network):

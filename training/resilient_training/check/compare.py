@@ -81,7 +81,7 @@ def _steps(whole: Records, broken: Records) -> Part:
 
 
 def _best(whole: Records, broken: Records) -> Part:
-    best = whole.store.best(), broken.store.best()
+    best = whole.store.best_step(), broken.store.best_step()
     if best == (None, None):
         return Part("best checkpoint", None, "none was measured")
     detail = "" if best[0] == best[1] else f"of step {best[0]} unbroken, {best[1]} resumed"

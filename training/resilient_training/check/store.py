@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from resilient_training.checkpoints.metadata import Metric
 from resilient_training.checkpoints.resume import Version
 from resilient_training.job import CheckpointLoadError, Pin
 
@@ -71,6 +72,7 @@ class FolderStore:
             "step": saved.step,
             "epoch": saved.epoch,
             "best": saved.best,
+            "metric": None if saved.metric is None else asdict(saved.metric),
             "sha256": _sha256_of(unfinished / _FILE),
         }
         (unfinished / _METADATA).write_text(json.dumps(about))
@@ -112,10 +114,22 @@ class FolderStore:
         """The step of each version, the oldest first."""
         return [int(_metadata_of(folder)["step"]) for folder in self._folders()]
 
-    def best(self) -> int | None:
+    def best(self, into: Path) -> Metric | None:
+        """Copy the version that has the alias `best`; gives what it was best in."""
+        marked = self._marked()
+        if not marked:
+            return None
+        shutil.copyfile(marked[-1] / _FILE, into)
+        metric = _metadata_of(marked[-1])["metric"]
+        return None if metric is None else Metric(**metric)
+
+    def best_step(self) -> int | None:
         """The step of the version that has the alias `best`."""
-        marked = [_metadata_of(folder) for folder in self._folders()]
-        return next((int(one["step"]) for one in reversed(marked) if one["best"]), None)
+        marked = self._marked()
+        return int(_metadata_of(marked[-1])["step"]) if marked else None
+
+    def _marked(self) -> list[Path]:
+        return [folder for folder in self._folders() if _metadata_of(folder)["best"]]
 
     def _folders(self) -> list[Path]:
         found = [path for path in self.folder.glob("v*") if path.name[1:].isdecimal()]

@@ -163,7 +163,10 @@ def watch_in(environment: Mapping[str, str], *, follower: bool) -> Watch | None:
     if plan is None:
         return None
     if follower:
-        return Watch(replace(plan, break_at=None, end_at=None))
+        # It saves when rank 0 does, and what it records is nobody's.
+        apart = plan.folder / "followers"
+        apart.mkdir(exist_ok=True)
+        return Watch(replace(plan, folder=apart, break_at=None, end_at=None))
     watch = Watch(plan)
     watch.listen()
     _watches.append(watch)
