@@ -111,6 +111,8 @@ class Fork:
 
 def _leave_what_is_the_templates() -> None:
     """A temporary folder that a library made when it was imported is not this process's to end."""
+    for inherited in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # noqa: SLF001
+        inherited.atexit = False
     atexit._clear()  # noqa: SLF001 - as `_leave`
     weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # noqa: SLF001
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from resilient_training.check.batches import Batches, batches_in
 from resilient_training.check.command import exit_code_of, main, places
 from resilient_training.check.compare import Records, compare, differing
 from resilient_training.check.plan import VARIABLE, Break, Plan, plan_in
@@ -172,6 +173,24 @@ def test_zeros_of_either_sign_and_kinds_of_numbers_are_told_apart(tmp_path: Path
     assert not equal(one, other)
     assert not equal(1, 1.0)
     assert equal(float("nan"), float("nan"))
+
+
+def test_a_step_is_known_by_what_modules_that_train_were_given(tmp_path: Path) -> None:
+    batches = Batches(tmp_path / "batches.jsonl")
+    listening = batches.listen()
+    model, inputs = torch.nn.Linear(2, 1), torch.ones(1, 2)
+    for step, value in enumerate((inputs, inputs, 2 * inputs), 1):
+        model(value)
+        model.eval()
+        model(9 * inputs)
+        model.train()
+        batches.end_step(step)
+        batches.end_step(step)
+    batches.end_step(4)
+    listening.remove()
+    (one, first), (two, second), (three, third) = batches_in(tmp_path / "batches.jsonl")
+    assert (one, two, three) == (1, 2, 3)
+    assert first == second != third
 
 
 def test_every_kill_is_tried_at_a_checkpoint_and_some_steps_behind_one() -> None:

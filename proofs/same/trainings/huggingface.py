@@ -264,7 +264,7 @@ def sft() -> None:
 
 def _pairs(samples: list[dict[str, Any]]) -> dict[str, Tensor]:
     ids = torch.tensor([one["input_ids"] for one in samples])
-    return {"input_ids": ids, "labels": ids}
+    return {"input_ids": ids, "labels": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def _Words() -> Any:  # noqa: N802 - stands for a class

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch.nn import Module
+    from torch.utils.hooks import RemovableHandle
 
 
 class Batches:
@@ -25,27 +26,34 @@ class Batches:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._digest = hashlib.sha256()
+        self._seen = False
         self._step = -1
         self._listens = False
 
-    def listen(self) -> None:
+    def listen(self) -> RemovableHandle:
+        """Look at every module's inputs, until the handle is removed."""
         self._listens = True
-        register_module_forward_pre_hook(self._see)
+        return register_module_forward_pre_hook(self._see)
 
     def _see(self, module: Module, inputs: tuple[Any, ...]) -> None:
         if module.training and torch.is_grad_enabled():
             for value in inputs:
                 if isinstance(value, Tensor) and not value.requires_grad:
                     self._digest.update(bytes_of(value))
+                    self._seen = True
 
     def end_step(self, step: int) -> None:
-        """What came since the last step belongs to this one."""
-        if not self._listens or step <= self._step:
+        """What came since the last step belongs to this one.
+
+        Nothing came where a resumed training makes up what its last step still lacked.
+        """
+        if not self._listens or not self._seen or step <= self._step:
             return
         with self._file.open("a") as file:
             file.write(json.dumps([step, self._digest.hexdigest()]) + "\n")
         self._step = step
         self._digest = hashlib.sha256()
+        self._seen = False
 
     def begin(self, step: int) -> None:
         self._step = step
