@@ -32,7 +32,7 @@ def serve_commands() -> None:
         here.close()
         _help(there)
     there.close()
-    subprocess.run = _answered(subprocess.run, here)  # type: ignore[assignment]
+    subprocess.run = _answered(subprocess.run, here)
 
 
 def _answered(run: Callable[..., Any], helper: socket.socket) -> Callable[..., Any]:
