@@ -108,7 +108,7 @@ class Tuned(Network):
         self.backbone = self.layers[0]
 
     @override
-    def configure_optimizers(self) -> Optimizer:  # type: ignore[override]
+    def configure_optimizers(self) -> Optimizer:
         return torch.optim.Adam(self.layers[2].parameters(), lr=0.05)
 
 
