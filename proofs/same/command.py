@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -34,10 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     started = time.monotonic()
     import_all(chosen)
-    with tempfile.TemporaryDirectory(prefix="same-") as scratch:
+    # A TemporaryDirectory would be removed at the end of each process that is forked from here.
+    scratch = tempfile.mkdtemp(prefix="same-")
+    try:
         folder = Path(options.folder or scratch).resolve()
         with wandb_for(chosen, folder / "server") as server:
             rows = run(chosen, folder, options.workers, options.places, server)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     seconds = time.monotonic() - started
     for line in lines_of(rows, seconds):
         sys.stdout.write(f"{line}\n")

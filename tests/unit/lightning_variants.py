@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import (
+    BackboneFinetuning,
     Callback,
     EarlyStopping,
     EMAWeightAveraging,
@@ -72,6 +73,43 @@ class Measured(Network):
         self.log("least", self.least, on_step=True, on_epoch=True)
         self.log_dict(self.errors, on_step=False, on_epoch=True)
         return loss
+
+
+class Collecting(Network):
+    """Collects its outputs in a list, and counts: in no state_dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs: list[Tensor] = []
+        self.most: dict[str, float] = {}
+        self.steps = 0
+
+    @override
+    def training_step(self, batch: Tensor) -> Tensor:
+        loss = super().training_step(batch)
+        self.outputs.append(loss.detach())
+        self.steps += 1
+        self.most["loss"] = max(self.most.get("loss", 0.0), float(loss.detach()))
+        return loss
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        self.log("mean", torch.stack(self.outputs).mean())
+        self.log("steps", float(self.steps))
+        self.log("most", self.most["loss"])
+        self.outputs.clear()
+
+
+class Tuned(Network):
+    """Its first layer is frozen in the beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = self.layers[0]
+
+    @override
+    def configure_optimizers(self) -> Optimizer:
+        return torch.optim.Adam(self.layers[2].parameters(), lr=0.05)
 
 
 class OwnAverage(Network):
@@ -203,6 +241,10 @@ VARIANTS = {
     "own accumulation, validated between": Variant(NeverInStep, {"val_check_interval": 2}),
     "two optimizers": Variant(TwoOptimizers),
     "own average": Variant(OwnAverage),
+    "own outputs": Variant(Collecting),
+    "unfrozen later": Variant(
+        Tuned, callbacks=lambda: [BackboneFinetuning(unfreeze_backbone_at_epoch=1)]
+    ),
     "averaged weights": Variant(callbacks=lambda: [EMAWeightAveraging(decay=0.5)]),
     "averages of an epoch": Variant(Averaged),
     "averages of an epoch, rarely logged": Variant(Averaged, {"log_every_n_steps": 3}),

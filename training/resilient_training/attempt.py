@@ -96,6 +96,11 @@ class Attempt:
             return int(saved["step"])
 
         self.parts = parts
+        if not any(map(_gives_data, parts.values())):
+            self.notices.differs(
+                "no part of resume() says where the data is (data=ResumableLoader(loader, seed=…)):"
+                " the rest of an epoch is another, unless the loop finds its place by the step"
+            )
         return self.resume_file(load, loads) or 0
 
     def resume_file(
@@ -236,6 +241,11 @@ class Attempt:
         self.history.restore(memory["rows"])
 
 
+def _gives_data(part: Stateful) -> bool:
+    """Whether a part is iterated over, as loaders and samplers are."""
+    return hasattr(type(part), "__iter__") and not isinstance(part, torch.nn.Module)
+
+
 @contextmanager
 def resilient(  # noqa: PLR0913 - each is a word of a user's script
     project: str | None = None,
@@ -289,7 +299,9 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
             mode=mode,
         )
         watch = watch_in(os.environ, follower=follower)
-        run, history, store = _begin(job, stop, {"project": project, **wandb_options}, watch)
+        run, notices, history, store = _begin(
+            job, stop, {"project": project, **wandb_options}, watch
+        )
         checkpoints = watch.checkpointer_for(plan, store) if watch else Checkpointer(plan, store)
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
@@ -297,7 +309,7 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         marks.begun(run)
         losses = LossHistory(healthy, checkpoints.bar_after)
         with _Flushed(history):
-            yield Attempt(job, run, checkpoints, losses, stop, history, Notices(run), seed)
+            yield Attempt(job, run, checkpoints, losses, stop, history, notices, seed)
         stop.training_is_over()
         checkpoints.finish()
         marks.completed()
@@ -314,14 +326,16 @@ def _finish(run: wandb.Run) -> None:
 
 def _begin(
     job: Job, stop: StopRequest, options: Mapping[str, Any], watch: Watch | None
-) -> tuple[wandb.Run, History, RunCheckpoints | FolderStore]:
+) -> tuple[wandb.Run, Notices, History, RunCheckpoints | FolderStore]:
     """The run and its checkpoints: of W&B, or of the check that watches this process."""
     if watch is not None and watch.stores:
         run = watch.run()
-        return run, watch.history(run), watch.store()
+        notices = Notices(run)
+        return run, notices, watch.history(run, notices.differs), watch.store()
     run = _begin_run(job, stop, options)
-    history = History(run)
-    return run, history, RunCheckpoints(run, job, history=history)
+    notices = Notices(run)
+    history = History(run, differs=notices.differs)
+    return run, notices, history, RunCheckpoints(run, job, history=history)
 
 
 def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb.Run:

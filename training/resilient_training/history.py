@@ -12,7 +12,7 @@ from resilient_training.arrived import CANNOT_BE_ASKED, Arrived, WandbServer
 from resilient_training.plain_values import has_media, plain_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import wandb
 
@@ -41,8 +41,22 @@ class History:
     Images and tables are in no checkpoint; `wait_until_stored` makes sure that W&B has them.
     """
 
-    def __init__(self, run: wandb.Run, arrived: Arrived | None = None) -> None:
+    def __init__(
+        self,
+        run: wandb.Run,
+        arrived: Arrived | None = None,
+        *,
+        differs: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Log to `run`.
+
+        Args:
+            run: Of W&B.
+            arrived: Says what W&B has of the run's history. None: W&B itself.
+            differs: Is told what a resume will not give exactly.
+        """
         self.run = run
+        self._differs = differs
         self._arrived = arrived or WandbServer(run)
         run.define_metric(AXIS)
         run.define_metric("*", step_metric=AXIS, step_sync=True)
@@ -53,6 +67,8 @@ class History:
         # W&B would take it at once, and nothing for it once the run was resumed: a SIGTERM between
         # a step and its validation would tear the row of the step in two.
         self._open_step = -1
+        # W&B's step behind our newest row: where it is further, somebody else has moved it.
+        self._left_at: int | None = None
         self._open: dict[str, Any] = {}
         # W&B's steps: of the newest row with media, of the newest that a checkpoint relies on.
         self._media = -1
@@ -66,6 +82,13 @@ class History:
             self._rows.append((step, plain))
         self._log_row(step, metrics)
 
+    def _say_that_others_log(self, reached: int) -> None:
+        if self._left_at is not None and reached > self._left_at:
+            self._differs(
+                "something logs to W&B beside the attempt (wandb.log): its rows of steps that a"
+                " resume trains once more are there twice"
+            )
+
     def newest_rows(self) -> list[Row]:
         """For the checkpoint: numbers, strings and booleans only.
 
@@ -76,6 +99,7 @@ class History:
         if self._media > self._relied_on:
             if self._media == wandb_step(self.run):
                 self.run.log({}, commit=True)
+                self._left_at = wandb_step(self.run)
             self._relied_on = self._media
         return list(self._rows)
 
@@ -124,10 +148,12 @@ class History:
         if not row:
             return
         reached = wandb_step(self.run)
+        self._say_that_others_log(reached)
         if step >= reached:
             self.run.log({**row, AXIS: step}, step=step)
         else:
             self.run.log({**row, AXIS: step})
+        self._left_at = wandb_step(self.run)
         if has_media(row):
             self._media = max(step, reached)
 

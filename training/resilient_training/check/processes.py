@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
+import subprocess  # nosec B404
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Command:
     def _run(self, folder: Path, environment: Mapping[str, str], log: Path) -> Ended:
         with log.open("wb") as output:
             try:
-                process = subprocess.Popen(  # noqa: S603 - the user's own command
+                process = subprocess.Popen(  # noqa: S603  # nosec B603 - the user's own command
                     [*self._words()],
                     cwd=folder,
                     env=environment,

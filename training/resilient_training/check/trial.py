@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403 - for its errors
 import shutil
 import signal
 from dataclasses import dataclass, replace

@@ -54,9 +54,9 @@ class Watch:
         rows = self.plan.folder / "rows.jsonl"
         return cast("wandb.Run", begin_recorded_run(rows, buffered=self.plan.lost_rows))
 
-    def history(self, run: wandb.Run) -> History:
+    def history(self, run: wandb.Run, differs: Callable[[str], None]) -> History:
         """The history of the recorded run, which nobody else knows."""
-        return History(run, ArrivedRows(self.plan.folder / "rows.jsonl"))
+        return History(run, ArrivedRows(self.plan.folder / "rows.jsonl"), differs=differs)
 
     def store(self) -> FolderStore:
         store = self.plan.folder / "store"

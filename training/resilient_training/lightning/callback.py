@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from typing_extensions import override
 
 from resilient_training.ending import StoppedByUser
+from resilient_training.lightning.attributes import Attributes
 from resilient_training.lightning.best import Measured, pin_folders, with_monitor
 from resilient_training.lightning.callbacks import callbacks_of
 from resilient_training.lightning.carried import carried, restore_carried
@@ -62,6 +63,7 @@ class CheckpointArtifacts(Callback):
         self.attempt = attempt
         self.checkpointer = attempt.checkpoints
         self.gradients = Gradients()
+        self.attributes = Attributes(attempt.notices)
         self.measured = Measured()
         self._clock = clock
         self._loaded: _Loaded | None = None
@@ -89,7 +91,7 @@ class CheckpointArtifacts(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if self._saving is not None:
-            checkpoint[_KEY] = {**self._saving, **carried(trainer)}
+            checkpoint[_KEY] = {**self._saving, **carried(trainer, self.attributes)}
 
     @override
     def on_load_checkpoint(
@@ -125,6 +127,7 @@ class CheckpointArtifacts(Callback):
         """
         self.checkpointer.begin(trainer.global_step)
         self.gradients.watch(trainer)
+        self.attributes.begin(trainer)
         if self._loaded and self._loaded.memory is not None:
             self.attempt.recall(self._loaded.memory)
         stop = self.attempt.stop
@@ -152,7 +155,7 @@ class CheckpointArtifacts(Callback):
             if now.due:
                 self._save(trainer, Moment.BATCH)
         if can_carry(trainer) or not self._pending(trainer):
-            self._before = BeforeValidation.of(trainer)
+            self._before = BeforeValidation.of(trainer, self.attributes)
 
     def step_made(self, trainer: Trainer, *, validated: bool) -> None:
         self._before = None

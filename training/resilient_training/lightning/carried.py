@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from resilient_training.lightning.attributes import restore_attributes
 from resilient_training.lightning.averages import (
     apart,
     averages_of,
@@ -20,7 +21,9 @@ from resilient_training.lightning.callbacks import those
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lightning.pytorch import Trainer
+    from lightning.pytorch import LightningModule, Trainer
+
+    from resilient_training.lightning.attributes import Attributes
 
 _METRICS = ("_callback_metrics", "_logged_metrics", "_progress_bar_metrics")
 _OF_LOGGING = ("_first_loop_iter", "_current_fx")
@@ -32,7 +35,7 @@ _OF_MODEL_CHECKPOINT = (
 )
 
 
-def carried(trainer: Trainer) -> dict[str, Any]:
+def carried(trainer: Trainer, attributes: Attributes) -> dict[str, Any]:
     """Tensors and plain values; all processes take part.
 
     EarlyStopping and ReduceLROnPlateau read metrics that were measured before. Sums of an epoch
@@ -43,10 +46,12 @@ def carried(trainer: Trainer) -> dict[str, Any]:
     mine = {
         "averages": averages_of(trainer.fit_loop.epoch_loop._results),  # noqa: SLF001 - as above
         "torchmetrics": torchmetrics_of(trainer.lightning_module),
+        "attributes": attributes.changed(trainer),
     }
     return {
         "should_stop": trainer.should_stop,
         "accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "frozen": _frozen(trainer.lightning_module),
         "metrics": {name: apart(dict(getattr(connector, name))) for name in _METRICS},
         "logging": {name: getattr(connector, name) for name in _OF_LOGGING},
         "validation": {
@@ -66,6 +71,8 @@ def restore_carried(trainer: Trainer, saved: Mapping[str, Any]) -> None:
     module = trainer.lightning_module
     # GradientAccumulationScheduler sets it at the beginning of an epoch.
     trainer.accumulate_grad_batches = saved["accumulate_grad_batches"]
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad = name not in saved["frozen"]
     connector = trainer._logger_connector  # noqa: SLF001 - as above
     for name in _METRICS:
         setattr(connector, name, moved(dict(saved["metrics"][name]), module.device))
@@ -81,6 +88,12 @@ def restore_carried(trainer: Trainer, saved: Mapping[str, Any]) -> None:
     results = trainer.fit_loop.epoch_loop._results  # noqa: SLF001 - as above
     restore_averages(results, mine["averages"], trainer)
     restore_torchmetrics(module, mine["torchmetrics"])
+    restore_attributes(trainer, mine["attributes"])
+
+
+def _frozen(module: LightningModule) -> list[str]:
+    """What a callback such as BackboneFinetuning has frozen; it forgets that in a resume."""
+    return [name for name, one in module.named_parameters() if not one.requires_grad]
 
 
 def of_each_rank(trainer: Trainer, mine: dict[str, Any]) -> list[dict[str, Any]]:

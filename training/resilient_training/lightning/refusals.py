@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import lightning
+from lightning.pytorch.callbacks import StochasticWeightAveraging
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+from resilient_training.lightning.callbacks import those
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
@@ -71,6 +74,11 @@ def tell(trainer: Trainer, model: LightningModule, notices: Notices) -> None:
         notices.differs(
             "loaders are made anew only every few epochs (reload_dataloaders_every_n_epochs > 1):"
             " a resume makes them at once, and counts from there"
+        )
+    if those(trainer, StochasticWeightAveraging):
+        notices.differs(
+            "StochasticWeightAveraging makes its schedule anew in a resume: the learning rate of"
+            " its first steps may be another"
         )
     code = getattr(type(model).training_step, "__code__", None)
     if code is not None and "dataloader_iter" in code.co_varnames[: code.co_argcount]:

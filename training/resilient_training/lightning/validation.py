@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
     from torch import Tensor
 
+    from resilient_training.lightning.attributes import Attributes
+
 
 @dataclass(frozen=True)
 class BeforeValidation:
@@ -33,11 +35,11 @@ class BeforeValidation:
     progress: dict[str, Any]
 
     @classmethod
-    def of(cls, trainer: Trainer) -> Self:
+    def of(cls, trainer: Trainer, attributes: Attributes) -> Self:
         buffers = trainer.lightning_module.named_buffers()
         return cls(
             deepcopy(_call_callbacks_state_dict(trainer)),
-            carried(trainer),
+            carried(trainer, attributes),
             {name: one.detach().clone() for name, one in buffers},
             trainer.fit_loop.epoch_loop.val_loop.batch_progress.state_dict(),
         )
