@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def test_a_value_in_a_row_is_what_json_holds(value: object, expected: object) ->
     json.dumps(plain(value))
 
 
-def records(folder: Path, step: int, rows: list[dict[str, float]]) -> Records:
+def records(folder: Path, step: int, rows: list[dict[str, Any]]) -> Records:
     folder.mkdir()
     committed(FolderStore(folder / "store"), folder, step)
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -161,6 +162,13 @@ def test_the_number_that_wandb_gives_a_row_does_not_matter_where_its_step_is_kno
     row = {AXIS: 3, "epoch": 1, "loss": 1.0}
     one = records(tmp_path / "one", 6, [{**row, "_step": 3}])
     other = records(tmp_path / "other", 6, [{**row, "_step": 5}])
+    assert differing(compare(one, other)) == []
+
+
+def test_a_picture_is_the_same_whatever_name_wandb_gave_its_file(tmp_path: Path) -> None:
+    named = [{AXIS: 3, "picture": {"_type": "images/separated", "path": path}} for path in "ab"]
+    one = records(tmp_path / "one", 6, named[:1])
+    other = records(tmp_path / "other", 6, named[1:])
     assert differing(compare(one, other)) == []
 
 

@@ -148,10 +148,15 @@ def _counted(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
 def _placed(row: Mapping[str, Any]) -> dict[str, Any]:
     numbered = {"_step"} if AXIS in row else set()
     return {
-        key: value
+        key: _content(value)
         for key, value in row.items()
         if key not in numbered and not _CLOCKS.fullmatch(key)
     }
+
+
+def _content(value: object) -> object:
+    """A picture or a table by its kind: W&B names its file anew in each process."""
+    return value["_type"] if isinstance(value, dict) and "_type" in value else value
 
 
 def _named(rows: Counter[str]) -> str:
