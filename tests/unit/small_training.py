@@ -348,6 +348,7 @@ def train(  # noqa: PLR0913 - each is a word of a test
         torch.manual_seed(1000)
     try:
         attempt.fit(trainer, model, data())
+        attempt.history.flush()
     finally:
         attempt.checkpoints.drain()
     attempt.checkpoints.finish()

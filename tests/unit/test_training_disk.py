@@ -25,6 +25,9 @@ class Store:
     def commit(self, saved):
         return True
 
+    def uploaded_bytes(self):
+        return None
+
 trial.loads = lambda command, file: True
 folder, *sizes = sys.argv[1:]
 checkpoints = Checkpointer(SavePlan(Path(folder), keep=1), Store())

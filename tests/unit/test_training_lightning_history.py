@@ -36,6 +36,7 @@ def test_a_row_goes_through_the_history_of_all_attempts() -> None:
     run = Run()
     history = history_on(run)
     OneHistory(history).log_metrics({"loss": 0.5}, step=7)
+    history.flush()
     assert run.rows == [(7, {"loss": 0.5, AXIS: 7})]
     assert history.newest_rows() == [(7, {"loss": 0.5})]
 

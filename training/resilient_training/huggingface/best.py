@@ -65,8 +65,8 @@ def bring_best(trainer: Trainer, attempt: Attempt) -> None:
 def _file_of(attempt: Attempt, step: int, folder: Path) -> Path:
     """The file of the best checkpoint: of this attempt, else out of W&B."""
     checkpoints = attempt.checkpoints
+    checkpoints.drain()  # the best may be the one that is being written
     if checkpoints.best_path is not None:
-        checkpoints.drain()
         return checkpoints.best_path
     store = cast("Checkpoints", checkpoints.store)
     held = newest_of_step(store.versions(), step)
