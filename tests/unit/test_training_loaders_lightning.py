@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,21 @@ DATA: dict[str, Callable[[], Any]] = {
 }
 
 
+@dataclass
+class Seen:
+    """What a model was given; a list of its own would come back with the resume."""
+
+    batches: list[Any] = field(default_factory=list)
+
+
 class Network(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(1, 1)
-        self.seen: list[Any] = []
+        self.seen = Seen()
 
     def training_step(self, batch: Any) -> Tensor:  # noqa: ANN401 - of any loader
-        self.seen.append(exactly(batch))
+        self.seen.batches.append(exactly(batch))
         loss: Tensor = self.layer(torch.rand(1, 1)).sum()
         return loss
 
@@ -75,7 +83,7 @@ def seen(
             checkpointer=EachSave,
             max_epochs=EPOCHS,
         )
-    return model.seen, run
+    return model.seen.batches, run
 
 
 @pytest.mark.parametrize("name", DATA)

@@ -33,6 +33,8 @@ def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "output").mkdir()
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    if wandb.run is not None:  # another test's
+        wandb.finish()
     wandb.teardown()  # the SDK keeps what it read of the environment when it was first used
     yield tmp_path / "output" / "failure"
     signal.signal(signal.SIGTERM, before)

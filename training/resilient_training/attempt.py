@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import tempfile
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import torch
 import wandb
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from resilient_training.blocks import claim_run
 from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
+from resilient_training.checkpoints.loadable import NotLoadableError
 from resilient_training.checkpoints.resume import ResumePoint, load_error, loads, resume_point
-from resilient_training.ending import Ending, Terminated
+from resilient_training.ending import Ending, StoppedByUser, Terminated
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
 from resilient_training.history import History
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ANY_FINITE = HealthyLoss()
+# Seconds for the checkpoints that are on their way when a training fails.
+_FAILED_BUDGET = 60.0
 
 
 class Stateful(Protocol):
@@ -96,11 +101,6 @@ class Attempt:
             return int(saved["step"])
 
         self.parts = parts
-        if not any(map(_gives_data, parts.values())):
-            self.notices.differs(
-                "no part of resume() says where the data is (data=ResumableLoader(loader, seed=…)):"
-                " the rest of an epoch is another, unless the loop finds its place by the step"
-            )
         return self.resume_file(load, loads) or 0
 
     def resume_file(
@@ -184,6 +184,11 @@ class Attempt:
 
         if not self.checkpoints.inspected:
             self.checkpoints.inspect(state())
+            if _reads_unknown_loader(self.parts):
+                self.notices.differs(
+                    "a DataLoader is read, and no part of resume() says how far: give it"
+                    " data=ResumableLoader(loader, seed=…), unless the loop finds its place itself"
+                )
 
         if loss is not None:
             self.losses.see(step - 1, loss)
@@ -241,9 +246,15 @@ class Attempt:
         self.history.restore(memory["rows"])
 
 
-def _gives_data(part: Stateful) -> bool:
-    """Whether a part is iterated over, as loaders and samplers are."""
-    return hasattr(type(part), "__iter__") and not isinstance(part, torch.nn.Module)
+def _reads_unknown_loader(parts: Mapping[str, Stateful]) -> bool:
+    """Whether a DataLoader is being read, and no part says how far.
+
+    Parts that are iterated over, as loaders and samplers are, know it.
+    """
+    known = [one for one in parts.values() if not isinstance(one, torch.nn.Module)]
+    if any(hasattr(type(one), "__iter__") for one in known):
+        return False
+    return any(issubclass(type(one), _BaseDataLoaderIter) for one in gc.get_objects())
 
 
 @contextmanager
@@ -308,7 +319,7 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         marks = JobMarks(NoTags() if follower else tags_of(job))
         marks.begun(run)
         losses = LossHistory(healthy, checkpoints.bar_after)
-        with _Flushed(history):
+        with _Kept(history, checkpoints):
             yield Attempt(job, run, checkpoints, losses, stop, history, notices, seed)
         stop.training_is_over()
         checkpoints.finish()
@@ -351,10 +362,15 @@ def _begin_run(job: Job, stop: StopRequest, options: Mapping[str, Any]) -> wandb
 
 
 @dataclass(frozen=True)
-class _Flushed:
-    """Logs the last row, unless the training goes on elsewhere: its checkpoint holds the row."""
+class _Kept:
+    """Keeps what a training has made, whichever way it leaves the block.
+
+    The last row is logged, unless the training goes on elsewhere: its checkpoint holds the row. An
+    error waits for the checkpoints that are on their way: the next attempt goes on from there.
+    """
 
     history: History
+    checkpoints: Checkpointer
 
     def __enter__(self) -> None:
         return None
@@ -367,6 +383,11 @@ class _Flushed:
     ) -> None:
         if not isinstance(error, Terminated):
             self.history.flush()
+        if isinstance(error, Exception) and not isinstance(error, Terminated | StoppedByUser):
+            try:
+                self.checkpoints.drain(_FAILED_BUDGET)
+            except (NotLoadableError, OSError) as lost:
+                _log.error("a checkpoint is lost: %s", lost)
 
 
 @dataclass(frozen=True)
