@@ -1,5 +1,7 @@
 """train.py that leaks: each process of it runs out of memory after so many steps of its own."""
 
+from itertools import count
+
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -11,7 +13,8 @@ _STEPS_UNTIL_FULL = 45
 
 class Leak(Callback):
     def __init__(self) -> None:
-        self._steps = 0
+        # No plain value: a resume would bring that back, and memory is what a new process has.
+        self._steps = count(1)
 
     @override
     def on_train_batch_end(
@@ -22,8 +25,7 @@ class Leak(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        self._steps += 1
-        if self._steps == _STEPS_UNTIL_FULL:
+        if next(self._steps) == _STEPS_UNTIL_FULL:
             print(f"at step {trainer.global_step}", flush=True)
             raise torch.OutOfMemoryError(
                 "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of"
