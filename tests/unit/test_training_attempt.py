@@ -2,16 +2,24 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
 import wandb
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from resilient_training import ResumePoint, resilient
+from resilient_training import ResumableLoader, ResumePoint, resilient
 from resilient_training.ranks import hand_over
+
+if TYPE_CHECKING:
+    from resilient_training.checkpoints.checkpointer import CheckpointStore
+    from resilient_training.checkpoints.metadata import SavedCheckpoint
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +127,59 @@ def test_another_data_order_is_another_seed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RESILIENCE_DATA_SEED_OFFSET", "3")
     with resilient("x") as attempt:
         assert attempt.data_seed(7) == 10
+
+
+@dataclass
+class SlowStore:
+    """Takes a checkpoint only after a while."""
+
+    committed: list[int] = field(default_factory=list)
+    stored: bool = True
+
+    def versions(self) -> list[object]:
+        return []
+
+    def commit(self, saved: "SavedCheckpoint") -> bool:
+        time.sleep(0.3)
+        self.committed.append(saved.step)
+        return True
+
+
+def test_a_training_that_fails_waits_for_the_checkpoint_that_is_on_its_way() -> None:
+    store = SlowStore()
+
+    def fail() -> None:
+        with resilient("x", every_n_steps=1) as attempt:
+            attempt.checkpoints.store = cast("CheckpointStore", store)
+            attempt.resume(model=nn.Linear(2, 2))
+            attempt.after_step(1, 0)
+            raise RuntimeError("CUDA out of memory")
+
+    with pytest.raises(SystemExit):
+        fail()
+    assert store.committed == [1]
+
+
+DATA = DataLoader(TensorDataset(torch.zeros(4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("reads", "part", "said"),
+    [
+        (DATA, None, True),
+        (None, None, False),
+        (ResumableLoader(DATA, seed=1), ResumableLoader(DATA, seed=1), False),
+    ],
+    ids=["a loader", "no loader", "a resumable one"],
+)
+def test_a_loader_that_no_part_knows_is_said(
+    reads: DataLoader[Any] | None,
+    part: ResumableLoader[Any] | None,
+    said: bool,  # noqa: FBT001 - a row
+) -> None:
+    with resilient("x", every_minutes=0) as attempt:
+        attempt.resume(model=nn.Linear(1, 1), **({"data": part} if part is not None else {}))
+        for _ in [1] if reads is None else reads:
+            attempt.after_step(1, 0)
+            break
+        assert any("a DataLoader is read" in line for line in attempt.notices.lines) is said

@@ -85,3 +85,20 @@ def test_who_else_holds_a_list_sees_what_is_put_back(tmp_path: Path) -> None:
     train(plan, store, make=Collecting, checkpointer=EachSave, max_epochs=1)
     train(plan, store, make=Collecting, checkpointer=EachSave, max_epochs=2)
     assert [len(one) for one in seen] == [5, 10]
+
+
+def test_a_set_that_grows_in_place_is_seen_to_change(tmp_path: Path) -> None:
+    class Growing(Network):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: set[int] = set()
+
+        @override
+        def training_step(self, batch: Tensor) -> Tensor:
+            self.seen.add(len(self.seen))
+            return super().training_step(batch)
+
+    run, plan = Run(), SavePlan(tmp_path, every_n_steps=1)
+    train(plan, Store(), run=run, make=Growing, checkpointer=EachSave, max_epochs=1)
+    (line,) = run.config["resilience_differs"]
+    assert line.startswith("model.seen changes while the model trains")

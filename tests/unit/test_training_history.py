@@ -122,6 +122,19 @@ def test_rows_arrive_whatever_else_calls_wandb_log() -> None:
     assert rows == [(step, float(step)) for step in range(6)]
 
 
+@pytest.mark.parametrize(("others", "said"), [(0, 0), (2, 1)])
+def test_that_others_log_beside_the_attempt_is_said(others: int, said: int) -> None:
+    lines: set[str] = set()
+    run = Run()
+    history = History(cast("wandb.Run", run), differs=lines.add)
+    for step in range(4):
+        history.log({"loss": 1.0}, step)
+        for _ in range(others):
+            run.log({"mine": 1})
+    history.flush()
+    assert len(lines) == said
+
+
 def test_what_the_server_has_is_not_logged_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = has(monkeypatch, {8: {"loss", AXIS}, 9: {"loss", "deep.inner", "deep", AXIS}})
     run = Run(resumed=True, starting_step=10)

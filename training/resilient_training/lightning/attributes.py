@@ -6,6 +6,7 @@ lacks them, and a resumed training would begin without them.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def _mark(value: object) -> object:
     match value:
         case Tensor():
             return value, value._version  # noqa: SLF001 - the count of changes in place
-        case list() | tuple():
+        case list() | tuple() | set() | deque():
             return [_mark(one) for one in value]
         case dict():
             return [(_mark(name), _mark(one)) for name, one in value.items()]
