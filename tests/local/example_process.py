@@ -1,15 +1,13 @@
 """An example of `training/examples` as a process of its own."""
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from tests.local.training_process import Training, own_environment
+from tests.local.training_process import Training, running
 
 TRAINING = Path(__file__).parents[2] / "training"
 
@@ -20,25 +18,9 @@ def example(
 ) -> Iterator[Training]:
     """Start it in `folder`; whatever happens, it has ended after the block."""
     folder.mkdir(exist_ok=True)
-    log_file = folder / "log.txt"
-    command = [sys.executable, str(TRAINING / "examples" / script), *options]
-    with (
-        log_file.open("wb") as log,
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**own_environment(), "PYTHONPATH": str(TRAINING), **environment},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process,
-    ):
-        started = Training(process, log_file)
-        try:
-            yield started
-        finally:
-            if process.poll() is None:
-                started.kill()
+    command = [str(TRAINING / "examples" / script), *options]
+    with running(command, folder / "log.txt", {"PYTHONPATH": str(TRAINING), **environment}) as made:
+        yield made
 
 
 def weights_in(file: Path) -> str:

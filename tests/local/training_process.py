@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +71,21 @@ def training(
     folder: Path, name: str, environment: Mapping[str, str], *options: str
 ) -> Iterator[Training]:
     """Start `train.py` in `folder`; whatever happens, it has ended after the block."""
-    log_file = folder / f"{name}.log"
+    command = [str(TRAIN), "--epochs", "3", *options]
+    with running(command, folder / f"{name}.log", environment) as started:
+        yield started
+
+
+@contextmanager
+def running(
+    arguments: Sequence[str], log_file: Path, environment: Mapping[str, str]
+) -> Iterator[Training]:
+    """Start Python in the folder of `log_file`; whatever happens, it has ended after the block."""
     with (
         log_file.open("wb") as log,
         subprocess.Popen(
-            [sys.executable, str(TRAIN), "--epochs", "3", *options],
-            cwd=folder,
+            [sys.executable, *arguments],
+            cwd=log_file.parent,
             env={**own_environment(), **environment},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,8 +1,6 @@
 """A script of a training as a process of its own, with the real SDK against the local server."""
 
 import json
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.wandb_server import LocalWandb
-from tests.local.training_process import Training, own_environment
+from tests.local.training_process import Training, running
 
 TRAINING = Path(__file__).parents[2] / "training"
 # What every script finds: what a training of a few lines needs.
@@ -52,32 +50,17 @@ class Script:
 
     @contextmanager
     def running(self, text: str, name: str = "log") -> Iterator[Training]:
-        log_file = self.folder / f"{name}.txt"
-        with (
-            log_file.open("wb") as log,
-            subprocess.Popen(
-                [sys.executable, "-c", PRELUDE + textwrap.dedent(text)],
-                cwd=self.folder,
-                env={
-                    **own_environment(),
-                    **self.server.environment(self.folder),
-                    "PYTHONPATH": str(TRAINING),
-                    "WANDB_RUN_ID": self.run,
-                    "WANDB_RESUME": "allow",
-                    # Seconds; 15 without it, for which a checkpoint with images waits.
-                    "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "2",
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            ) as process,
-        ):
-            started = Training(process, log_file)
-            try:
-                yield started
-            finally:
-                if process.poll() is None:
-                    started.kill()
+        environment = {
+            **self.server.environment(self.folder),
+            "PYTHONPATH": str(TRAINING),
+            "WANDB_RUN_ID": self.run,
+            "WANDB_RESUME": "allow",
+            # Seconds; 15 without it, for which a checkpoint with images waits.
+            "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "2",
+        }
+        command = ["-c", PRELUDE + textwrap.dedent(text)]
+        with running(command, self.folder / f"{name}.txt", environment) as started:
+            yield started
 
     def ended(self, text: str, name: str = "log") -> Training:
         """Run to its end, which has to be good."""

@@ -21,12 +21,12 @@ from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.loadable import NotLoadableError
-from resilient_training.checkpoints.resume import ResumePoint, load_error, loads, resume_point
+from resilient_training.checkpoints.resume import Loading, ResumePoint, loads, resume_point
 from resilient_training.ending import Ending, StoppedByUser, Terminated
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
 from resilient_training.history import History
-from resilient_training.job import CheckpointLoadError, Job, folder_from, job_from
+from resilient_training.job import Job, folder_from, job_from
 from resilient_training.notices import Notices
 from resilient_training.ranks import hand_over, handed_over, is_follower
 from resilient_training.stop_request import StopRequest, run_settings
@@ -115,7 +115,7 @@ class Attempt:
             step = None
             if point is not None:
                 _log.info("resuming from %s at step %s", point.version, point.step)
-                with _Loading(point.version):
+                with Loading(point.version):
                     step = load(point.path)
         self.begin(step or 0)
         return step
@@ -388,22 +388,3 @@ class _Kept:
                 self.checkpoints.drain(_FAILED_BUDGET)
             except (NotLoadableError, OSError) as lost:
                 _log.error("a checkpoint is lost: %s", lost)
-
-
-@dataclass(frozen=True)
-class _Loading:
-    """Whatever goes wrong in its block is the fault of the checkpoint that is loaded in it."""
-
-    version: str
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, CheckpointLoadError):
-            raise load_error(self.version, error) from error

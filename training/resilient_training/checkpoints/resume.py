@@ -6,6 +6,7 @@ import logging
 import shutil
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -16,7 +17,6 @@ from resilient_training.job import CheckpointLoadError, Job, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     TryLoad = Callable[[Path], object]
@@ -225,14 +225,14 @@ def fetched(held: HeldVersion, folder: Path, try_load: TryLoad) -> ResumePoint:
     version = held.version
     path = held.download(folder / version.name)
     _verify_file(version, path)
-    with _Trying(version.name):
+    with Loading(version.name):
         try_load(path)
     return ResumePoint(version.name, path, version.step)
 
 
 @dataclass(frozen=True)
-class _Trying:
-    """Whatever goes wrong in its block is the fault of the version."""
+class Loading:
+    """Whatever goes wrong in its block is the fault of the checkpoint that is loaded in it."""
 
     version: str
 
@@ -245,8 +245,41 @@ class _Trying:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, CheckpointLoadError):
             raise load_error(self.version, error) from error
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """Tells an error of a framework's restoring from an error of its training.
+
+    Both have the same types, and no hook marks the border, so the place decides: `restores` is
+    asked for the name of each file and function that the error came through.
+    """
+
+    point: ResumePoint | None
+    restores: Callable[[str, str], bool]
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.point is None or not isinstance(error, Exception):
+            return
+        if any(self.restores(file, function) for file, function in _functions_of(trace)):
+            raise load_error(self.point.version, error) from error
+
+
+def _functions_of(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        yield Path(code.co_filename).name, code.co_name
+        trace = trace.tb_next
 
 
 def load_error(version: str, error: Exception) -> CheckpointLoadError:

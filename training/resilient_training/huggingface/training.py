@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from resilient_training.checkpoints.resume import load_error
+from resilient_training.checkpoints.resume import Restoring
 from resilient_training.huggingface.arguments import arrange, take_out_wandb
 from resilient_training.huggingface.check_packed import check_packed
 from resilient_training.huggingface.continuation import read
@@ -16,8 +15,6 @@ from resilient_training.huggingface.packing import unpack
 from resilient_training.huggingface.saving import Saving
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from transformers import Trainer
 
     from resilient_training.attempt import Attempt
@@ -39,7 +36,7 @@ def train(trainer: Trainer, attempt: Attempt) -> None:
     with TemporaryDirectory(ignore_cleanup_errors=True) as name, loop.around():
         folder = Path(name) / "checkpoint"
         step = attempt.resume_file(lambda path: _load(path, folder, loop), check_packed)
-        with _Restoring(attempt):
+        with Restoring(attempt.resumed_from, _restores):
             trainer.train(resume_from_checkpoint=None if step is None else str(folder))
     attempt.stop.training_is_over()
 
@@ -53,33 +50,8 @@ def _load(path: Path, folder: Path, loop: ResumableLoop) -> int:
     return step
 
 
-@dataclass(frozen=True)
-class _Restoring:
-    """Tells an error in restoring from an error in training, by the place that it comes from."""
-
-    attempt: Attempt
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        point = self.attempt.resumed_from
-        if point is not None and isinstance(error, Exception) and _in_loading(trace):
-            raise load_error(point.version, error) from error
-
-
-def _in_loading(trace: TracebackType | None) -> bool:
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if Path(code.co_filename).name == "trainer.py" and code.co_name in _LOADING:
-            return True
-        trace = trace.tb_next
-    return False
+def _restores(file: str, function: str) -> bool:
+    return file == "trainer.py" and function in _LOADING
 
 
 _LOADING = (

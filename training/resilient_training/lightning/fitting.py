@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from resilient_training.checkpoints.resume import load_error, loads
+from resilient_training.checkpoints.resume import Restoring, loads
 from resilient_training.lightning.best import bring_best
 from resilient_training.lightning.callback import CheckpointArtifacts
 from resilient_training.lightning.callbacks import callbacks_of, those
@@ -22,14 +21,10 @@ from resilient_training.lightning.refusals import UnsupportedTrainingError, refu
 from resilient_training.lightning.seeds import StepSeeds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
     from lightning.pytorch import LightningModule, Trainer
     from lightning.pytorch.callbacks import Callback
 
     from resilient_training.attempt import Attempt
-    from resilient_training.checkpoints.resume import ResumePoint
     from resilient_training.lightning.callbacks import Kind
 
 _log = logging.getLogger(__name__)
@@ -59,7 +54,7 @@ def fit_attempt(
             _log.info("resuming from %s at step %s", point.version, point.step)
             given |= {"ckpt_path": str(point.path), "weights_only": True}
         put_in(attempt, trainer)
-        with _Restoring(point):
+        with Restoring(point, restores):
             trainer.fit(**given)
     bring_best(attempt, trainer)
 
@@ -97,38 +92,8 @@ def _refuse_a_second(attempt: Attempt) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Restoring:
-    """Tells an error in restoring from an error in training.
-
-    They have the same types, and no hook of Lightning marks the border, so the place decides.
-    """
-
-    point: ResumePoint | None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.point and isinstance(error, Exception) and raised_while_restoring(trace):
-            raise load_error(self.point.version, error) from error
-
-
-def raised_while_restoring(trace: TracebackType | None) -> bool:
-    return any(
-        Path(file).name in {"checkpoint_connector.py", "callback.py"}
-        and function.startswith(("restore", "_restore"))
-        for file, function in _functions_of(trace)
+def restores(file: str, function: str) -> bool:
+    """Whether a function of Lightning's, or of a callback, restores a checkpoint."""
+    return file in {"checkpoint_connector.py", "callback.py"} and function.startswith(
+        ("restore", "_restore")
     )
-
-
-def _functions_of(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        yield code.co_filename, code.co_name
-        trace = trace.tb_next
