@@ -47,9 +47,11 @@ def said(make: Any, folder: Path) -> list[str]:  # noqa: ANN401 - as above
         lambda batch: float(batch.sum()),
         lambda batch: [batch, {"sum": batch.sum()}],
         lambda _: nn.Linear(1, 1),
+        lambda batch: batch.sum,
+        lambda _: lambda: None,
         lambda _: None,
     ],
-    ids=["number", "tensors", "of torch", "unchanged"],
+    ids=["number", "tensors", "of torch", "a method", "a function", "unchanged"],
 )
 def test_nothing_is_said_of_what_is_carried_or_belongs_to_a_library(
     make: Any,  # noqa: ANN401 - as above

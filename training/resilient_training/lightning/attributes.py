@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import LightningModule
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from resilient_training.notices import Notices
 
+# Code is no state: wrappers such as DDP put a method of theirs in the place of `forward`.
+_CODE = (FunctionType, MethodType, BuiltinFunctionType)
 _PLAIN = (type(None), bool, int, float, str, bytes)
 _OF_LIBRARIES = ("torch", "lightning", "wandb", "transformers", "resilient_training")
 
@@ -55,7 +58,7 @@ class Attributes:
             if name not in begun or not _same(begun[name], _mark(value))
         }
         for name, value in changed.items():
-            if not _is_plain(value) and not _is_of_a_library(value):
+            if not (_is_plain(value) or isinstance(value, _CODE) or _is_of_a_library(value)):
                 self.notices.differs(
                     f"{holder}.{name} changes while the model trains, and no checkpoint can hold a"
                     f" {type(value).__name__}: keep tensors and plain values, or save it in"
