@@ -141,6 +141,27 @@ def test_a_budget_holds_while_a_write_is_under_way(tmp_path: Path) -> None:
     assert checkpoints.drain(10)
 
 
+def test_no_scheduled_save_is_put_off_by_the_first_load_of_the_first_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(
+        "resilient_training.checkpoints.trial.loads", lambda _command, _file: go.wait(30)
+    )
+    store = Store()
+    checkpoints = Checkpointer(SavePlan(tmp_path, every_n_steps=1), store)
+    for step in (1, 2, 3, 4):
+        deadline = time.monotonic() + 10
+        while not checkpoints.due(step):
+            assert time.monotonic() < deadline, step
+            time.sleep(0.01)
+        checkpoints.save(step, 0, lambda: checkpoints.stage({"step": torch.ones(1)}))
+    assert store.committed == []
+    go.set()
+    checkpoints.finish()
+    assert store.committed[-1].step == 4
+
+
 def test_two_more_saves_do_not_wait_for_the_first_load_of_the_first_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

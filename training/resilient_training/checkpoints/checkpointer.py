@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Files that are written and not yet tried. The first load of an attempt takes a new process its
+# seconds, and the saves that come meanwhile are not put off.
+_UNPUBLISHED = 4
+
 
 class CheckpointStore(Protocol):
     """Where checkpoints are committed."""
@@ -119,7 +123,7 @@ class Checkpointer:
         self._writer = Writer(trying=store.stored)
         self._preparing = Beside("checkpoint-buffers")
         self._writing = Beside("checkpoint-writer")
-        self._publishing = Beside("checkpoint-publisher")
+        self._publishing = Beside("checkpoint-publisher", room=_UNPUBLISHED)
         self._written_once = False
         self._lists = threading.Lock()  # of what is on the disk
 
@@ -276,7 +280,7 @@ class Checkpointer:
         self._publishing.raise_failure()
 
     def _write(self, saving: Saving) -> None:
-        """In the writer's thread. It waits for the publisher, so that no files pile up."""
+        """In the writer's thread. It waits for the publisher when files pile up."""
         written = self._written(saving)
         if written is not None:
             self._publishing.begin(lambda: self._publish(written))
