@@ -24,12 +24,12 @@ ROOT, PROJECT = "digits", "resilient-digits"
 PATIENCE_SECONDS = 480.0
 _POLL_SECONDS = 0.25
 _SWEEP_SECONDS = 3
-# Small enough to end soon, slow enough to be broken: 4 epochs, a tenth of a second a step.
+# Small enough to end soon, slow enough to be broken while checkpoints are committed.
 _HYPERPARAMETERS = {
     "epochs": "4",
     "checkpoint-every-n-steps": "10",
     "checkpoint-every-minutes": "0",
-    "seconds-per-step": "0.1",
+    "seconds-per-step": "0.2",
 }
 _BREAK_AFTER_STEP = 30
 _MID_EPOCH_SECONDS = 0.6

@@ -1,4 +1,8 @@
-"""Trainings without Lightning: killed, terminated, and resumed as if nothing had happened."""
+"""Trainings without Lightning: killed, terminated, and resumed as if nothing had happened.
+
+Their steps take so long that checkpoints are committed while they go on: the first one of each
+attempt is loaded in a process of its own before.
+"""
 
 import json
 import signal
@@ -38,10 +42,10 @@ def test_a_plain_loop_that_was_killed_and_terminated_ends_in_the_weights_of_an_u
     whole = environment(server, tmp_path, "plain-whole")
     broken = environment(server, tmp_path, "plain-broken")
     with example("plain.py", tmp_path / "whole", whole) as unbroken:
-        with example("plain.py", tmp_path / "broken", broken, "0.2") as first:
+        with example("plain.py", tmp_path / "broken", broken, "1") as first:
             first.until_said("checkpoint v1 of step")
             first.kill()
-        with example("plain.py", tmp_path / "broken", broken, "0.2") as second:
+        with example("plain.py", tmp_path / "broken", broken, "1") as second:
             second.until_said("resuming from v")
             second.until_said("is committed")
             second.process.send_signal(signal.SIGTERM)
@@ -79,7 +83,7 @@ def test_a_hugging_face_training_that_was_killed_ends_in_the_weights_of_an_unbro
     whole = environment(server, tmp_path, "hf-whole")
     broken = environment(server, tmp_path, "hf-broken")
     with example("huggingface.py", tmp_path / "whole", whole) as unbroken:
-        with example("huggingface.py", tmp_path / "broken", broken, "0.3") as first:
+        with example("huggingface.py", tmp_path / "broken", broken, "1.5") as first:
             first.until_said("of step 9 is committed")
             first.kill()
         with example("huggingface.py", tmp_path / "broken", broken) as second:
@@ -100,10 +104,10 @@ def test_two_processes_that_were_killed_and_terminated_end_in_the_weights_of_unb
     broken = environment(server, tmp_path, "two-broken")
     with example("two_processes.py", tmp_path / "whole", whole) as unbroken:
         # Slow, so that it is gone before its next checkpoint, which is the epoch's last step.
-        with example("two_processes.py", tmp_path / "broken", broken, "0.4") as first:
+        with example("two_processes.py", tmp_path / "broken", broken, "2") as first:
             first.until_said("of step 8 is committed")
             first.kill()
-        with example("two_processes.py", tmp_path / "broken", broken, "0.4") as second:
+        with example("two_processes.py", tmp_path / "broken", broken, "2") as second:
             assert second.resumed[1] == 8, "in the middle of the second epoch"
             second.until_said("is committed")
             second.process.send_signal(signal.SIGTERM)

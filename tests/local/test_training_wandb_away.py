@@ -25,7 +25,7 @@ with resilient("p", every_n_steps=1) as attempt:
         part.weights += 1
         step += 1
         attempt.log({"loss": float(step)}, step)
-        attempt.after_step(step, 0)
+        attempt.after_step(step, 0, epoch_ends=step == LAST)
     torch.save(part.state_dict(), "model.pt")
     print("the training is done", flush=True)
 answer("the block is left")
@@ -55,10 +55,10 @@ def script(server: LocalWandb, tmp_path: Path) -> Script:
 def test_a_slow_upload_commits_however_much_longer_it_takes_than_it_may_stand_still(
     server: LocalWandb, script: Script
 ) -> None:
-    server.fault("trickle", path_contains="_storage/artifacts", bytes_per_second=1_000_000)
+    server.fault("trickle", path_contains="_storage/artifacts", bytes_per_second=500_000)
     begun = time.monotonic()
-    script.ended(steps(1, patience=3))
-    assert not within(8, begun), "of 10 MB some are in buffers of the kernel"
+    script.ended(steps(1, patience=8))
+    assert not within(12, begun), "of 10 MB some are in buffers of the kernel"
     assert script.committed() == [1]
 
 
@@ -73,8 +73,11 @@ def test_an_upload_that_stood_still_and_goes_on_is_committed_and_its_file_is_lef
             attempt.resume(part=part)
             for step in range(1, 9):
                 part.weights += 1
-                attempt.after_step(step, 0)
+                attempt.after_step(step, 0, epoch_ends=step == 8)
                 time.sleep(0.2)
+            # The first file is tried in a process of its own before it is uploaded.
+            while not attempt.checkpoints.uploads.pending():
+                time.sleep(0.1)
             answer([saved.step for saved in attempt.checkpoints.uploads.pending()])
         """
     ) as training:

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def loads_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each such process imports torch, for seconds; a test that is about them overrides this."""
     if "resilient_training" in sys.modules:
-        monkeypatch.setattr("resilient_training.checkpoints.trial.loads", _loads_here)
+        monkeypatch.setattr("resilient_training.checkpoints.trial.Trial.loads", _loads_here)
 
 
-def _loads_here(_command: Sequence[str], file: Path) -> bool:
+def _loads_here(_trial: object, reader: str, file: Path) -> bool:
     # Imported late: most unit tests need no torch.
-    from resilient_training.checkpoints.loadable import (  # noqa: PLC0415
-        NotLoadableError,
-        refusal,
-    )
+    from resilient_training.checkpoints.loadable import NotLoadableError  # noqa: PLC0415
 
-    why = refusal(str(file))
+    why = import_module(reader).refusal(str(file))
     if why is not None:
         raise NotLoadableError(why)
     return True

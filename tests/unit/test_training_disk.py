@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from resilient_training.checkpoints import trial
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
+from resilient_training.checkpoints.trial import Trial
 
 class Store:
     stored = True
@@ -28,7 +28,7 @@ class Store:
     def uploaded_bytes(self):
         return None
 
-trial.loads = lambda command, file: True
+Trial.loads = lambda *_: True
 folder, *sizes = sys.argv[1:]
 checkpoints = Checkpointer(SavePlan(Path(folder), keep=1), Store())
 for step, size in enumerate(sizes, 1):

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from resilient_training.checkpoints.resume import Version
 from resilient_training.healthy_loss import LossDiverged
 from resilient_training.huggingface.arguments import UnsupportedTrainerError
 from resilient_training.huggingface.best import BestCheckpointMissingError
-from resilient_training.huggingface.check_packed import check_packed
 from resilient_training.huggingface.internals import UnknownTrainerError
 from tests.unit.hugging_face_variants import EVALUATED, VARIANTS, Variant
 from tests.unit.small_hugging_face import (
@@ -46,18 +45,6 @@ def one_thread() -> Iterator[None]:
     disable_progress_bar()  # type: ignore[no-untyped-call]  # of transformers
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def loads_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each such process imports torch, for seconds."""
-
-    def loads(command: Sequence[str], file: Path) -> bool:
-        assert command[2:] == ("resilient_training.huggingface.check_packed", str(file))
-        check_packed(file)
-        return True
-
-    monkeypatch.setattr("resilient_training.checkpoints.trial.loads", loads)
 
 
 @dataclass
@@ -195,8 +182,8 @@ def test_a_checkpoint_is_taken_when_the_callbacks_of_its_step_have_run(tmp_path:
 # The best checkpoint
 
 _BEST = {**EVALUATED, "save_strategy": "epoch", "load_best_model_at_end": True}
-# So that the first epoch is the best.
-_OVERFITTING = {**_BEST, "learning_rate": 1.0, "max_grad_norm": 0, "lr_scheduler_type": "constant"}
+# The loss falls on every machine: the first epoch is the best.
+_FIRST_IS_BEST = {**_BEST, "metric_for_best_model": "loss", "greater_is_better": True}
 
 
 @dataclass(frozen=True)
@@ -224,10 +211,10 @@ def put_into_wandb(scene: Scene) -> None:
 
 def test_the_best_model_is_loaded_at_the_end_on_another_machine(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
-    whole = Scene(tmp_path / "whole", arguments=_OVERFITTING, trainer_options=_evaluating)
+    whole = Scene(tmp_path / "whole", arguments=_FIRST_IS_BEST, trainer_options=_evaluating)
     expected = result_of(whole.run())
     assert expected["best"] < expected["step"]
-    scene = Scene(tmp_path, arguments=_OVERFITTING, trainer_options=_evaluating)
+    scene = Scene(tmp_path, arguments=_FIRST_IS_BEST, trainer_options=_evaluating)
     scene.broken(At("on_step_begin", expected["best"] + 3, kill))
     put_into_wandb(scene)
     again = scene.run()
@@ -236,7 +223,7 @@ def test_the_best_model_is_loaded_at_the_end_on_another_machine(tmp_path: Path) 
 
 
 def test_a_best_model_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, arguments=_OVERFITTING, trainer_options=_evaluating)
+    scene = Scene(tmp_path, arguments=_FIRST_IS_BEST, trainer_options=_evaluating)
     scene.broken(At("on_step_begin", 10, kill))
     vars(scene.store)["versions"] = list
     with pytest.raises(BestCheckpointMissingError, match="no version of step 7"):

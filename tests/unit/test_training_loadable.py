@@ -4,9 +4,14 @@ import argparse
 import dataclasses
 import enum
 import functools
+import multiprocessing
+import os
 import sys
 import threading
+import time
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +22,7 @@ from torch import nn
 
 from resilient_training.checkpoints import trial
 from resilient_training.checkpoints.loadable import NotLoadableError, require_loadable, unloadable
+from resilient_training.checkpoints.trial import Trial
 
 
 @pytest.fixture
@@ -99,8 +105,7 @@ def test_a_state_that_holds_itself_is_walked_once() -> None:
 
 def tried(state: object, file: Path) -> bool:
     torch.save(state, file)
-    command = (sys.executable, "-m", "resilient_training.checkpoints.loadable", str(file))
-    return trial.loads(command, file)
+    return Trial().loads("resilient_training.checkpoints.loadable", file)
 
 
 def test_what_the_script_allows_passes_and_loads_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -141,5 +146,47 @@ def test_a_process_that_comes_to_no_answer_refuses_nothing(
 ) -> None:
     monkeypatch.setattr(trial, "_PATIENCE", 1.0)
     (tmp_path / "x").write_bytes(b"")
-    assert not trial.loads((sys.executable, "-c", code), tmp_path / "x")
+    assert not Trial((sys.executable, "-c", code)).loads("a reader", tmp_path / "x")
     assert said in caplog.text
+
+
+def test_a_process_that_was_prepared_loads_one_file_and_the_next_gets_its_own(
+    tmp_path: Path,
+) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    torch.save({"w": torch.ones(1)}, good)
+    torch.save({"data": Path("/data")}, bad)
+    before = children()
+    with Trial() as trying:
+        trying.prepare()
+        trying.prepare()
+        # It holds the other end of all that is open here, as the workers of a DataLoader do.
+        with forked():
+            assert trying.loads("resilient_training.checkpoints.loadable", good)
+        with pytest.raises(NotLoadableError, match="Unsupported global"):
+            trying.loads("resilient_training.checkpoints.loadable", bad)
+    assert children() == before
+
+
+def test_a_process_that_was_prepared_and_never_asked_ends_with_the_attempt() -> None:
+    before = children()
+    with Trial() as trying:
+        trying.prepare()
+        assert len(children() - before) == 1
+    assert children() == before
+
+
+@contextmanager
+def forked() -> Iterator[None]:
+    """A process without `exec`, while the block runs."""
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    process.start()
+    yield
+    process.kill()
+    process.join()
+
+
+def children() -> set[int]:
+    return set(
+        map(int, Path("/proc/self/task").joinpath(str(os.getpid()), "children").read_text().split())
+    )

@@ -21,7 +21,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from resilient_training.data.loaders import exact
+from resilient_training.data.loaders import exact, inner_loader
 from resilient_training.data.position import Position
 from tests.unit.small_loaders import Augmented, Said, Training, flat
 
@@ -241,6 +241,14 @@ def test_a_generator_that_was_seeded_at_random_is_found_again() -> None:
     before, state = Training(make).epochs(Position(0, 0), stop=Position(0, 2))
     after, _ = Training(make).epochs(Position(0, 2), state=state, epochs=1)
     assert len({sample[0] // 1 for batch in [*before[0], *after[0]] for sample in batch}) == SIZE
+
+
+@pytest.mark.parametrize("name", ["shuffle", "Counts", "Keeps"])
+def test_a_training_that_had_read_all_has_the_same_state_after_a_resume(name: str) -> None:
+    _, state = Training(LOADERS[name]).epochs(Position(0, 0), epochs=2)
+    again = exact(LOADERS[name](), seed=1, position=lambda: Position(1, BATCHES))
+    inner_loader(again).load_state_dict(state)
+    assert inner_loader(again).state_dict() == state
 
 
 def test_an_order_that_comes_from_elsewhere_is_said() -> None:

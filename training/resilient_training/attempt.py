@@ -22,6 +22,7 @@ from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.loadable import NotLoadableError
 from resilient_training.checkpoints.resume import Loading, ResumePoint, loads, resume_point
+from resilient_training.checkpoints.trial import Trial
 from resilient_training.ending import Ending, StoppedByUser, Terminated
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory
@@ -297,7 +298,9 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
     """
     base = folder_from(os.environ)
     follower = is_follower(os.environ)
-    with Ending(base / "output" / "failure", follower=follower) as ending:
+    with Ending(base / "output" / "failure", follower=follower) as ending, Trial() as trial:
+        if not follower:
+            trial.prepare()  # beside wandb.init, which takes as long
         stop = StopRequest(ending)
         job = job_from(os.environ)
         plan = SavePlan(
@@ -313,7 +316,10 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         run, notices, history, store = _begin(
             job, stop, {"project": project, **wandb_options}, watch
         )
-        checkpoints = watch.checkpointer_for(plan, store) if watch else Checkpointer(plan, store)
+        kind = watch.checkpointer_for if watch else Checkpointer
+        checkpoints = kind(plan, store, trial)
+        if not store.stored:
+            trial.end()
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))

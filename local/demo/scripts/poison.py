@@ -13,6 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from train_original import main
 from typing_extensions import override
 
+from resilient_training import CheckpointArtifacts
+
 _STEP = 45
 _HANG_SECONDS = 60  # the GPU hangs; its fault comes in the meantime
 
@@ -28,6 +30,11 @@ class Poison(Callback):
         batch_idx: int,
     ) -> None:
         if trainer.global_step == _STEP and "RESILIENCE_ATTEMPT" not in os.environ:
+            # The newest of several: what was saved before is committed before.
+            callbacks: list[Callback] = vars(trainer)["callbacks"]
+            for callback in callbacks:
+                if isinstance(callback, CheckpointArtifacts):
+                    callback.checkpointer.drain()
             commit_garbage(trainer)
             time.sleep(_HANG_SECONDS)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from resilient_training.checkpoints.checkpointer import CheckpointStore, SavePlan
     from resilient_training.checkpoints.metadata import Metric
     from resilient_training.checkpoints.snapshot import Snapshot
+    from resilient_training.checkpoints.trial import Trial
 
 _COMMIT_SECONDS = 60.0
 
@@ -62,8 +63,10 @@ class Watch:
         store = self.plan.folder / "store"
         return FolderStore(store, self._reached_while_storing, self.plan.away_from)
 
-    def checkpointer_for(self, plan: SavePlan, store: CheckpointStore) -> Checkpointer:
-        self.checkpointer = WatchedCheckpointer(plan, store, self)
+    def checkpointer_for(
+        self, plan: SavePlan, store: CheckpointStore, trial: Trial
+    ) -> Checkpointer:
+        self.checkpointer = WatchedCheckpointer(plan, store, trial, self)
         return self.checkpointer
 
     def listen(self) -> None:
@@ -106,8 +109,8 @@ class Watch:
 class WatchedCheckpointer(Checkpointer):
     """Tells the watch of each step that the training reports."""
 
-    def __init__(self, plan: SavePlan, store: CheckpointStore, watch: Watch) -> None:
-        super().__init__(plan, store)
+    def __init__(self, plan: SavePlan, store: CheckpointStore, trial: Trial, watch: Watch) -> None:
+        super().__init__(plan, store, trial)
         self._watch = watch
         self._asked = 0
 

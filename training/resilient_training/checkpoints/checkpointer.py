@@ -19,6 +19,7 @@ from resilient_training.checkpoints.loadable import NotLoadableError, require_lo
 from resilient_training.checkpoints.own_files import OwnFiles
 from resilient_training.checkpoints.snapshot import Snapshot, StateSnapshot
 from resilient_training.checkpoints.staging import Stager, sizes_of
+from resilient_training.checkpoints.trial import Trial
 from resilient_training.checkpoints.uploads import Uploads
 from resilient_training.checkpoints.writing import Saving, Writer, Written
 
@@ -104,7 +105,12 @@ class Checkpointer:
     """
 
     def __init__(
-        self, plan: SavePlan, store: CheckpointStore, *, clock: Callable[[], float] = time.monotonic
+        self,
+        plan: SavePlan,
+        store: CheckpointStore,
+        trial: Trial | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.plan = plan
         self.store = store
@@ -120,7 +126,7 @@ class Checkpointer:
         self.inspected = False
         self._stager = Stager()
         self._files = OwnFiles(plan.directory)
-        self._writer = Writer(trying=store.stored)
+        self._writer = Writer((trial or Trial()) if store.stored else None)
         self._preparing = Beside("checkpoint-buffers")
         self._writing = Beside("checkpoint-writer")
         self._publishing = Beside("checkpoint-publisher", room=_UNPUBLISHED)

@@ -1,16 +1,10 @@
-"""What a resume can load: tensors and plain values (`torch.load(weights_only=True)`).
-
-`python -m resilient_training.checkpoints.loadable FILE` tries it in a process of its own.
-"""
+"""What a resume can load: tensors and plain values (`torch.load(weights_only=True)`)."""
 
 from __future__ import annotations
 
 import io
-import json
-import os
 import pickle  # nosec B403 - for its errors
 import re
-import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from resilient_training.checkpoints.remedies import remedy_for
-from resilient_training.checkpoints.safe_globals import allow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,10 +21,7 @@ if TYPE_CHECKING:
 _PLAIN = frozenset({int, float, bool, complex, str, type(None), torch.dtype, torch.device})
 _CONTAINERS = (dict, OrderedDict, list, tuple)
 _NAMED = 20
-_NICENESS = 10
 _COLOUR = re.compile(r"\x1b\[\d*m")
-# Exit codes of this module. Any other is a crash, which says nothing of the file.
-LOADS, REFUSED = 0, 3
 # What pickling an object of whatever class may raise: a lambda, a lock, a local class.
 _NOT_PICKLED = (pickle.PicklingError, AttributeError, TypeError, RuntimeError, NotImplementedError)
 
@@ -132,19 +122,3 @@ def refusal(file: io.BytesIO | str) -> str | None:
     except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, KeyError, EOFError) as why:
         return " ".join(_COLOUR.sub("", f"{type(why).__name__}: {why}").split())
     return None
-
-
-def main(file: str) -> int:
-    """Try to load `file`; stdin has the names of what may be loaded, stdout gets the refusal."""
-    os.nice(_NICENESS)
-    torch.set_num_threads(1)
-    allow(json.load(sys.stdin))
-    why = refusal(file)
-    if why is None:
-        return LOADS
-    print(why)  # noqa: T201 - the answer
-    return REFUSED
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

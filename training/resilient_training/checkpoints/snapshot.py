@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from typing_extensions import override
 
-from resilient_training.checkpoints.loadable import require_loadable
+from resilient_training.checkpoints import loadable
 from resilient_training.checkpoints.structure import bytes_of, structure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
     from typing import Any
 
     from resilient_training.checkpoints.files import HashedFile
@@ -42,12 +40,9 @@ class Snapshot(Protocol):
         """Raise NotLoadableError, with keys, for what no resume could load."""
         return
 
-    def loading(self, file: Path) -> Sequence[str] | None:
-        """The command of a process that tries to load `file`, as `trial.loads` runs it.
-
-        None: it is not tried.
-        """
-        del file
+    @property
+    def reader(self) -> str | None:
+        """The module whose `refusal` tries to load the file; None: it is not tried."""
         return None
 
     def release(self) -> None:
@@ -78,11 +73,12 @@ class StateSnapshot(Snapshot):
 
     @override
     def require_loadable(self) -> None:
-        require_loadable(self.state)
+        loadable.require_loadable(self.state)
 
+    @property
     @override
-    def loading(self, file: Path) -> Sequence[str]:
-        return (sys.executable, "-m", "resilient_training.checkpoints.loadable", str(file))
+    def reader(self) -> str:
+        return loadable.__name__
 
     @override
     def release(self) -> None:

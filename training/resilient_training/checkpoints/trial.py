@@ -7,51 +7,103 @@ import logging
 import os
 import subprocess  # nosec B404
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Self
 
-from resilient_training.checkpoints.loadable import LOADS, REFUSED, NotLoadableError
+from resilient_training.checkpoints.loadable import NotLoadableError
+from resilient_training.checkpoints.reader import LOADS, REFUSED
 from resilient_training.checkpoints.safe_globals import allowed_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 
+_READER = (sys.executable, "-m", "resilient_training.checkpoints.reader")
 _PATIENCE = 120.0
 _BYTES_PER_SECOND = 20e6
 
 
-def loads(command: Sequence[str], file: Path) -> bool:
-    """Run `command`, which tries to load `file`; False when it did not come to an answer.
+class Trial:
+    """Has files loaded as a resume would load them, each in a new process.
 
-    The command reads from stdin, as JSON, what the script has allowed by `add_safe_globals`. It
-    ends with 0 when the file loads, and with 3 and the reason on stdout when it is refused.
-
-    Raises:
-        NotLoadableError: the file was refused.
+    Such a process takes seconds to import torch. `prepare` starts one that then waits for its file,
+    so that the first checkpoint of an attempt need not wait for it. As a context manager it ends
+    the one that was never asked.
     """
-    patience = _PATIENCE + file.stat().st_size / _BYTES_PER_SECOND
-    try:
-        ended = subprocess.run(  # noqa: S603  # nosec B603
-            command,
-            input=json.dumps(allowed_names()),
-            capture_output=True,
+
+    def __init__(self, command: Sequence[str] = _READER) -> None:
+        self._command = command
+        self._waiting: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()  # of the one that waits
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the process that waits, if there is one."""
+        process = self._take()
+        if process is not None:
+            with process:
+                process.kill()
+
+    def prepare(self) -> None:
+        """Start the process that the next file will be loaded in."""
+        with self._lock:
+            if self._waiting is None:
+                self._waiting = self._started()
+
+    def loads(self, reader: str, file: Path) -> bool:
+        """Whether `file` loads, which `reader` tries; False when that came to no answer.
+
+        Args:
+            reader: A module whose `refusal` says why no resume would load a file, or None.
+            file: Written and whole.
+
+        Raises:
+            NotLoadableError: the file was refused.
+        """
+        asked = {"reader": reader, "file": str(file.absolute()), "allowed": allowed_names()}
+        patience = _PATIENCE + file.stat().st_size / _BYTES_PER_SECOND
+        with self._take() or self._started() as process:
+            try:
+                said, errors = process.communicate(json.dumps(asked) + "\n", patience)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                _log.warning("%s could not be tried: no answer within %.0f s", file, patience)
+                return False
+        if process.returncode == REFUSED:
+            raise NotLoadableError(f"no resume could load this checkpoint: {said.strip()}")
+        if process.returncode != LOADS:
+            last = errors.strip().rpartition("\n")[2]
+            _log.warning("%s could not be tried: exit code %d %s", file, process.returncode, last)
+        return process.returncode == LOADS
+
+    def _take(self) -> subprocess.Popen[str] | None:
+        with self._lock:
+            process, self._waiting = self._waiting, None
+        return process
+
+    def _started(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603  # nosec B603
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=patience,
             env=_environment(),
             start_new_session=True,  # Ctrl-C is for the training
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        _log.warning("%s could not be tried: no answer within %.0f s", file, patience)
-        return False
-    if ended.returncode == REFUSED:
-        raise NotLoadableError(f"no resume could load this checkpoint: {ended.stdout.strip()}")
-    if ended.returncode != LOADS:
-        last = ended.stderr.strip().rpartition("\n")[2]
-        _log.warning("%s could not be tried: exit code %d %s", file, ended.returncode, last)
-    return ended.returncode == LOADS
 
 
 def _environment() -> dict[str, str]:

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resilient_training.checkpoints import trial
 from resilient_training.checkpoints.disk import as_disk_full, require_room
 from resilient_training.checkpoints.files import HashedFile
 from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from resilient_training.checkpoints.snapshot import Snapshot
+    from resilient_training.checkpoints.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,23 @@ class Saving:
 class Written:
     """A file that the disk gives back as it was written, and that is still to be tried.
 
-    `command` is the one that tries it; None: it is not tried.
+    `reader` is the module that tries it; None: it is not tried.
     """
 
     saving: Saving
     file: HashedFile
     structure: str
-    command: Sequence[str] | None
+    reader: str | None
 
 
 class Writer:
     """Writes checkpoints that are whole, as the disk gives them back, and can be loaded.
 
-    `trying` is whether they are loaded in a process of their own: the first, and each of another
-    structure.
+    The first, and each of another structure, is loaded by `trial`; None: where nothing is kept.
     """
 
-    def __init__(self, *, trying: bool) -> None:
-        self._trying = trying
+    def __init__(self, trial: Trial | None) -> None:
+        self._trial = trial
         self._tried: set[str] = set()
 
     def write(self, saving: Saving, target: Path) -> Written:
@@ -71,7 +70,7 @@ class Writer:
             file = _filled(target, snapshot)
         except OSError as error:
             raise as_disk_full(error, target.parent, snapshot.size) from error
-        return Written(saving, file, structure, snapshot.loading(file.path))
+        return Written(saving, file, structure, snapshot.reader)
 
     def publish(self, written: Written) -> SavedCheckpoint:
         """Try it, if that is still to be done, and give it its name.
@@ -95,10 +94,10 @@ class Writer:
         )
 
     def _try(self, written: Written) -> None:
-        if not self._trying or written.command is None or written.structure in self._tried:
+        if self._trial is None or written.reader is None or written.structure in self._tried:
             return
         # One that came to no answer is tried again at the next save.
-        if trial.loads(written.command, written.file.path):
+        if self._trial.loads(written.reader, written.file.path):
             self._tried.add(written.structure)
 
 

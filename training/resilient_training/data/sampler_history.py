@@ -51,12 +51,14 @@ class SamplerHistory:
         self.epoch, self.states = at.epoch, [part.state_dict() for part in self._stateful()]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "parts": self.states}
+        # Without states nothing is restored, and the epoch says nothing.
+        return {"epoch": self.epoch if self.states else 0, "parts": self.states}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         parts = self._stateful()
         if len(parts) == len(state["parts"]) and parts:
-            self.epoch = state["epoch"]
+            # As they are, too, until a pass begins: none does where the training had ended.
+            self.epoch, self.states = state["epoch"], state["parts"]
             for part, saved in zip(parts, state["parts"], strict=True):
                 part.load_state_dict(saved)
 

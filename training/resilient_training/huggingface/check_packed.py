@@ -1,14 +1,8 @@
-"""Whether a packed checkpoint can be resumed from: each of its files read as Trainer reads it.
-
-`python -m resilient_training.huggingface.check_packed FILE` tries it in a process of its own, as
-`checkpoints.trial.loads` runs it.
-"""
+"""Whether a packed checkpoint can be resumed from: each of its files read as Trainer reads it."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tarfile
 from pathlib import Path
 from pickle import UnpicklingError  # nosec B403 - an error
@@ -17,12 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
-from resilient_training.checkpoints.loadable import LOADS, REFUSED
-from resilient_training.checkpoints.safe_globals import allow
 from resilient_training.huggingface.beside import folder_beside
 from resilient_training.huggingface.packing import UnsafeArchiveError, unpack
 
-_NICENESS = 10
 _NEEDED = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 # A file that is damaged, or holds what weights_only refuses, fails in its reader's own way.
 _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError)
@@ -80,18 +71,10 @@ def _load(path: Path) -> None:
         torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
-def main(file: str) -> int:
-    """Check `file`; stdin has the names of what may be loaded, stdout gets the reason."""
-    os.nice(_NICENESS)
-    torch.set_num_threads(1)
-    allow(json.load(sys.stdin))
+def refusal(file: str) -> str | None:
+    """Why no resume would load the file; None: it would."""
     try:
         check_packed(Path(file))
     except (UnsafeArchiveError, UnusableCheckpointError, tarfile.TarError) as error:
-        print(error)  # noqa: T201 - to the one who asks
-        return REFUSED
-    return LOADS
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+        return str(error)
+    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,12 +14,13 @@ from transformers.trainer_callback import ExportableState
 from typing_extensions import override
 
 from resilient_training.checkpoints.snapshot import Snapshot
+from resilient_training.huggingface import check_packed
 from resilient_training.huggingface.beside import folder_beside
 from resilient_training.huggingface.packing import known, pack, pack_files
 from resilient_training.huggingface.weights import weights_of, write_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from transformers import Trainer, TrainerState
 
@@ -76,9 +76,10 @@ class StagedSnapshot(Snapshot):
     def structure(self) -> str:
         return " ".join([self.tensors.structure(), *self.small])
 
+    @property
     @override
-    def loading(self, file: Path) -> Sequence[str]:
-        return _command(file)
+    def reader(self) -> str:
+        return check_packed.__name__
 
     @override
     def release(self) -> None:
@@ -113,18 +114,15 @@ class FolderSnapshot(Snapshot):
     def structure(self) -> str:
         return " ".join(self.files)
 
+    @property
     @override
-    def loading(self, file: Path) -> Sequence[str]:
-        return _command(file)
+    def reader(self) -> str:
+        return check_packed.__name__
 
     @override
     def release(self) -> None:
         for file in self.files.values():
             file.close()
-
-
-def _command(file: Path) -> Sequence[str]:
-    return (sys.executable, "-m", "resilient_training.huggingface.check_packed", str(file))
 
 
 def schedule_of(trainer: Trainer) -> dict[str, Any]:
