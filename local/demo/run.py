@@ -31,7 +31,7 @@ _HYPERPARAMETERS = {
     "checkpoint-every-minutes": "0",
     "seconds-per-step": "0.2",
 }
-_BREAK_AFTER_STEP = 30
+_BREAK_AFTER_STEP = 20
 _MID_EPOCH_SECONDS = 0.6
 _NO_END = 1_000
 _REASON_SHOWN = 120

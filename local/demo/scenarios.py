@@ -158,6 +158,7 @@ SCENARIOS = {
         says='a script that goes on after SIGTERM ends "Completed" without finishing',
         fault="sigterm",
         script="swallow.py",
+        hyperparameters={"seconds-per-step": "0.3"},  # nothing may be done before it is broken
         outcomes=(_relaunched("incomplete"), _COMPLETED),
     ),
     "poison": Scenario(
