@@ -197,6 +197,21 @@ def test_versions_of_unknown_step_come_last_and_newest_first() -> None:
     assert chosen(ended(INFRASTRUCTURE, *unknown)).chosen == unknown[1]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "hashed"), [({"sha256": "ab12"}, True), ({"sha256": 7}, False), ({}, False)]
+)
+def test_a_version_of_the_training_side_is_known_by_the_hash_of_its_file(
+    metadata: object, *, hashed: bool
+) -> None:
+    assert [one.hashed for one in looked_up(metadata).checkpoints] == [hashed]
+
+
+def test_what_another_callback_logs_beside_the_training_side_is_the_last_choice() -> None:
+    ours = replace(V1, hashed=True)
+    assert chosen(ended(INFRASTRUCTURE, ours, V2, V3)).chosen == ours
+    assert chosen(ended(INFRASTRUCTURE, ours, V2, V3), "v1").chosen == V3
+
+
 @pytest.mark.parametrize(("alias", "version"), [("best", "v2"), ("v1", "v1"), ("latest", "v3")])
 def test_an_alias_or_a_version_is_resumed_from_on_request(alias: str, version: str) -> None:
     facts = ended(INFRASTRUCTURE, V1, replace(V2, aliases=("best",)), V3)

@@ -126,6 +126,7 @@ def _checkpoint(node: Node, number: int) -> Checkpoint | None:
         committed=True,
         aliases=aliases,
         job=_job(metadata),
+        hashed=isinstance(metadata.get("sha256"), str),
     )
 
 

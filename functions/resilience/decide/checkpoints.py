@@ -103,8 +103,9 @@ def is_suspect(version: str, facts: Facts) -> bool:
 def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
     """Take the highest good step, or the version that the wanted alias names; else walk back.
 
-    Versions whose step is unknown come after all whose step is known, newest first: their order
-    is all there is.
+    Versions of the training side, whose resume can load them, come before what a callback of
+    somebody else's logs into the same collection (`WANDB_LOG_MODEL`). Those whose step is unknown
+    come after all whose step is known, newest first: their order is all there is.
     """
     excluded = frozenset(rejected)
     ranked = sorted(facts.checkpoints, key=_rank, reverse=True)
@@ -154,6 +155,6 @@ def _fault(checkpoint: Checkpoint, facts: Facts, rejected: Iterable[str]) -> str
     return None
 
 
-def _rank(checkpoint: Checkpoint) -> tuple[bool, int, int]:
+def _rank(checkpoint: Checkpoint) -> tuple[bool, bool, int, int]:
     step = checkpoint.step
-    return (step is not None, step or 0, checkpoint.number)
+    return (checkpoint.hashed, step is not None, step or 0, checkpoint.number)

@@ -127,6 +127,7 @@ class Checkpoint:
     committed: bool
     aliases: tuple[str, ...] = ()
     job: str | None = None  # the training job that its metadata names
+    hashed: bool = False  # its metadata has its file's sha256, as the training side writes it
 
     @property
     def number(self) -> int:
