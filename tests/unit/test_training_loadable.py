@@ -22,6 +22,7 @@ from torch import nn
 
 from resilient_training.checkpoints import trial
 from resilient_training.checkpoints.loadable import NotLoadableError, require_loadable, unloadable
+from resilient_training.checkpoints.structure import structure_of
 from resilient_training.checkpoints.trial import Trial
 
 
@@ -190,3 +191,24 @@ def children() -> set[int]:
     return set(
         map(int, Path("/proc/self/task").joinpath(str(os.getpid()), "children").read_text().split())
     )
+
+
+BEFORE = {"w": torch.ones(2), "rows": [{"loss": 0.5}], "best": {"a.ckpt": torch.tensor(0.5)}}
+
+
+@pytest.mark.parametrize(
+    ("after", "same"),
+    [
+        ({**BEFORE, "rows": [{"loss": 0.5}, {"loss": 0.4}]}, True),
+        ({**BEFORE, "best": {"b.ckpt": torch.tensor(0.4), "c.ckpt": torch.tensor(0.3)}}, True),
+        ({**BEFORE, "w": torch.ones(2).half()}, False),
+        ({**BEFORE, "w": torch.ones(3)}, False),
+        ({**BEFORE, "more": torch.ones(1)}, False),
+        ({**BEFORE, "rows": ({"loss": 0.5},)}, False),
+        ({**BEFORE, "best": Path("a.ckpt")}, False),
+    ],
+)
+def test_another_structure_is_what_a_load_could_refuse_and_no_growing_list_of_numbers(
+    after: object, *, same: bool
+) -> None:
+    assert (structure_of(after) == structure_of(BEFORE)) is same

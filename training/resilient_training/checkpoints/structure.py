@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def structure_of(state: object) -> str:
     """A hash of the keys, types, dtypes and shapes in `state`.
 
-    Plain values are left out: they load whatever they are. The items of a list count once, so that
-    one that grows is not another structure at each save.
+    Plain values and tensors of one number are left out: they load whatever they are, and
+    ModelCheckpoint keeps a dict of them by file names. The items of a list count once. So neither
+    is another structure when it grows.
     """
     lines = sorted(set(_lines(state, "")))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -24,6 +25,8 @@ def structure_of(state: object) -> str:
 def _lines(value: object, key: str) -> Iterator[str]:
     match value:
         case None | bool() | int() | float() | str() if type(value).__module__ == "builtins":
+            return
+        case Tensor() if type(value) is Tensor and value.ndim == 0:
             return
         case Tensor():
             yield f"{key}: {_kind(value)} {value.dtype} {tuple(value.shape)}"
