@@ -86,8 +86,14 @@ matrix: $(READY) ## every remote call x every fault x every situation, on the re
 judge: $(READY) ## lineages against an oracle that knows the true cause (ARGS="--mixed", "--curve all", "--ablate")
 	@$(BIN)/python -m proofs.judge $(ARGS)
 
-same: $(READY) ## trainings as people write them, each broken in many places and resumed: the same, or it says so (ARGS="--only loaders/", --help)
-	@WORKERS=$(WORKERS) $(BIN)/python -m proofs.same $(ARGS)
+SAME := $(CURDIR)/build/same
+
+$(SAME)/.ready: requirements-same.txt $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(SAME) -r requirements-same.txt
+	@touch $@
+
+same: $(READY) $(SAME)/.ready ## trainings as people write them, each broken in many places and resumed: the same, or it says so (ARGS="--only loaders/", --help)
+	@PYTHONPATH=$(SAME) WORKERS=$(WORKERS) $(BIN)/python -m proofs.same $(ARGS)
 
 MUTANTS := build/mutation
 

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def import_all(chosen: Sequence[Variant]) -> None:
     """Import once what each run would: it takes ten times as long as a training."""
     torch.set_num_threads(1)
-    for name in ("proofs.same.one", "resilient_training.checkpoints.loadable"):
+    for name in ("proofs.same.one", "resilient_training.checkpoints.reader"):
         import_module(name)
     for variant in chosen:
         if not variant.missing():

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from proofs.same.warm import serve_commands
+from proofs.same.warm import serve_trials
 from resilient_training.check.plan import VARIABLE, Plan
 from resilient_training.check.processes import end_group
 from resilient_training.check.trial import Ended
@@ -88,7 +88,7 @@ class Fork:
             os.environ.update(self._environment(plan))
             if self.disk_bytes is not None:
                 mount_small_disk(folder / "outputs" / "checkpoints", self.disk_bytes)
-            serve_commands()
+            serve_trials()
             sys.argv = [str(_ONE), self.variant]
             runpy.run_path(str(_ONE), run_name="__main__")
             code = 0

@@ -1,7 +1,7 @@
-"""What a training starts as `python -m resilient_training.…`, in a process that has it imported.
+"""The process that tries a checkpoint, forked from one that has imported all.
 
-A checkpoint is tried in a process of its own, which takes seconds to import torch and a moment to
-load. A helper, forked before the training has any thread, forks for each such command.
+A new one takes seconds to import torch and a moment to load. A helper, forked before the training
+has any thread, forks for each file.
 """
 
 from __future__ import annotations
@@ -14,50 +14,44 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from resilient_training.checkpoints.trial import Trial
 
-_OURS = "resilient_training."
+_READER = "resilient_training.checkpoints.reader"
 _LENGTH = 1 << 20
 
 
-def serve_commands() -> None:
-    """Have `subprocess.run` of this process answered by a helper, where the command is ours."""
+def serve_trials() -> None:
+    """Have what `Trial` of this process asks be answered by a helper."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         here.close()
         _help(there)
     there.close()
-    subprocess.run = _answered(subprocess.run, here)
+
+    def asked(self: Trial, line: str, patience: float) -> subprocess.CompletedProcess[str]:
+        del self, patience
+        here.send(line.encode())
+        code, said, errors = json.loads(here.recv(_LENGTH))
+        return subprocess.CompletedProcess([_READER], code, said, errors)
+
+    # Only its way to a process is replaced.
+    Trial._asked = asked  # type: ignore[method-assign]  # noqa: SLF001
+    Trial.prepare = _nothing  # type: ignore[method-assign]
 
 
-def _answered(run: Callable[..., Any], helper: socket.socket) -> Callable[..., Any]:
-    one_at_a_time = threading.Lock()
-
-    def asked(command: Sequence[str], **options: Any) -> Any:  # noqa: ANN401 - of subprocess.run
-        if list(command[1:2]) != ["-m"] or not command[2].startswith(_OURS):
-            return run(command, **options)
-        request = [list(command), options.get("input", ""), os.getcwd()]  # noqa: PTH109
-        with one_at_a_time:
-            helper.send(json.dumps(request).encode())
-            code, said, errors = json.loads(helper.recv(_LENGTH))
-        return subprocess.CompletedProcess(command, code, said, errors)
-
-    return asked
+def _nothing(self: Trial) -> None:
+    """A helper waits already."""
 
 
 def _help(asked: socket.socket) -> NoReturn:
     """Answer until the training is gone."""
-    while request := asked.recv(_LENGTH):
-        command, given, folder = json.loads(request)
+    while line := asked.recv(_LENGTH):
         answers = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - closed below
         child = os.fork()
         if child == 0:
-            _be(command, given, folder, [one.fileno() for one in answers])
+            _be(line.decode(), [one.fileno() for one in answers])
         _, status = os.waitpid(child, 0)
         said = []
         for one in answers:
@@ -68,15 +62,13 @@ def _help(asked: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _be(command: list[str], given: str, folder: str, answers: list[int]) -> NoReturn:
+def _be(line: str, answers: list[int]) -> NoReturn:
     code = 1
     try:
         for stream, file in zip((1, 2), answers, strict=True):
             os.dup2(file, stream)
-        os.chdir(folder)
-        sys.stdin = io.StringIO(given)
-        sys.argv = [str(Path(command[0])), *command[3:]]
-        runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+        sys.stdin = io.StringIO(line)
+        runpy.run_module(_READER, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)

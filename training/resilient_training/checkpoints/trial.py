@@ -75,19 +75,26 @@ class Trial:
         """
         asked = {"reader": reader, "file": str(file.absolute()), "allowed": allowed_names()}
         patience = _PATIENCE + file.stat().st_size / _BYTES_PER_SECOND
+        try:
+            ended = self._asked(json.dumps(asked) + "\n", patience)
+        except subprocess.TimeoutExpired:
+            _log.warning("%s could not be tried: no answer within %.0f s", file, patience)
+            return False
+        if ended.returncode == REFUSED:
+            raise NotLoadableError(f"no resume could load this checkpoint: {ended.stdout.strip()}")
+        if ended.returncode != LOADS:
+            last = ended.stderr.strip().rpartition("\n")[2]
+            _log.warning("%s could not be tried: exit code %d %s", file, ended.returncode, last)
+        return ended.returncode == LOADS
+
+    def _asked(self, line: str, patience: float) -> subprocess.CompletedProcess[str]:
         with self._take() or self._started() as process:
             try:
-                said, errors = process.communicate(json.dumps(asked) + "\n", patience)
+                said, errors = process.communicate(line, patience)
             except subprocess.TimeoutExpired:
                 process.kill()
-                _log.warning("%s could not be tried: no answer within %.0f s", file, patience)
-                return False
-        if process.returncode == REFUSED:
-            raise NotLoadableError(f"no resume could load this checkpoint: {said.strip()}")
-        if process.returncode != LOADS:
-            last = errors.strip().rpartition("\n")[2]
-            _log.warning("%s could not be tried: exit code %d %s", file, process.returncode, last)
-        return process.returncode == LOADS
+                raise
+        return subprocess.CompletedProcess(self._command, process.returncode, said, errors)
 
     def _take(self) -> subprocess.Popen[str] | None:
         with self._lock:
