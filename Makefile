@@ -8,7 +8,7 @@ WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test check lint types security model matrix judge same mutate bench gpu-check build deploy lock-training clean
+.PHONY: help setup build-local demo demos local replay notebooks launch test check lint types security model matrix judge same mutate bench gpu-check build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,6 +34,9 @@ build/.built: $(READY) $(SOURCES)
 
 demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… DOUBT=all KEEP=1)
 	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(DOUBT),--doubt $(DOUBT)) $(if $(KEEP),--keep)
+
+demos: $(READY) build-local ## play every way to end, and see that each ends as the design says
+	@ALL_DEMOS=1 $(BIN)/python -m pytest -q tests/local/test_demo.py
 
 local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export (DOUBT=all)
 	@$(BIN)/python -m local $(if $(DOUBT),--doubt $(DOUBT))

@@ -1,5 +1,6 @@
 """The main job on the real path: each way to end has the outcome that the design gives."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,12 +11,16 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 # Each by the words after `make demo`; the longest ones first, so that none is left over alone.
-DEMOS = (
-    *("incident", "wandb-stop", "leak", "bug", "log-only", "poison", "wandb-down"),
+DEMOS: tuple[str, ...] = (
+    *("incident", "log-only", "poison", "wandb-stop", "wandb-down"),
     # Whichever way AWS behaves where nobody knows; with it, nothing of `capacity` is left to show.
     "pending --doubt all",
-    *("spot", "lost-event", "sigterm", "gpu", "user-stop"),
+    *("lost-event", "sigterm", "user-stop"),
 )
+# `make demos` plays these too, for which the gate has no time. What is special to them is decided by
+# pure code, or is a way to end a job, which has tests of its own; notebook 2 plays `gpu`.
+if os.environ.get("ALL_DEMOS"):
+    DEMOS += ("leak", "bug", "spot", "timeout", "oom", "gpu")
 # They wait more than they compute: for containers, uploads and schedules.
 AT_ONCE = 2
 PATIENCE_SECONDS = 1200  # the gate runs other tests beside these, on two cores
