@@ -17,7 +17,7 @@ DEMOS: tuple[str, ...] = (
     "pending --doubt all",
     *("lost-event", "sigterm", "user-stop"),
 )
-# `make demos` plays these too, for which the gate has no time. What is special to them is decided by
+# `make demos` plays these too; the gate has no time for them. What is special to them is decided by
 # pure code, or is a way to end a job, which has tests of its own; notebook 2 plays `gpu`.
 if os.environ.get("ALL_DEMOS"):
     DEMOS += ("leak", "bug", "spot", "timeout", "oom", "gpu")
