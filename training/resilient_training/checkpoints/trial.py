@@ -109,7 +109,9 @@ class Trial:
             stderr=subprocess.PIPE,
             text=True,
             env=_environment(),
-            start_new_session=True,  # Ctrl-C is for the training
+            # Ctrl-C is for the training. Not a session of its own: where the kernel shares the cores
+            # between sessions (autogroup), its niceness would be nothing to the training.
+            process_group=0,
         )
 
 
