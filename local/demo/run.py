@@ -22,7 +22,7 @@ TRAINING = REPOSITORY / "training"
 SCRIPTS = Path(__file__).parent / "scripts"
 ROOT, PROJECT = "digits", "resilient-digits"
 PATIENCE_SECONDS = 480.0
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 _SWEEP_SECONDS = 3
 # Small enough to end soon, slow enough to be broken while checkpoints are committed.
 _HYPERPARAMETERS = {

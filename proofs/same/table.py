@@ -71,7 +71,7 @@ def _unloadable(group: str, *names: str) -> tuple[Variant, ...]:
 LIGHTNING = (
     Variant("lightning", "plain", at.EVERYWHERE, quick=True),
     *_each("lightning", "datamodule", "loaders_of_the_module"),
-    Variant("lightning", "ema", (*at.MANY, at.TERM_VALIDATION), quick=True),
+    *_each("lightning", "ema", places=(*at.MANY, at.TERM_VALIDATION)),
     *_each("lightning", "ema_before_zero_grad", "ema_at_epochs_end", "ema_callback"),
     *_each("lightning", "ema_of_lightning", "teacher_in_eval", places=at.MANY),
     *_each("lightning", "swa", places=(*at.FEW, at.EPOCH_SAVED, at.TERM_LAST)),
@@ -79,7 +79,7 @@ LIGHTNING = (
     *_each("lightning", "noise_in_the_step", "fine_tuning", "clip", "bf16", "max_steps"),
     *_each("lightning", "accumulate", "accumulation_scheduler", places=(*at.FEW, at.IN_STEP)),
     *_each("lightning", "limit_train_batches", "timer", "manual"),
-    Variant("lightning", "manual_accumulation", (*at.FEW, at.IN_STEP), quick=True),
+    *_each("lightning", "manual_accumulation", places=(*at.FEW, at.IN_STEP)),
     *_each("lightning", "two_optimizers", "late_optimizer", places=(*at.FEW, at.IN_STEP)),
     *_each("lightning", "step_lr", "one_cycle", "lambda_lr", "sequential_lr"),
     *_each("lightning", "every_third_step_lr", "plateau_each_step"),
@@ -124,7 +124,7 @@ PLAIN = (
     Variant("plain", "plain", at.EVERYWHERE_PLAIN, quick=True),
     *_each("plain", "schedule", "plateau", "ema", "grad_scaler", "several_metrics"),
     *_each("plain", "tensors_logged", "own_loader", "compiled"),
-    Variant("plain", "best", (*at.MANY, at.STOPPED), quick=True),
+    *_each("plain", "best", places=(*at.MANY, at.STOPPED)),
     *_unloadable("plain", "object_in_a_part"),
 )
 HUGGINGFACE = (

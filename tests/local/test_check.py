@@ -73,18 +73,6 @@ def test_randomness_of_a_process_is_a_silent_difference_and_the_first_step_is_na
     assert "\x1b" not in found.stdout
 
 
-def test_a_line_that_says_what_differs_is_shown_and_makes_it_another_exit_code(
-    tmp_path: Path,
-) -> None:
-    said = loop("calls = globals().get('calls', 0) + 1; torch.manual_seed(calls)").replace(
-        "    torch.manual_seed(1)",
-        '    attempt.notices.differs("the noise")\n    torch.manual_seed(1)',
-    )
-    found = check(tmp_path, "--steps", "5", "--kill-at", "1", script=said)
-    assert found.returncode == 2, found.stdout + found.stderr
-    assert "said: a resume will differ: the noise" in found.stdout
-
-
 def test_a_training_that_does_not_repeat_itself_cannot_be_checked(tmp_path: Path) -> None:
     by_chance = loop("import os; torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))")
     found = check(tmp_path, "--steps", "5", "--kill-at", "1", script=by_chance)

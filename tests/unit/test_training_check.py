@@ -11,12 +11,13 @@ import torch
 
 from resilient_training.check.batches import Batches, batches_in
 from resilient_training.check.command import exit_code_of, main, places
-from resilient_training.check.compare import Records, compare, differing
+from resilient_training.check.compare import Part, Records, compare, differing
 from resilient_training.check.plan import VARIABLE, Break, Plan, plan_in
 from resilient_training.check.rows import Rows, plain, rows_in
 from resilient_training.check.states import equal, state_in
 from resilient_training.check.store import FolderStore
-from resilient_training.check.trial import Ended, NotCheckedError, Trial, Verdict
+from resilient_training.check.table import lines_of
+from resilient_training.check.trial import Ended, NotCheckedError, Outcome, Trial, Verdict
 from resilient_training.checkpoints.metadata import Metric, SavedCheckpoint
 from resilient_training.checkpoints.resume import resume_point
 from resilient_training.history import AXIS
@@ -218,6 +219,21 @@ def test_every_kill_is_tried_at_a_checkpoint_and_some_steps_behind_one() -> None
 )
 def test_the_exit_code_is_that_of_the_worst(verdicts: list[Verdict], code: int) -> None:
     assert exit_code_of(verdicts) == code
+
+
+def test_a_line_that_says_what_differs_is_in_the_table() -> None:
+    outcome = Outcome(
+        Verdict.SAID,
+        (Part("weights", same=False, detail="first in w"),),
+        ("a resume will differ: the noise",),
+        resumed_from=4,
+    )
+    assert list(lines_of("kill -9 at step 5", outcome)) == [
+        f"kill -9 at step 5: {Verdict.SAID.value}",
+        "  resumed from step 4",
+        "  weights           differs  first in w",
+        "  said: a resume will differ: the noise",
+    ]
 
 
 @pytest.mark.parametrize(
