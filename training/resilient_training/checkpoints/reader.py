@@ -9,7 +9,6 @@ it is refused. Any other exit code is a crash, which says nothing of the file.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from importlib import import_module
 
@@ -18,13 +17,11 @@ import torch
 from resilient_training.checkpoints.safe_globals import allow
 
 LOADS, REFUSED = 0, 3
-_NICENESS = 10
 
 
 def main() -> int:
     """Import what takes seconds, then wait for the line."""
     torch.set_num_threads(1)
-    os.nice(_NICENESS)  # the import was as short as it can be; the load gives way to the training
     # A line, not all of stdin: the workers of a DataLoader hold its other end open as well.
     line = sys.stdin.readline()
     if not line:  # the training has ended

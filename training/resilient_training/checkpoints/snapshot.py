@@ -32,9 +32,9 @@ class Snapshot(Protocol):
     def write(self, file: HashedFile) -> None:
         """Write all of it, in order, to a file that is open for writing."""
 
-    def structure(self) -> str:
-        """Changes when something of another kind is saved, which then has to be tried again."""
-        return ""
+    def structure(self) -> frozenset[str]:
+        """Has more in it when something of another kind is saved, which then has to be tried."""
+        return frozenset()
 
     def require_loadable(self) -> None:
         """Raise NotLoadableError, with keys, for what no resume could load."""
@@ -68,7 +68,7 @@ class StateSnapshot(Snapshot):
         torch.save(self.state, file)
 
     @override
-    def structure(self) -> str:
+    def structure(self) -> frozenset[str]:
         return structure_of(self.state)
 
     @override

@@ -109,9 +109,7 @@ class Trial:
             stderr=subprocess.PIPE,
             text=True,
             env=_environment(),
-            # Ctrl-C is for the training. No session of its own: where the kernel shares the cores
-            # between sessions (autogroup), its niceness would be nothing to the training.
-            process_group=0,
+            start_new_session=True,  # Ctrl-C is for the training
         )
 
 

@@ -39,7 +39,7 @@ class Written:
 
     saving: Saving
     file: HashedFile
-    structure: str
+    structure: frozenset[str]
     reader: str | None
 
 
@@ -51,7 +51,7 @@ class Writer:
 
     def __init__(self, trial: Trial | None) -> None:
         self._trial = trial
-        self._tried: set[str] = set()
+        self._tried: frozenset[str] | None = None
 
     def write(self, saving: Saving, target: Path) -> Written:
         """Write a checkpoint that `publish` can give the name `target`.
@@ -63,7 +63,7 @@ class Writer:
         """
         snapshot = saving.snapshot
         structure = snapshot.structure()
-        if structure not in self._tried:
+        if not self._has_tried(structure):
             snapshot.require_loadable()
         try:
             require_room(target.parent, snapshot.size)
@@ -94,11 +94,14 @@ class Writer:
         )
 
     def _try(self, written: Written) -> None:
-        if self._trial is None or written.reader is None or written.structure in self._tried:
+        if self._trial is None or written.reader is None or self._has_tried(written.structure):
             return
         # One that came to no answer is tried again at the next save.
         if self._trial.loads(written.reader, written.file.path):
-            self._tried.add(written.structure)
+            self._tried = written.structure | (self._tried or frozenset())
+
+    def _has_tried(self, structure: frozenset[str]) -> bool:
+        return self._tried is not None and structure <= self._tried
 
 
 def _filled(target: Path, snapshot: Snapshot) -> HashedFile:

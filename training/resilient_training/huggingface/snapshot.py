@@ -73,8 +73,8 @@ class StagedSnapshot(Snapshot):
             pack(folder, file)
 
     @override
-    def structure(self) -> str:
-        return " ".join([self.tensors.structure(), *self.small])
+    def structure(self) -> frozenset[str]:
+        return self.tensors.structure() | frozenset(self.small)
 
     @property
     @override
@@ -111,8 +111,8 @@ class FolderSnapshot(Snapshot):
             pack_files({**self.files, **self.small, _STATE: path.read_bytes()}, file)
 
     @override
-    def structure(self) -> str:
-        return " ".join(self.files)
+    def structure(self) -> frozenset[str]:
+        return frozenset(self.files)
 
     @property
     @override
