@@ -284,6 +284,17 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
     }
 
 
+def test_where_nobody_knows_the_run_the_environment_names_none() -> None:
+    request = relaunch.compose(Source(described({}), OPTED_IN, REQUEST, None), SUCCESSOR, CREATE)
+    assert tags.RUN_ID not in request["Environment"]
+
+
+def test_a_successor_loads_by_the_alias_that_its_tag_names_from_the_lineages_collection() -> None:
+    own = OPTED_IN | {tags.CHECKPOINT_NAME: "of-somebody-else:best"}
+    sent = {pair["Key"]: pair["Value"] for pair in composed(own=own)["Tags"]}
+    assert sent[tags.CHECKPOINT_NAME] == "model-r1:best"
+
+
 def test_a_start_from_the_beginning_carries_no_checkpoint_of_the_attempt_before() -> None:
     beginning = Successor(
         name="root-r3",
