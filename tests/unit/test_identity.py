@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from resilience.decide.decisions import CheckpointRequest
-from resilience.wire import identity, words
+from resilience.wire import environment, identity, words
 
 NIGHT = 1_769_828_400
 EARLIER = {"RESILIENCE_PARENT": "night", "RESILIENCE_PARENT_CREATED": words.stamp(NIGHT - 1)}
@@ -80,3 +80,121 @@ def test_a_job_was_created_when_sagemaker_says_in_whole_seconds() -> None:
     assert identity.created_at({"CreationTime": at}) == NIGHT
     assert identity.created_at({"CreationTime": "yesterday"}) is None
     assert identity.created_at({}) is None
+
+
+PINNED = {"RESILIENCE_COLLECTION": "team/digits/model-r1"}
+FIXED = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits", "WANDB_RUN_ID": "r1"}
+PLACE = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits"}
+
+
+@pytest.mark.parametrize(
+    ("env", "own", "found"),
+    [
+        (FIXED, PLACE, ()),
+        (FIXED, PLACE | {"WANDB_RUN_ID": "r1"}, ()),
+        (FIXED, PLACE | {"WANDB_RUN_ID": "night"}, ()),
+        (FIXED, PLACE | {"WANDB_RUN_ID": "night-algo-1"}, ()),
+        (FIXED, PLACE | {"WANDB_RUN_ID": "r2"}, ("WANDB_RUN_ID",)),
+        (FIXED, PLACE | {"WANDB_CHECKPOINT_NAME": "model-r1:best"}, ()),
+        (FIXED, PLACE | {"WANDB_CHECKPOINT_NAME": "model-night:v3"}, ()),
+        (FIXED, PLACE | {"WANDB_CHECKPOINT_NAME": "a-name-of-ours"}, ()),
+        (FIXED, PLACE | {"WANDB_CHECKPOINT_NAME": "model-r2"}, ("WANDB_CHECKPOINT_NAME",)),
+        (FIXED, {}, ("WANDB_ENTITY", "WANDB_PROJECT")),
+        (FIXED, PLACE | {"WANDB_ENTITY": "stranger"}, ("WANDB_ENTITY",)),
+        (FIXED, PLACE | {"WANDB_PROJECT": "else"}, ("WANDB_PROJECT",)),
+        (PINNED, PLACE | {"WANDB_CHECKPOINT_NAME": "model-r1:v3"}, ()),
+        (PINNED, PLACE | {"WANDB_CHECKPOINT_NAME": "model-night"}, ()),
+        (PINNED, PLACE | {"WANDB_CHECKPOINT_NAME": "else"}, ("WANDB_CHECKPOINT_NAME",)),
+        (PINNED, PLACE, ("WANDB_CHECKPOINT_NAME",)),
+        (PINNED, {"WANDB_CHECKPOINT_NAME": "model-r1"}, ("WANDB_ENTITY", "WANDB_PROJECT")),
+        ({}, {"WANDB_CHECKPOINT_NAME": "model-r2", "WANDB_RUN_ID": "r3"}, ()),
+        ({}, {}, ()),
+    ],
+)
+def test_a_tag_contradicts_what_the_launch_fixed_where_it_says_other_and_not_where_it_is_silent(
+    env: dict[str, str], own: dict[str, str], found: tuple[str, ...]
+) -> None:
+    assert identity.contradictions("night", env, own) == found
+
+
+BORN = {"RESILIENCE_ROOT": "night", "RESILIENCE_ATTEMPT": "2"}
+AS_TAGS = {
+    "resilience:root": "night",
+    "resilience:attempt": "2",
+    "resilience:parent": "night",
+    "resilience:checkpoint": "v3",
+    "resilience:checkpoint-step": "40",
+    "resilience:ledger": "new",
+    "resilience:rejected": "v5 v7",
+}
+FULL = BORN | {
+    "RESILIENCE_PARENT": "night",
+    "RESILIENCE_CHECKPOINT": "team/digits/model-r1:v3",
+    "RESILIENCE_CHECKPOINT_STEP": "40",
+    "RESILIENCE_LEDGER": "new",
+    "RESILIENCE_REJECTED": "v5 v7",
+}
+
+
+def test_a_copy_of_what_a_successor_was_born_with_that_is_gone_or_changed_is_a_contradiction() -> (
+    None
+):
+    assert identity.contradictions("night-r2", FULL, AS_TAGS) == ()
+    for key, value in AS_TAGS.items():
+        without = {name: text for name, text in AS_TAGS.items() if name != key}
+        assert identity.contradictions("night-r2", FULL, without) == (key,)
+        assert identity.contradictions("night-r2", FULL, AS_TAGS | {key: f"{value}0"}) == (key,)
+    assert identity.contradictions("night-r2", {}, AS_TAGS) == ("resilience:root",)
+    assert identity.contradictions("a-clone", FULL, AS_TAGS) == ()
+
+
+@pytest.mark.parametrize(
+    ("env", "born"),
+    [
+        (FULL, AS_TAGS),
+        (
+            BORN | {"RESILIENCE_CHECKPOINT_STEP": "40"},
+            {
+                "resilience:root": "night",
+                "resilience:attempt": "2",
+                "resilience:checkpoint": "none",
+                "resilience:checkpoint-step": "0",
+            },
+        ),
+        (
+            BORN | {"RESILIENCE_CHECKPOINT": "team/digits/model-r1:v3"},
+            {
+                "resilience:root": "night",
+                "resilience:attempt": "2",
+                "resilience:checkpoint": "v3",
+            },
+        ),
+        ({"RESILIENCE_ROOT": "night"}, None),
+        ({"RESILIENCE_ATTEMPT": "2"}, None),
+        ({}, None),
+    ],
+)
+def test_a_successor_was_born_with_what_its_environment_says_and_nothing_that_it_does_not(
+    env: dict[str, str], born: dict[str, str] | None
+) -> None:
+    assert environment.born_with(env) == born
+
+
+@pytest.mark.parametrize(
+    ("env", "own", "run"),
+    [
+        ({"WANDB_RUN_ID": "e1"}, {"WANDB_RUN_ID": "t1"}, "e1"),
+        ({"WANDB_RUN_ID": ""}, {"WANDB_RUN_ID": "t1"}, "t1"),
+        ({}, {"WANDB_RUN_ID": "t1", "WANDB_CHECKPOINT_NAME": "model-c1"}, "t1"),
+        ({}, {"WANDB_CHECKPOINT_NAME": "model-c1"}, "c1"),
+        ({}, {"WANDB_CHECKPOINT_NAME": "model-c1:best"}, "c1"),
+        ({}, {"WANDB_CHECKPOINT_NAME": "c1"}, None),
+        ({}, {"WANDB_CHECKPOINT_NAME": "my-model-c1"}, None),
+        ({}, {"WANDB_RUN_ID": "../admin"}, None),
+        ({}, {}, None),
+    ],
+)
+def test_the_run_is_the_launchs_else_the_tags_else_the_one_that_the_collection_is_named_after(
+    env: dict[str, str], own: dict[str, str], run: str | None
+) -> None:
+    assert identity.run_of(env, own) == run
