@@ -230,7 +230,7 @@ def test_words_that_a_program_only_quotes_are_no_evidence(reason: str) -> None:
 
 
 def test_a_frame_that_has_its_source_on_its_own_line_quotes_no_line_below() -> None:
-    frame = 'File "a.py", line 3, in f for x, in rows: go(x)'
+    frame = 'File "a.py", line 3, in f for x, in rows:'
     reason = f"AlgorithmError: Traceback (most recent call last): {frame}\nCUDA out of memory"
     assert classify(failed(reason)).failure_class is FailureClass.OUT_OF_MEMORY
 

@@ -106,6 +106,7 @@ PLACE = {"WANDB_ENTITY": "team", "WANDB_PROJECT": "digits"}
         (PINNED, PLACE | {"WANDB_CHECKPOINT_NAME": "model-night"}, ()),
         (PINNED, PLACE | {"WANDB_CHECKPOINT_NAME": "else"}, ("WANDB_CHECKPOINT_NAME",)),
         (PINNED, PLACE, ("WANDB_CHECKPOINT_NAME",)),
+        ({"RESILIENCE_COLLECTION": "team/digits/XXXX"}, PLACE, ("WANDB_CHECKPOINT_NAME",)),
         (PINNED, {"WANDB_CHECKPOINT_NAME": "model-r1"}, ("WANDB_ENTITY", "WANDB_PROJECT")),
         ({}, {"WANDB_CHECKPOINT_NAME": "model-r2", "WANDB_RUN_ID": "r3"}, ()),
         ({}, {}, ()),
