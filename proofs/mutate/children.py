@@ -21,7 +21,7 @@ UNCHANGED, ALL_FAIL = "", "fail"
 NO_TESTS, TIMED_OUT = 33, 36
 # Of the processor's time that a test needs without a mutant: a busy machine makes no mutant die.
 _TIMES, _SPARE_SECONDS = 15, 1
-_ASLEEP = 4  # times as long by the clock, for a test that only waits
+_ASLEEP = 2  # times as long by the clock, for a test that only waits
 _OUT_OF_TIME = frozenset({-signal.SIGPROF, -signal.SIGALRM})
 _BYTES = 4 << 30  # what never ends may also collect without end
 _KILLER = "killer"

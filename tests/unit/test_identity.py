@@ -1,5 +1,6 @@
 """Who a job is, by what was fixed at its launch and by its tags."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
@@ -199,3 +200,75 @@ def test_the_run_is_the_launchs_else_the_tags_else_the_one_that_the_collection_i
     env: dict[str, str], own: dict[str, str], run: str | None
 ) -> None:
     assert identity.run_of(env, own) == run
+
+
+WAITS = f"2 {words.stamp(NIGHT)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "verdict", "waits"),
+    [
+        ("night", {}, {}, True),
+        ("night-r2", FULL, {}, True),
+        ("a-clone", FULL, {}, False),
+        ("a-clone", FULL, {"resilience:verdict": "WAIT"}, True),
+    ],
+)
+def test_a_wait_that_a_clone_has_inherited_is_none_of_its_own_until_it_is_decided_on(
+    name: str, env: dict[str, str], verdict: dict[str, str], *, waits: bool
+) -> None:
+    found = identity.lineage(name, env, {"resilience:waiting": WAITS} | verdict)
+    assert (found.waiting is not None) is waits
+    assert found.root == ("night" if name == "night-r2" else name)
+
+
+TOKEN = {"RESILIENCE_COMPLETION_TOKEN": "0" * 32}
+PROOF = hashlib.sha256(b"0" * 32).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("env", "mark", "completed", "unproved"),
+    [
+        (TOKEN, PROOF, True, False),
+        (TOKEN, "no", False, False),
+        (TOKEN, "yes", None, True),
+        (TOKEN, None, None, False),
+        ({}, PROOF, None, False),
+        ({}, "no", None, True),
+        ({}, None, None, False),
+        ({"RESILIENCE_COMPLETION_TOKEN": "short"}, "no", None, True),
+    ],
+)
+def test_only_who_knows_the_launchs_token_can_say_that_a_training_is_complete(
+    env: dict[str, str], mark: str | None, *, completed: bool | None, unproved: bool
+) -> None:
+    own = {} if mark is None else {"resilience:completed": mark}
+    assert identity.completed_mark(env, own) is completed
+    assert identity.is_unproved_completion(env, own) is unproved
+
+
+@pytest.mark.parametrize(
+    ("name", "described", "own", "owner"),
+    [
+        ("night", {}, {}, None),
+        ("pipelines-abc", {}, {}, "pipelines-"),
+        ("AWSBatch-abc", {}, {}, "AWSBatch"),
+        ("my-pipelines-abc", {}, {}, None),
+        ("night", {"TuningJobArn": "arn"}, {}, "TuningJobArn"),
+        ("night", {"AutoMLJobArn": "arn"}, {}, "AutoMLJobArn"),
+        ("night", {"LabelingJobArn": "arn"}, {}, "LabelingJobArn"),
+        ("night", {"TuningJobArn": ""}, {}, None),
+        ("night", {}, {"MANAGED_BY_AWS": ""}, "MANAGED_BY_AWS"),
+        (
+            "night",
+            {},
+            {"sagemaker:pipeline-execution-arn": "x"},
+            "sagemaker:pipeline-execution-arn",
+        ),
+        ("night", {"TuningJobArn": "arn"}, {"MANAGED_BY_AWS": ""}, "TuningJobArn"),
+    ],
+)
+def test_a_service_that_made_a_job_is_known_by_its_name_a_member_or_a_tag(
+    name: str, described: dict[str, object], own: dict[str, str], owner: str | None
+) -> None:
+    assert identity.owner(name, described, own) == owner

@@ -288,17 +288,18 @@ def test_of_other_collections_than_the_launchs_only_the_names_are_seen() -> None
 # --- what its log says
 
 
-def stuck() -> InMemoryWorld:
+def stuck(reason: str = SAYS_NOTHING) -> InMemoryWorld:
     """A job that saved nothing, and whose reason names no cause."""
-    world = failed(SAYS_NOTHING)
+    world = failed(reason)
     world.wandb.drop(WANDB)
     return shown(world, ResourceConfig={"InstanceType": "ml.g5.xlarge", "InstanceCount": 2})
 
 
-def test_the_cause_that_a_host_names_in_the_log_takes_the_place_of_a_reason_that_names_none() -> (
-    None
-):
-    world = stuck()
+@pytest.mark.parametrize("reason", [SAYS_NOTHING, "it is broken"])
+def test_the_cause_that_a_host_names_in_the_log_takes_the_place_of_a_reason_that_names_none(
+    reason: str,
+) -> None:
+    world = stuck(reason)
     world.logs.write(JOB, "up", host=1)
     world.logs.write(JOB, "RuntimeError: CUDA error: uncorrectable ECC error encountered", host=2)
     facts = observed(world)
