@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,9 @@ from resilience.decide.decisions import (
     Reason,
     Verdict,
 )
+from resilience.errors import ResilienceError, Retry
 from resilience.failures import FailureClass
-from resilience.observation import observe
+from resilience.observation import Observed, observe
 from resilience.wire import tags
 from resilience.wire.events import Hint
 from tests.unit.recovery_world import (
@@ -248,12 +250,45 @@ def test_nothing_is_asked_early_that_the_event_does_not_call_for(told: Hint) -> 
     assert world.wandb.asked == []
 
 
-def test_a_job_that_is_gone_is_not_observed() -> None:
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_of_what_ended_badly_by_its_event_wandb_is_asked_before_all_else_is_known(
+    status: str,
+) -> None:
+    world = shown(failed(), RoleArn="arn:aws:iam::1:role/other")
+    assert observed(world, replace(event(), status=status)).lookup is Lookup.NOT_ASKED
+    assert [one.collection for one in world.wandb.asked] == [WANDB.collection]
+
+
+class Tagless:
+    """Jobs as they are, of whose tags there is no more than this answer."""
+
+    def __init__(self, world: InMemoryWorld, answer: ResilienceError | None) -> None:
+        self.describe = world.sagemaker.describe
+        self._answer = answer
+
+    def tags(self, name: str) -> None:
+        if self._answer is not None:
+            raise self._answer
+        assert name == JOB
+
+
+@pytest.mark.parametrize("answer", [None, Retry("ListTags: ValidationException")])
+def test_a_job_that_is_gone_is_not_observed_however_list_tags_answers(
+    answer: ResilienceError | None,
+) -> None:
     world = failed()
     world.sagemaker.delete(JOB)
-    ports = world.ports()
-    settings = deployment.of(world, {})
-    assert observe(event(), ports, settings, ports.switches(), AtOnce()) is None
+    assert seen(world, answer) is None
+
+
+def test_a_job_that_is_deleted_while_it_is_described_is_not_observed() -> None:
+    assert seen(failed(), None) is None
+
+
+def seen(world: InMemoryWorld, answer: ResilienceError | None) -> Observed | None:
+    tagless: Any = Tagless(world, answer)
+    ports = replace(world.ports(), jobs=tagless)
+    return observe(hint(), ports, deployment.of(world, {}), ports.switches(), AtOnce())
 
 
 FIRST = CheckpointRequest(
