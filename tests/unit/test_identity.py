@@ -272,3 +272,32 @@ def test_a_service_that_made_a_job_is_known_by_its_name_a_member_or_a_tag(
     name: str, described: dict[str, object], own: dict[str, str], owner: str | None
 ) -> None:
     assert identity.owner(name, described, own) == owner
+
+
+@pytest.mark.parametrize(
+    ("env", "own", "runs"),
+    [
+        ({"WANDB_RUN_ID": "r1"}, PLACE, ("r1", "night", "night-algo-1")),
+        ({"WANDB_RUN_ID": "night"}, PLACE, ("night", "night-algo-1")),
+        ({}, PLACE, ("night", "night-algo-1")),
+    ],
+)
+def test_the_runs_that_count_are_the_lineages_and_those_that_the_jobs_own_name_gives(
+    env: dict[str, str], own: dict[str, str], runs: tuple[str, ...]
+) -> None:
+    named = own | {"WANDB_CHECKPOINT_NAME": "shared:best"}
+    assert identity.checkpoint_request("night", env, named) == CheckpointRequest(
+        entity="team", project="digits", collection="shared", alias="best", runs=runs
+    )
+    with pytest.raises(words.UnreadableTagError):
+        identity.checkpoint_request("night", env, own)
+
+
+def test_a_job_is_opted_in_by_its_launch_or_by_its_tags() -> None:
+    named = PLACE | {"WANDB_CHECKPOINT_NAME": "shared"}
+    assert identity.opted_in(PINNED, {})
+    assert identity.opted_in({}, named)
+    assert not identity.opted_in({}, PLACE)
+    assert identity.is_successor("night-r2", FULL)
+    assert not identity.is_successor("night", {})
+    assert not identity.is_successor("a-clone", FULL)

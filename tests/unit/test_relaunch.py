@@ -348,6 +348,21 @@ def test_an_image_or_algorithm_that_is_not_on_the_list_is_refused(
     ]
 
 
+RULES = ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
+KEEP = OPTED_IN | {"resilience:debug-rules": "keep"}
+
+
+@pytest.mark.parametrize("member", RULES)
+def test_the_image_of_a_rule_that_is_kept_has_to_be_on_the_list_as_well(member: str) -> None:
+    allowed, foreign = {"RuleEvaluatorImage": IMAGE}, {"RuleEvaluatorImage": "evil.example/rule:1"}
+    assert obstacles({member: [allowed]}, KEEP) == []
+    refused = [(Reason.IMAGE_NOT_ALLOWED, member)]
+    assert obstacles({member: [allowed, foreign]}, KEEP) == refused
+    assert obstacles({member: [{"RuleConfigurationName": "r"}]}, KEEP) == refused
+    assert obstacles({member: [foreign]}) == []
+    assert obstacles({member: "evil.example/rule:1"}, KEEP) == []
+
+
 NESTED = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/digits:1"
 
 
