@@ -286,7 +286,9 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
 
 def test_where_nobody_knows_the_run_the_environment_names_none() -> None:
     request = relaunch.compose(Source(described({}), OPTED_IN, REQUEST, None), SUCCESSOR, CREATE)
-    assert tags.RUN_ID not in request["Environment"]
+    found = request["Environment"]
+    assert isinstance(found, dict)
+    assert tags.RUN_ID not in found
 
 
 def test_a_successor_loads_by_the_alias_that_its_tag_names_from_the_lineages_collection() -> None:
