@@ -100,10 +100,11 @@ same: $(READY) $(SAME)/.ready ## trainings as people write them, each broken in 
 
 MUTANTS := build/mutation
 
-mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails
-	@rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r functions/. local proofs training tests events docs template.yaml $(MUTANTS)
+mutate: $(READY) ## change the pure modules, one thing at a time, and see that a test fails (ARGS="'resilience.wire.*'": those again)
+	@mkdir -p $(MUTANTS) && find $(MUTANTS) -mindepth 1 -maxdepth 1 ! -name mutants -exec rm -rf {} +
+	@cp -r functions/. local proofs training tests events docs template.yaml $(MUTANTS)
 	@cp proofs/mutation.toml $(MUTANTS)/pyproject.toml
-	@cd $(MUTANTS) && HYPOTHESIS_PROFILE=mutation $(CURDIR)/$(BIN)/mutmut run --max-children 2 && \
+	@cd $(MUTANTS) && HYPOTHESIS_PROFILE=mutation $(CURDIR)/$(BIN)/python -m proofs.mutate --at-once 2 $(ARGS) && \
 	  PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python -m proofs.mutation
 
 bench: $(READY) build-local ## print the benchmark tables

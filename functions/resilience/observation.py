@@ -143,10 +143,6 @@ def _establish(shown: _Shown, settings: Settings, switches: Switches, now: int) 
         failure_rule=classification.rule,
         checkpoint_load_error=classification.checkpoint_load_error,
         run=identity.run_of(env, own),
-        lookup=Lookup.NOT_ASKED,
-        checkpoints=(),
-        pending=0,
-        elsewhere=(),
         obstacles=relaunch.obstacles(
             described, own, settings.allowed_images, settings.training_roles
         ),

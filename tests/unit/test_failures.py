@@ -229,6 +229,35 @@ def test_words_that_a_program_only_quotes_are_no_evidence(reason: str) -> None:
     assert classify(failed(reason)).failure_class is FailureClass.USER_CODE
 
 
+def test_a_frame_that_has_its_source_on_its_own_line_quotes_no_line_below() -> None:
+    frame = 'File "a.py", line 3, in f for x, in rows:'
+    reason = f"AlgorithmError: Traceback (most recent call last): {frame}\nCUDA out of memory"
+    assert classify(failed(reason)).failure_class is FailureClass.OUT_OF_MEMORY
+
+
+def test_an_exception_that_says_nothing_but_its_frames_is_the_one_below_them() -> None:
+    """Python underlines in a frame what failed, and that says nothing either."""
+    frame = '  File "a.py", line 3, in f\n    go()\n    ^^^^'
+    reason = f"ConnectionError:\n{frame}\nValueError: shapes do not fit"
+    assert classify(failed(reason)).failure_class is FailureClass.USER_CODE
+
+
+OUT_OF_MEMORY = "torch.cuda.OutOfMemoryError: CUDA out of memory."
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(299, FailureClass.USER_CODE), (300, FailureClass.OUT_OF_MEMORY)]
+)
+def test_what_a_warning_quotes_did_not_happen_but_a_line_that_is_too_long_was_several(
+    length: int, expected: FailureClass
+) -> None:
+    said = "WARNING: the first try ended by"
+    warning = f"{said.ljust(length - len(OUT_OF_MEMORY))}{OUT_OF_MEMORY}"
+    for before in ("", "step 1\n" * 60):
+        reason = f"{before}{warning}\nValueError: shapes do not fit"
+        assert classify(failed(reason)).failure_class is expected
+
+
 @pytest.mark.parametrize(
     "reason",
     ["", " \n", "ClientError:", "AlgorithmError: See job logs", "Something nobody has ever seen."],

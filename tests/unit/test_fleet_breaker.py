@@ -13,7 +13,7 @@ from resilience.decide.breaker import OPEN_SECONDS, Breaker, Circuit, Trial
 from resilience.decide.decisions import Mode
 from resilience.errors import Retry
 from resilience.fleet.breaker import FleetBreaker
-from resilience.fleet.jobs import Pages, SeenJob, successor_of, trial
+from resilience.fleet.jobs import Pages, SeenJob, deaths, successor_of, trial
 from resilience.fleet.sweeping import sweep
 from resilience.wire import tags, words
 from tests.unit.fleet_story import FRIDAY_NIGHT, HOUR, swept
@@ -420,6 +420,18 @@ def test_how_long_a_job_has_trained_is_until_its_end_or_until_now(
 ) -> None:
     job = replace(seen("a"), started_at=started_at, ended_at=ended_at, status=status)
     assert job.trained(NIGHT + 600) == trained
+
+
+def test_how_soon_a_job_died_is_until_its_end_though_search_shows_it_as_it_was_before() -> None:
+    job = replace(
+        seen("a", TAGS),
+        status="InProgress",
+        environment=PLACE,
+        started_at=NIGHT,
+        ended_at=NIGHT + 90,
+        described={"TrainingJobStatus": "Failed", "FailureReason": GPU},
+    )
+    assert deaths([job], SWEEP, after=NIGHT) == {"infrastructure": {"a": 90}}
 
 
 USED_AGAIN = naming.root_used_again("a", NIGHT)

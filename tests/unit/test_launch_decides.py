@@ -111,6 +111,31 @@ def test_a_script_with_one_run_for_each_job_is_brought_back_from_its_own_run() -
     assert decision.successor.checkpoint.run == "night-1"
 
 
+FIRST = replace(WANDB, collection="model-first")
+LAUNCHED_IN_FIRST = ENVIRONMENT | {"WANDB_RUN_ID": "first", "RESILIENCE_COLLECTION": FIRST.path}
+
+
+def test_where_the_jobs_own_collection_has_checkpoints_the_launchs_is_not_asked() -> None:
+    world = failed(environment=LAUNCHED_IN_FIRST)
+    world.wandb.commit(FIRST, step=900, run="night-1")
+    decision = decide(world)
+    assert [asked.collection for asked in world.wandb.asked] == [WANDB.collection]
+    assert decision.successor is not None
+    assert decision.successor.checkpoint is not None
+    assert decision.successor.checkpoint.step == 200
+
+
+def test_where_it_has_none_the_successor_is_born_in_the_launchs_collection() -> None:
+    world = failed(environment=LAUNCHED_IN_FIRST)
+    world.wandb.drop(WANDB)
+    world.wandb.commit(FIRST, step=900, run="night-1")
+    decide(world)
+    [request] = world.sagemaker.requests
+    born = environment.read(request)
+    assert born[environment.COLLECTION] == FIRST.path
+    assert born[environment.CHECKPOINT] == f"{FIRST.path}:v0"
+
+
 def test_nobody_told_which_run_makes_the_checkpoints_and_nobody_elses_count() -> None:
     own = {key: value for key, value in TAGS.items() if key != tags.RUN_ID}
     world = trained(own | {"WANDB_CHECKPOINT_NAME": "shared"}, {})

@@ -40,6 +40,25 @@ def test_a_ledger_is_written_as_words_without_those_that_say_nothing(
     assert lineage_tags.read("root-r2", SECOND | {"resilience:ledger": text}).ledger == ledger
 
 
+def test_a_ledger_that_leaves_no_word_out_is_read_as_it_was_written() -> None:
+    ends = tuple(sorted((str(one), 1) for one in FailureClass))
+    full = Ledger(
+        ends=ends,
+        refused=1,
+        unpaid=2,
+        without_work=3,
+        by_program=4,
+        lost_seconds=5,
+        same=6,
+        place="0123abcd",
+        after=7,
+        best=8,
+        seen=9,
+    )
+    text = {"resilience:ledger": lineage_tags.ledger_text(full)}
+    assert lineage_tags.read("root-r2", SECOND | text).ledger == full
+
+
 CLASSES = [str(one) for one in FailureClass if one is not FailureClass.STOPPED_BY_USER]
 # The largest numbers that template.yaml permits; SageMaker lets no job run for more than 28 days.
 MOST_JOBS, MOST_LOST, LONGEST_JOB = 1000, 31_536_000, 28 * 86_400

@@ -284,6 +284,19 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
     }
 
 
+def test_where_nobody_knows_the_run_the_environment_names_none() -> None:
+    request = relaunch.compose(Source(described({}), OPTED_IN, REQUEST, None), SUCCESSOR, CREATE)
+    found = request["Environment"]
+    assert isinstance(found, dict)
+    assert tags.RUN_ID not in found
+
+
+def test_a_successor_loads_by_the_alias_that_its_tag_names_from_the_lineages_collection() -> None:
+    own = OPTED_IN | {tags.CHECKPOINT_NAME: "of-somebody-else:best"}
+    sent = {pair["Key"]: pair["Value"] for pair in composed(own=own)["Tags"]}
+    assert sent[tags.CHECKPOINT_NAME] == "model-r1:best"
+
+
 def test_a_start_from_the_beginning_carries_no_checkpoint_of_the_attempt_before() -> None:
     beginning = Successor(
         name="root-r3",
@@ -335,6 +348,21 @@ def test_an_image_or_algorithm_that_is_not_on_the_list_is_refused(
     assert [reason for reason, _ in obstacles({"AlgorithmSpecification": algorithm})] == [
         Reason.IMAGE_NOT_ALLOWED
     ]
+
+
+RULES = ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
+KEEP = OPTED_IN | {"resilience:debug-rules": "keep"}
+
+
+@pytest.mark.parametrize("member", RULES)
+def test_the_image_of_a_rule_that_is_kept_has_to_be_on_the_list_as_well(member: str) -> None:
+    allowed, foreign = {"RuleEvaluatorImage": IMAGE}, {"RuleEvaluatorImage": "evil.example/rule:1"}
+    assert obstacles({member: [allowed]}, KEEP) == []
+    refused = [(Reason.IMAGE_NOT_ALLOWED, member)]
+    assert obstacles({member: [allowed, foreign]}, KEEP) == refused
+    assert obstacles({member: [{"RuleConfigurationName": "r"}]}, KEEP) == refused
+    assert obstacles({member: [foreign]}) == []
+    assert obstacles({member: "evil.example/rule:1"}, KEEP) == []
 
 
 NESTED = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/digits:1"

@@ -1,5 +1,6 @@
 """Tags: what they opt in, what they override, and how a verdict is written and read."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -144,6 +145,18 @@ def test_an_override_that_is_no_sensible_number_changes_nothing(text: str) -> No
 def test_a_number_of_eight_digits_is_the_largest_that_is_taken() -> None:
     own = {"resilience:max-lost-seconds": "9" * 8}
     assert tags.policy(own, Policy()).max_lost_seconds == 99_999_999
+
+
+def test_a_persons_word_asks_until_its_own_hash_says_that_it_was_answered() -> None:
+    word = hashlib.sha256(b"Jo").hexdigest()[:16]
+    asked = tags.again({"resilience:again": "Jo"})
+    assert asked is not None
+    assert word.startswith(asked)
+    assert tags.again({}) is None
+    assert tags.again({tags.ANSWERED: asked}) is None
+    assert tags.again({"resilience:again": "Jo", tags.ANSWERED: asked}) is None
+    assert tags.again({"resilience:again": "Jo", tags.ANSWERED: "of another"}) == asked
+    assert tags.again({"resilience:again": "Al", tags.ANSWERED: asked}) not in (None, asked)
 
 
 @pytest.mark.parametrize("verdict", Verdict)

@@ -224,3 +224,47 @@ def test_a_stop_whose_end_nobody_told_is_a_persons() -> None:
 )
 def test_each_instance_of_each_group_is_a_host(resources: object, hosts: int) -> None:
     assert work.hosts({"ResourceConfig": resources}) == hosts
+
+
+MACHINE = "CUDA error: uncorrectable ECC error encountered"
+BUG = "IndexError: list index out of range"
+
+
+def test_a_death_is_classified_by_its_status_its_reason_or_the_last_of_its_messages() -> None:
+    failed: dict[str, object] = {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+    told = failed | {"FailureReason": f"AlgorithmError: {MACHINE}"}
+    assert work.classification(told, None).failure_class is FailureClass.INFRASTRUCTURE
+    message = {"Status": "Starting", "StatusMessage": "Insufficient capacity error from EC2"}
+    shown = failed | {"SecondaryStatusTransitions": [message]}
+    assert work.classification(shown, None).failure_class is FailureClass.CAPACITY
+    limit = failed | {"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}
+    assert work.classification(limit, None).failure_class is FailureClass.TIMEOUT
+    completed = {"TrainingJobStatus": "Completed", "SecondaryStatus": "Completed"}
+    assert work.classification(completed, True).failure_class is None  # noqa: FBT003 — the mark
+    assert work.classification(completed, False).failure_class is FailureClass.INCOMPLETE  # noqa: FBT003
+
+
+@pytest.mark.parametrize(
+    ("failure_class", "cause"),
+    [
+        (FailureClass.INFRASTRUCTURE, "infrastructure"),
+        (FailureClass.INTERRUPTED, "interrupted"),
+        (FailureClass.USER_CODE, "user_code/255c9481"),
+        (FailureClass.OUT_OF_MEMORY, "out_of_memory/255c9481"),
+        (FailureClass.PERMISSION, "permission/255c9481"),
+        (FailureClass.STOPPED_BY_USER, ""),
+        (None, ""),
+    ],
+)
+def test_what_is_outside_is_one_cause_and_what_is_a_programs_one_for_each_of_its_words(
+    failure_class: FailureClass | None, cause: str
+) -> None:
+    assert work.cause_of(failure_class, "255c9481") == cause
+
+
+def test_the_fleet_counts_a_death_by_its_reason_alone() -> None:
+    failed: dict[str, object] = {"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+    assert work.cause(failed | {"FailureReason": MACHINE}) == "infrastructure"
+    bug = failed | {"FailureReason": BUG}
+    assert work.cause(bug) == f"user_code/{work.signature(bug)}"
+    assert work.cause({"TrainingJobStatus": "Completed"}) == ""

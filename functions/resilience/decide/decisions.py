@@ -258,10 +258,10 @@ class Facts:
     failure_rule: str
     checkpoint_load_error: bool
     run: str | None
-    lookup: Lookup
-    checkpoints: tuple[Checkpoint, ...]
-    pending: int  # versions that this attempt may have begun to upload, and has not ended
-    elsewhere: tuple[str, ...]  # other collections in which the lineage's runs have checkpoints
+    lookup: Lookup = Lookup.NOT_ASKED
+    checkpoints: tuple[Checkpoint, ...] = ()
+    pending: int = 0  # versions that this attempt may have begun to upload, and has not ended
+    elsewhere: tuple[str, ...] = ()  # other collections where the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail
     policy: Policy
     log_read: LogRead = LogRead.NOT_ASKED  # FOUND: class and rule may be by the log
