@@ -12,15 +12,18 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 # Each by the words after `make demo`; the longest ones first, so that none is left over alone.
 DEMOS: tuple[str, ...] = (
-    *("incident", "log-only", "poison", "wandb-stop", "wandb-down"),
+    *("incident", "poison", "wandb-stop"),
     # Whichever way AWS behaves where nobody knows; with it, nothing of `capacity` is left to show.
     "pending --doubt all",
-    *("lost-event", "sigterm", "user-stop"),
+    *("sigterm", "user-stop"),
 )
 # `make demos` plays these too; the gate has no time for them. What is special to them is decided by
 # pure code, or is a way to end a job, which has tests of its own; notebook 2 plays `gpu`.
 if os.environ.get("ALL_DEMOS"):
-    DEMOS += ("leak", "bug", "spot", "timeout", "oom", "gpu")
+    DEMOS += (
+        *("log-only", "leak", "bug", "wandb-down", "lost-event"),
+        *("spot", "timeout", "oom", "gpu"),
+    )
 # They wait more than they compute: for containers, uploads and schedules.
 AT_ONCE = 2
 PATIENCE_SECONDS = 1200  # the gate runs other tests beside these, on two cores
