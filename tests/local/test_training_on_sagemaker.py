@@ -113,7 +113,7 @@ def test_a_training_whose_container_is_restarted_ends_completed_and_says_so(
     machine: Machine,
 ) -> None:
     """The whole contract on one job: secret, role, tags, resume inside the job, the true end."""
-    slow = ["seconds-per-step=0.15", "epochs=2", "checkpoint-every-n-steps=7"]
+    slow = ["seconds-per-step=0.6", "epochs=2", "checkpoint-every-n-steps=7"]
     options = [part for value in slow for part in ("--hyperparameter", value)]
     with machine.launch("digits", "--wait", *options) as launcher:
         machine.until_said("digits", "of step 14 is committed")

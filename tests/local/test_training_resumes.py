@@ -19,7 +19,7 @@ from tests.local.training_process import Training, training
 
 PROJECT = "resilient-digits"
 EVERY = ("--checkpoint-every-n-steps", "7")
-SLOW = ("--seconds-per-step", "0.05")
+SLOW = ("--seconds-per-step", "0.5")
 _VERSIONS = """query($project: String!, $collection: String!) {
   project(entityName: "local", name: $project) { artifactCollection(name: $collection) {
     artifacts(first: 100) { edges { version node {
