@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-# Each by the words after `make demo`; the longest ones first, so that none is left over alone.
+# Each by the words after `make demo`.
 DEMOS: tuple[str, ...] = (
     *("incident", "poison", "wandb-stop"),
     # Whichever way AWS behaves where nobody knows; with it, nothing of `capacity` is left to show.
@@ -24,8 +22,6 @@ if os.environ.get("ALL_DEMOS"):
         *("log-only", "leak", "bug", "wandb-down", "lost-event"),
         *("spot", "timeout", "oom", "gpu"),
     )
-# They wait more than they compute: for containers, uploads and schedules.
-AT_ONCE = 2
 PATIENCE_SECONDS = 1200  # the gate runs other tests beside these, on two cores
 Ended = subprocess.CompletedProcess[str]
 
@@ -41,23 +37,9 @@ def played(*words: str) -> Ended:
     )
 
 
-@pytest.fixture(scope="module")
-def plays(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Ended]]]:
-    """Those that this run of pytest asks for, begun side by side in their order."""
-    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = {item.callspec.params.get("demo") for item in items if hasattr(item, "callspec")}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        begun = {demo: pool.submit(played, *demo.split()) for demo in DEMOS if demo in asked}
-        yield begun
-        for play in begun.values():
-            play.cancel()
-
-
 @pytest.mark.parametrize("demo", DEMOS)
-def test_a_broken_lineage_ends_as_the_design_says(
-    demo: str, plays: Mapping[str, Future[Ended]]
-) -> None:
-    ended = plays[demo].result()
+def test_a_broken_lineage_ends_as_the_design_says(demo: str) -> None:
+    ended = played(*demo.split())
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "as it must be" in ended.stdout
 
