@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +158,7 @@ def test_a_process_that_was_prepared_loads_one_file_and_the_next_gets_its_own(
     torch.save({"w": torch.ones(1)}, good)
     torch.save({"data": Path("/data")}, bad)
     before = children()
-    with Trial() as trying:
+    with closing(Trial()) as trying:
         trying.prepare()
         trying.prepare()
         # It holds the other end of all that is open here, as the workers of a DataLoader do.
@@ -171,10 +171,20 @@ def test_a_process_that_was_prepared_loads_one_file_and_the_next_gets_its_own(
 
 def test_a_process_that_was_prepared_and_never_asked_ends_with_the_attempt() -> None:
     before = children()
-    with Trial() as trying:
+    with closing(Trial()) as trying:
         trying.prepare()
         assert len(children() - before) == 1
     assert children() == before
+
+
+def test_a_process_that_cannot_be_started_refuses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "x").write_bytes(b"")
+    with closing(Trial(("/no/such/python",))) as trying:
+        trying.prepare()
+        assert not trying.loads("a reader", tmp_path / "x")
+    assert "could not be tried: [Errno 2] No such file" in caplog.text
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -298,7 +298,10 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
     """
     base = folder_from(os.environ)
     follower = is_follower(os.environ)
-    with Ending(base / "output" / "failure", follower=follower) as ending, Trial() as trial:
+    with (
+        Ending(base / "output" / "failure", follower=follower) as ending,
+        closing(Trial()) as trial,
+    ):
         if not follower:
             trial.prepare()  # beside wandb.init, which takes as long
         stop = StopRequest(ending)
@@ -319,7 +322,7 @@ def resilient(  # noqa: PLR0913 - each is a word of a user's script
         kind = watch.checkpointer_for if watch else Checkpointer
         checkpoints = kind(plan, store, trial)
         if not store.stored:
-            trial.end()
+            trial.close()
         if not follower:
             checkpoints.warn_if_nothing_is_stored()
         marks = JobMarks(NoTags() if follower else tags_of(job))

@@ -14,6 +14,7 @@ from train_original import main
 from typing_extensions import override
 
 from resilient_training import CheckpointArtifacts
+from resilient_training.lightning.callbacks import those
 
 _STEP = 45
 _HANG_SECONDS = 60  # the GPU hangs; its fault comes in the meantime
@@ -31,10 +32,8 @@ class Poison(Callback):
     ) -> None:
         if trainer.global_step == _STEP and "RESILIENCE_ATTEMPT" not in os.environ:
             # The newest of several: what was saved before is committed before.
-            callbacks: list[Callback] = vars(trainer)["callbacks"]
-            for callback in callbacks:
-                if isinstance(callback, CheckpointArtifacts):
-                    callback.checkpointer.drain()
+            for callback in those(trainer, CheckpointArtifacts):
+                callback.checkpointer.drain()
             commit_garbage(trainer)
             time.sleep(_HANG_SECONDS)
 

@@ -95,8 +95,8 @@ class Checkpointer:
     """Saves one file per checkpoint, beside the training, and has it committed.
 
     `save` stalls the training for a copy of the tensors within memory. A thread writes the file,
-    reads it back, has it loaded in a process of its own when it is the first or of another
-    structure, and hands it over to the uploads. There is one set of buffers: a scheduled save that
+    reads it back, has it loaded in a process of its own when it is the first or has something new
+    in it, and hands it over to the uploads. There is one set of buffers: a scheduled save that
     comes while they are read is put off to a later step (`due` says so), any other waits.
 
     What goes wrong beside the training is raised at the next `due`, `save`, `drain` or `finish`:

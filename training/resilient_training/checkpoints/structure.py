@@ -17,7 +17,7 @@ def structure_of(state: object) -> frozenset[str]:
 
     Plain values and tensors of one number are left out: they load whatever they are, and
     ModelCheckpoint keeps a dict of them by file names. The items of a list count once. So neither
-    is another structure when it grows.
+    has anything new in it when it grows.
     """
     return frozenset(_lines(state, ""))
 

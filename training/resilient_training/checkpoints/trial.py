@@ -8,7 +8,8 @@ import os
 import subprocess  # nosec B404
 import sys
 import threading
-from typing import TYPE_CHECKING, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from resilient_training.checkpoints.loadable import NotLoadableError
 from resilient_training.checkpoints.reader import LOADS, REFUSED
@@ -17,7 +18,6 @@ from resilient_training.checkpoints.safe_globals import allowed_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class Trial:
     """Has files loaded as a resume would load them, each in a new process.
 
     Such a process takes seconds to import torch. `prepare` starts one that then waits for its file,
-    so that the first checkpoint of an attempt need not wait for it. As a context manager it ends
-    the one that was never asked.
+    so that the first checkpoint of an attempt need not wait for it. `close` ends one that was never
+    asked.
     """
 
     def __init__(self, command: Sequence[str] = _READER) -> None:
@@ -39,18 +39,7 @@ class Trial:
         self._waiting: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()  # of the one that waits
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.end()
-
-    def end(self) -> None:
+    def close(self) -> None:
         """End the process that waits, if there is one."""
         process = self._take()
         if process is not None:
@@ -58,10 +47,9 @@ class Trial:
                 process.kill()
 
     def prepare(self) -> None:
-        """Start the process that the next file will be loaded in."""
-        with self._lock:
-            if self._waiting is None:
-                self._waiting = self._started()
+        """Start the process of the next file, if that is possible: it only saves time."""
+        with self._lock, suppress(OSError):
+            self._waiting = self._waiting or self._started()
 
     def loads(self, reader: str, file: Path) -> bool:
         """Whether `file` loads, which `reader` tries; False when that came to no answer.
@@ -79,6 +67,9 @@ class Trial:
             ended = self._asked(json.dumps(asked) + "\n", patience)
         except subprocess.TimeoutExpired:
             _log.warning("%s could not be tried: no answer within %.0f s", file, patience)
+            return False
+        except OSError as error:  # no memory for a process, for now
+            _log.warning("%s could not be tried: %s", file, error)
             return False
         if ended.returncode == REFUSED:
             raise NotLoadableError(f"no resume could load this checkpoint: {ended.stdout.strip()}")

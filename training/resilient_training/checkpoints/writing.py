@@ -46,7 +46,7 @@ class Written:
 class Writer:
     """Writes checkpoints that are whole, as the disk gives them back, and can be loaded.
 
-    The first, and each of another structure, is loaded by `trial`; None: where nothing is kept.
+    The first, and each that has something new in it, is loaded by `trial`. None: nothing is kept.
     """
 
     def __init__(self, trial: Trial | None) -> None:
