@@ -41,7 +41,9 @@ def test_the_first_trains_and_resumes_exactly_on_this_machine(
     output = outputs["1-local-training"].result()
     assert "real MNIST" in output or "scikit-learn's digits" in output
     assert "ended with -9" in output
-    assert re.search(r"resuming from v\d at step (30|45)", output)
+    resumed = re.search(r"resuming from v\d at step (\d+)", output)
+    assert resumed
+    assert int(resumed[1]) >= 30
     assert "bit-identical" in output
     assert "each step once, all equal to those of the undisturbed run" in output
     assert "nothing is left running" in output
