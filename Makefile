@@ -8,7 +8,7 @@ WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo demos local replay notebooks launch test check lint types security model matrix judge same mutate bench gpu-check build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test test-long check lint types security model matrix judge same mutate bench gpu-check build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,7 +20,7 @@ $(READY): requirements-dev.txt constraints.txt
 	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "Setting up $(VENV): some minutes the first time."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 LAMBDA := build/functions
@@ -34,9 +34,6 @@ build/.built: $(READY) $(SOURCES)
 
 demo: $(READY) build-local ## break a training job and watch it come back (FAULT=gpu|spot|timeout|… DOUBT=all KEEP=1)
 	@$(BIN)/python -m local.demo $(if $(FAULT),$(FAULT)) $(if $(DOUBT),--doubt $(DOUBT)) $(if $(KEEP),--keep)
-
-demos: $(READY) build-local ## play every way to end, and see that each ends as the design says
-	@ALL_DEMOS=1 $(BIN)/python -m pytest -q tests/local/test_demo.py
 
 local: $(READY) build-local ## start the local AWS and W&B, deploy, and print the environment to export (DOUBT=all)
 	@$(BIN)/python -m local $(if $(DOUBT),--doubt $(DOUBT))
@@ -53,6 +50,9 @@ notebooks: $(READY) build-local ## run the notebooks from top to bottom, and kee
 test: $(READY) build-local ## run all tests, side by side, fast ones first (WORKERS=3)
 	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+test-long: $(READY) build-local ## run the tests that the gate has no time for: every demo, more trainings from end to end
+	@$(BIN)/python -m pytest -q -m long --numprocesses $(WORKERS) --dist loadfile
+
 check: lint types security ## lint, types, and the checkers of code and template
 
 lint: $(READY)
@@ -66,7 +66,7 @@ CHECK := $(CHECK_VENV)/bin
 
 $(CHECK_VENV)/.ready: requirements-check.txt
 	$(PYTHON) -m venv $(CHECK_VENV)
-	$(CHECK)/python -m pip install --quiet --disable-pip-version-check -r requirements-check.txt
+	$(CHECK)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-check.txt
 	@touch $@
 
 security: $(READY) $(CHECK_VENV)/.ready

@@ -83,7 +83,7 @@ LIGHTNING = (
     *_each("lightning", "two_optimizers", "late_optimizer", places=(*at.FEW, at.IN_STEP)),
     *_each("lightning", "step_lr", "one_cycle", "lambda_lr", "sequential_lr"),
     *_each("lightning", "every_third_step_lr", "plateau_each_step"),
-    Variant("lightning", "plateau", (*at.MANY, *at.VALIDATED[:3]), quick=True),
+    Variant("lightning", "plateau", (*at.MANY, *at.VALIDATED[:3])),
     *_each("lightning", "plateau_after_mid_epoch_validation", places=(*at.FEW, *at.VALIDATED)),
     Variant("lightning", "early_stopping", (*at.FEW, *at.VALIDATED, *at.ENDS), quick=True),
     *_each("lightning", "early_stopping_in_training", places=(*at.FEW, at.TERM_LAST, *at.ENDS)),

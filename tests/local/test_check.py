@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TRAINING = Path(__file__).parents[2] / "training"
 
 
@@ -45,6 +47,17 @@ with resilient("x") as attempt:
 """
 
 
+def test_a_training_that_resumes_exactly_after_sigterm_is_the_same(tmp_path: Path) -> None:
+    found = check(tmp_path, "--steps", "5", "--sigterm-at", "3", "--json", script=loop(""))
+    assert found.returncode == 0, found.stdout + found.stderr
+    (told,) = [json.loads(line) for line in found.stdout.splitlines()]
+    assert (told["break"], told["resumed_from"]) == ("SIGTERM at step 3", 3)
+    assert told["verdict"] == "same"
+    same = {part["name"]: part["same"] for part in told["parts"]}
+    assert same["weights"] is same["optimizer"] is same["history"] is same["data order"] is True
+
+
+@pytest.mark.long
 def test_a_training_that_resumes_exactly_is_the_same_whichever_way_it_ends(tmp_path: Path) -> None:
     found = check(
         tmp_path, "--steps", "9", "--kill-at", "5", "--sigterm-at", "3", "--json", script=loop("")
@@ -58,21 +71,20 @@ def test_a_training_that_resumes_exactly_is_the_same_whichever_way_it_ends(tmp_p
     ]
     assert [one["resumed_from"] for one in told[:2]] == [5, 2]
     assert {one["verdict"] for one in told} == {"same"}
-    same = {part["name"]: part["same"] for part in told[0]["parts"]}
-    assert same["weights"] is same["optimizer"] is same["history"] is same["data order"] is True
 
 
 def test_randomness_of_a_process_is_a_silent_difference_and_the_first_step_is_named(
     tmp_path: Path,
 ) -> None:
     of_the_process = loop("calls = globals().get('calls', 0) + 1; torch.manual_seed(calls)")
-    found = check(tmp_path, "--steps", "5", "--kill-at", "1", script=of_the_process)
+    found = check(tmp_path, "--steps", "4", "--sigterm-at", "1", script=of_the_process)
     assert found.returncode == 1, found.stdout + found.stderr
     assert "SILENTLY DIFFERENT" in found.stdout
     assert "data order        differs  first in step 2" in found.stdout
     assert "\x1b" not in found.stdout
 
 
+@pytest.mark.long
 def test_a_training_that_does_not_repeat_itself_cannot_be_checked(tmp_path: Path) -> None:
     by_chance = loop("import os; torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))")
     found = check(tmp_path, "--steps", "5", "--kill-at", "1", script=by_chance)

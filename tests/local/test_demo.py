@@ -1,6 +1,5 @@
 """The main job on the real path: each way to end has the outcome that the design gives."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,19 +8,15 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 # Each by the words after `make demo`.
-DEMOS: tuple[str, ...] = (
-    *("incident", "poison", "wandb-stop"),
+DEMOS = ("incident", "poison", "wandb-stop")
+# What is special to these is decided by pure code, or is a way to end a job, which has tests of its
+# own; notebook 2 plays `gpu`.
+LONG_DEMOS = (
     # Whichever way AWS behaves where nobody knows; with it, nothing of `capacity` is left to show.
     "pending --doubt all",
-    *("sigterm", "user-stop"),
+    *("sigterm", "user-stop", "log-only", "leak", "bug", "wandb-down", "lost-event"),
+    *("spot", "timeout", "oom", "gpu"),
 )
-# `make demos` plays these too; the gate has no time for them. What is special to them is decided by
-# pure code, or is a way to end a job, which has tests of its own; notebook 2 plays `gpu`.
-if os.environ.get("ALL_DEMOS"):
-    DEMOS += (
-        *("log-only", "leak", "bug", "wandb-down", "lost-event"),
-        *("spot", "timeout", "oom", "gpu"),
-    )
 PATIENCE_SECONDS = 1200  # the gate runs other tests beside these, on two cores
 Ended = subprocess.CompletedProcess[str]
 
@@ -37,7 +32,9 @@ def played(*words: str) -> Ended:
     )
 
 
-@pytest.mark.parametrize("demo", DEMOS)
+@pytest.mark.parametrize(
+    "demo", [*DEMOS, *(pytest.param(demo, marks=pytest.mark.long) for demo in LONG_DEMOS)]
+)
 def test_a_broken_lineage_ends_as_the_design_says(demo: str) -> None:
     ended = played(*demo.split())
     assert ended.returncode == 0, ended.stdout + ended.stderr

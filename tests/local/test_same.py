@@ -4,14 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("group", ["lightning/", "loaders/", "plain/", "huggingface/"])
-def test_a_resumed_training_is_the_same_or_says_so(group: str) -> None:
-    command = [sys.executable, "-m", "proofs.same", "--quick", "--only", group, "--page", ""]
+def test_a_resumed_training_is_the_same_or_says_so() -> None:
+    command = [sys.executable, "-m", "proofs.same", "--quick", "--page", ""]
     found = subprocess.run(
         command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=900
     )

@@ -36,6 +36,7 @@ def logged_steps(server: LocalWandb, project: str, run: str) -> list[int]:
     return [json.loads(row)["_step"] for row in rows]
 
 
+@pytest.mark.long
 def test_a_plain_loop_that_was_killed_and_terminated_ends_in_the_weights_of_an_unbroken_one(
     server: LocalWandb, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_plain_loop_imports_no_lightning() -> None:
     assert told.stdout.strip() == "False"
 
 
+@pytest.mark.long
 def test_a_hugging_face_training_that_was_killed_ends_in_the_weights_of_an_unbroken_one(
     server: LocalWandb, tmp_path: Path
 ) -> None:
