@@ -75,6 +75,30 @@ def test_the_earlier_of_two_processes_says_so_once_and_the_later_hears_of_it(
     assert [line.partition(":")[0] for line in said] == ["TWO PROCESSES write to the W&B run x"] * 2
 
 
+def test_the_words_are_written_again_where_the_other_process_wrote_its_config_over_them(
+    server: Server,
+) -> None:
+    earlier, later = process(server, "a", 1), process(server, "b", 2)
+    earlier.look()
+    later.run.config.update({"resilience_differs": "x"}, allow_val_change=True)  # type: ignore[no-untyped-call]  # of wandb
+    later.look()
+    assert (later.said, TWO_WRITERS in server.config) == (False, False)
+    earlier.look()
+    later.look()
+    assert later.said
+
+
+def test_the_words_about_two_other_processes_give_no_alarm(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = {"processes": "process 1 on x and process 2 on x", "ids": ["c", "d"]}
+    for stale in (words, "process 1 on x", {"processes": 3, "ids": ["a"]}, {"ids": ["a"]}):
+        alone = process(server, "a", 1)
+        server.config = {MARK: server.config[MARK], TWO_WRITERS: stale}
+        alone.look()
+    assert not caplog.records
+
+
 def test_a_process_that_was_killed_and_started_again_gives_no_alarm(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -93,7 +117,17 @@ def test_nor_does_one_whose_clock_is_behind_that_of_the_process_before_it(
     assert not caplog.records
 
 
-@pytest.mark.parametrize("mark", [None, "x", {}, {"id": "b"}, {"id": "b", "since": "now"}])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        None,
+        "x",
+        {},
+        {"id": "b"},
+        {"id": "b", "since": "now"},
+        {"id": 1, "since": 9, "process": "x"},
+    ],
+)
 def test_a_mark_that_is_none_says_nothing(server: Server, mark: object) -> None:
     alone = process(server, "a", 1)
     server.config = {MARK: mark}

@@ -30,17 +30,23 @@ class Writer:
     The later process marks the run last, and the earlier one sees that when it looks. A mark that
     is older than ours is either of a process that ended just before ours began, whose service wrote
     it late, or of a live one that wrote its config again: so it is replaced, and the live one sees
-    ours. The words of the process that has seen it first tell the other.
+    ours. The words of the process that has seen it first tell the other, by its id. Whatever writes
+    the config of the other one again takes them away, so they are written until they stay.
     """
 
     def __init__(self, run: wandb.Run, *, identity: str = _ID, since: float = _SINCE) -> None:
         self.run = run
-        self.said = False
-        self._own = {
+        self._words: dict[str, Any] | None = None
+        self._own: dict[str, Any] = {
             "id": identity,
             "since": since,
             "process": f"{os.getpid()} on {socket.gethostname()}",
         }
+
+    @property
+    def said(self) -> bool:
+        """Whether this process has said that there are two."""
+        return self._words is not None
 
     def mark(self) -> None:
         self._write({MARK: self._own})
@@ -52,24 +58,35 @@ class Writer:
         except CANNOT_BE_ASKED as error:
             _log.debug("W&B does not say who writes to the run: %s", error)
             return
-        other = other_writer(config, self._own)
-        if other is None:
+        named, other = words_about(config, self._own["id"]), other_writer(config, self._own)
+        if self._words is not None:
+            if named is None:
+                self._write({TWO_WRITERS: self._words})
+        elif named is not None:
+            self._say(named)
+        elif other is None:
             return
-        if not self.said and (other["since"] > self._own["since"] or TWO_WRITERS in config):
-            self._say(other)
-        elif other["since"] <= self._own["since"]:
+        elif other["since"] > self._own["since"]:
+            self._say(self._words_with(other))
+        else:
             self.mark()
 
-    def _say(self, other: Mapping[str, Any]) -> None:
-        self.said = True
-        both = f"process {self._own['process']} and process {other['process']}"
+    def _words_with(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        both = (self._own, other)
+        return {
+            "processes": " and ".join(f"process {one['process']}" for one in both),
+            "ids": [one["id"] for one in both],
+        }
+
+    def _say(self, words: dict[str, Any]) -> None:
+        self._words = words
         _log.warning(
             "TWO PROCESSES write to the W&B run %s: %s. Their rows and checkpoints are mixed:"
             " end one of them",
             self.run.id,
-            both,
+            words["processes"],
         )
-        self._write({TWO_WRITERS: both})
+        self._write({TWO_WRITERS: words})
 
     def _write(self, shown: dict[str, Any]) -> None:
         self.run.config.update(shown, allow_val_change=True)  # type: ignore[no-untyped-call]  # of wandb
@@ -80,5 +97,18 @@ def other_writer(config: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[s
     mark = config.get(MARK)
     if not isinstance(mark, dict) or mark.get("id") == own["id"]:
         return None
-    known = isinstance(mark.get("since"), int | float) and isinstance(mark.get("process"), str)
+    known = (
+        isinstance(mark.get("since"), int | float)
+        and isinstance(mark.get("process"), str)
+        and isinstance(mark.get("id"), str)
+    )
     return mark if known else None
+
+
+def words_about(config: Mapping[str, Any], identity: str) -> dict[str, Any] | None:
+    """What another process wrote of itself and the process of this id; None: nothing."""
+    words = config.get(TWO_WRITERS)
+    if not isinstance(words, dict) or not isinstance(words.get("processes"), str):
+        return None
+    ids = words.get("ids")
+    return words if isinstance(ids, list) and identity in ids else None
