@@ -51,7 +51,7 @@ def test_a_training_that_resumes_exactly_after_sigterm_is_the_same(tmp_path: Pat
     found = check(tmp_path, "--steps", "5", "--sigterm-at", "3", "--json", script=loop(""))
     assert found.returncode == 0, found.stdout + found.stderr
     (told,) = [json.loads(line) for line in found.stdout.splitlines()]
-    assert (told["break"], told["resumed_from"]) == ("SIGTERM at step 3", 3)
+    assert (told["break"], told["resumed_from"]) == ("SIGTERM at step 3", 4)
     assert told["verdict"] == "same"
     same = {part["name"]: part["same"] for part in told["parts"]}
     assert same["weights"] is same["optimizer"] is same["history"] is same["data order"] is True
@@ -80,7 +80,7 @@ def test_randomness_of_a_process_is_a_silent_difference_and_the_first_step_is_na
     found = check(tmp_path, "--steps", "4", "--sigterm-at", "1", script=of_the_process)
     assert found.returncode == 1, found.stdout + found.stderr
     assert "SILENTLY DIFFERENT" in found.stdout
-    assert "data order        differs  first in step 2" in found.stdout
+    assert "data order        differs  first in step 3" in found.stdout
     assert "\x1b" not in found.stdout
 
 

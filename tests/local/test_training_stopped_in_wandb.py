@@ -12,15 +12,11 @@ import pytest
 from local.demo.browser import NoSuchButtonError, press
 from local.wandb_server import LocalWandb
 from tests.local.example_process import example
-from tests.local.training_process import Training, training
+from tests.local.training_process import Training
 
-# The name of each training's run, and its project.
-PROJECTS = {
-    "plain": "plain",
-    "huggingface": "huggingface",
-    "lightning": "resilient-digits",
-    "two": "two-processes",
-}
+# The name of each training's run, and its project. `make demo FAULT=wandb-stop`, in the gate too,
+# stops a Lightning training of one process.
+PROJECTS = {"plain": "plain", "huggingface": "huggingface", "two": "two-processes"}
 _RUN = """query($project: String!, $run: String!) {
   project(entityName: "local", name: $project) { run(name: $run) { state exitcode history
     outputArtifacts(first: 1000) { edges { node { state versionIndex metadata } } } } } }"""
@@ -63,16 +59,10 @@ def committed_steps(server: LocalWandb, run: str) -> list[int]:
 def started(run: str, server: LocalWandb, home: Path) -> Iterator[Training]:
     """Slow enough: the SDK posts every 15 s, and looks every 15 s at what was answered."""
     where, folder = environment(server, home, run), home / run
-    match run:
-        case "lightning":
-            slow = ("--epochs", "200", "--seconds-per-step", "0.1")
-            with training(folder, "log", where, *slow) as one:
-                yield one
-        case _:
-            script = {"plain": "plain.py", "two": "two_processes.py"}.get(run, "huggingface.py")
-            # The shortest one, by its steps, is to outlast both of the SDK's intervals.
-            with example(script, folder, where, "4" if run == "two" else "2.5") as one:
-                yield one
+    script = {"plain": "plain.py", "two": "two_processes.py"}.get(run, "huggingface.py")
+    # The shortest one, by its steps, is to outlast both of the SDK's intervals.
+    with example(script, folder, where, "4" if run == "two" else "2.5") as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
