@@ -182,13 +182,11 @@ def _with_answer(facts: Facts, answer: Answer) -> Facts:
     # trained may be taken to have no checkpoint in it.
     if answer.lookup is Lookup.FOUND and not answer.project_exists and _ever_trained(facts):
         return replace(facts, lookup=Lookup.REFUSED)
-    # With no run named, the successor goes on in the first of the job's runs that has a version.
-    makers = {one.run for one in answer.checkpoints}
-    runs = facts.request.runs if facts.request else ()
+    makers = {one.run for one in answer.checkpoints if one.run is not None}
     return replace(
         facts,
         lookup=answer.lookup,
-        run=facts.run or next((one for one in runs if one in makers), None),
+        run=facts.run or identity.run_with_versions(facts.job, makers),
         checkpoints=answer.checkpoints,
         pending=sum(checkpoints.may_be_own(one, facts) for one in answer.pending),
         elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),

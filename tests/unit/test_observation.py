@@ -216,9 +216,18 @@ def test_where_nobody_names_the_run_it_is_the_jobs_own_that_has_a_version() -> N
     assert observed(world).run == JOB
 
 
-def test_when_a_client_last_wrote_to_the_run_is_seen() -> None:
+def test_where_only_resilient_run_logged_the_run_is_the_one_that_it_logged_for() -> None:
+    world = failed(tags=NAMELESS, environment={})
+    world.wandb.commit(replace(WANDB, collection="shared"), step=1, run=f"{JOB}-checkpoints")
+    facts = observed(world)
+    assert [one.run for one in facts.checkpoints] == [f"{JOB}-checkpoints"]
+    assert facts.run == JOB
+
+
+@pytest.mark.parametrize("run", ["night-1", "night-1-checkpoints"])
+def test_when_a_client_last_wrote_to_the_run_or_logged_its_checkpoints_is_seen(run: str) -> None:
     world = failed()
-    world.wandb.beat(WANDB, "night-1", NIGHT - 20)
+    world.wandb.beat(WANDB, run, NIGHT - 20)
     assert observed(world).heartbeat_at == NIGHT - 20
 
 
