@@ -22,6 +22,7 @@ from resilience.decide.decisions import (
     Reason,
     Verdict,
 )
+from resilience.decide.stores import StoreFault, parse
 from resilience.errors import ResilienceError, Retry
 from resilience.failures import FailureClass
 from resilience.observation import Observed, observe
@@ -229,6 +230,35 @@ def test_when_a_client_last_wrote_to_the_run_or_logged_its_checkpoints_is_seen(r
     world = failed()
     world.wandb.beat(WANDB, run, NIGHT - 20)
     assert observed(world).heartbeat_at == NIGHT - 20
+
+
+PLACES = {
+    "s3://example-checkpoints/vision/": None,
+    "s3://example-checkpoints/vision/a/": None,
+    "s3://example-checkpoints/vision-evil/": StoreFault.NOT_OF_THE_STACK,
+    "s3://example-checkpoints/": StoreFault.NO_STORE,
+}
+
+
+@pytest.mark.parametrize(("text", "fault"), PLACES.items())
+def test_what_is_known_of_a_store_is_whether_it_is_allowed(
+    text: str, fault: StoreFault | None
+) -> None:
+    world = failed()
+    made = world.wandb.commit(WANDB, step=300, run="night-1-checkpoints", store=parse(text))
+    facts = observed(world)
+    assert facts.store_faults == (() if fault is None else ((made.version, fault),))
+    allowed = {"RESILIENCE_ALLOWED_STORES": "s3://other/x/"}
+    assert dict(observed(world, settings=allowed).store_faults).keys() == {made.version}
+
+
+def test_a_launch_that_named_its_store_trusts_no_other_of_the_stack() -> None:
+    environment = ENVIRONMENT | {"RESILIENCE_STORE": "s3://example-checkpoints/vision/a"}
+    world = failed(environment=environment)
+    for folder in ("a", "b"):
+        store = parse(f"s3://example-checkpoints/vision/{folder}/")
+        world.wandb.commit(WANDB, step=300, run="night-1-checkpoints", store=store)
+    assert observed(world).store_faults == (("v3", StoreFault.NOT_OF_THE_LAUNCH),)
 
 
 def test_the_events_own_tags_ask_early_and_what_the_job_bears_now_is_what_counts() -> None:

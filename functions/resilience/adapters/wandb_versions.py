@@ -9,6 +9,7 @@ from typing import Any
 from resilience.decide import naming
 from resilience.decide.checkpoints import excludes
 from resilience.decide.decisions import Checkpoint, CheckpointRequest, Upload
+from resilience.decide.stores import NoStore, Store, parse
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
 _MOST_DIGITS = 18
@@ -145,6 +146,7 @@ def _checkpoint(node: Node, number: int) -> Checkpoint | None:
         aliases=aliases,
         job=_job(metadata),
         hashed=isinstance(metadata.get("sha256"), str),
+        store=_store(metadata),
     )
 
 
@@ -152,6 +154,12 @@ def _job(metadata: Mapping[str, Any]) -> str | None:
     """The training job that logged it, as the training side writes it (docs/contract.md)."""
     name = metadata.get("training_job")
     return name if isinstance(name, str) and naming.is_job_name(name) else None
+
+
+def _store(metadata: Mapping[str, Any]) -> Store | NoStore | None:
+    """Where its bytes lie, if not in W&B."""
+    named = metadata.get("store")
+    return None if named is None else parse(named)
 
 
 def _maker(node: Node) -> str | None:
