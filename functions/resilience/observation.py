@@ -8,6 +8,7 @@ from datetime import datetime
 from resilience import relaunch
 from resilience.decide import checkpoints, policy, work
 from resilience.decide.decisions import CheckpointRequest, Facts, Lineage, LogRead, Lookup
+from resilience.decide.stores import AllowedStores, StoreFault
 from resilience.failures import Classification, classify_log
 from resilience.ports import Answer, Job, World
 from resilience.settings import Settings
@@ -52,8 +53,10 @@ def observe(
     shown = _Shown(hint.job, job.described, own)
     facts = _establish(shown, settings, switches, world.now())
     answer = _answer(facts, asked, asking, world)
-    facts, answer = _reconciled(facts, answer, environment.read(job.described), world)
-    return Observed(job, own, _with_log(_with_answer(facts, answer), job, world))
+    env = environment.read(job.described)
+    facts, answer = _reconciled(facts, answer, env, world)
+    stores = AllowedStores(settings.allowed_stores, environment.store(env))
+    return Observed(job, own, _with_log(_with_answer(facts, answer, stores), job, world))
 
 
 def _early_request(hint: Hint, settings: Settings) -> CheckpointRequest | None:
@@ -177,23 +180,29 @@ def _contradictions(
     return identity.contradictions(name, env, own) if unfinished else ()
 
 
-def _with_answer(facts: Facts, answer: Answer) -> Facts:
+def _with_answer(facts: Facts, answer: Answer, stores: AllowedStores) -> Facts:
     # A project that W&B does not show may be one that the key may not see. Only a job that never
     # trained may be taken to have no checkpoint in it.
     if answer.lookup is Lookup.FOUND and not answer.project_exists and _ever_trained(facts):
         return replace(facts, lookup=Lookup.REFUSED)
-    # With no run named, the successor goes on in the first of the job's runs that has a version.
-    makers = {one.run for one in answer.checkpoints}
-    runs = facts.request.runs if facts.request else ()
+    makers = {one.run for one in answer.checkpoints if one.run is not None}
     return replace(
         facts,
         lookup=answer.lookup,
-        run=facts.run or next((one for one in runs if one in makers), None),
+        run=facts.run or identity.run_with_versions(facts.job, makers),
         checkpoints=answer.checkpoints,
+        store_faults=tuple(_store_faults(answer, stores)),
         pending=sum(checkpoints.may_be_own(one, facts) for one in answer.pending),
         elsewhere=tuple(filter(tags.is_wandb_name, answer.elsewhere)),
         heartbeat_at=answer.heartbeat_at,
     )
+
+
+def _store_faults(answer: Answer, stores: AllowedStores) -> Iterator[tuple[str, StoreFault]]:
+    for one in answer.checkpoints:
+        fault = None if one.store is None else stores.fault(one.store)
+        if fault is not None:
+            yield one.version, fault
 
 
 def _with_log(facts: Facts, job: Job, world: World) -> Facts:

@@ -1,10 +1,11 @@
 """What a deployment sets, read once from the environment that template.yaml gives a function."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from resilience.decide.decisions import CheckpointRequest, Mode, Policy
+from resilience.decide.stores import Store, parse
 from resilience.errors import SettingsMissing
 from resilience.registries import with_accounts
 
@@ -31,6 +32,7 @@ class Settings(_Allowlist):
     mode_parameter: str
     breaker_parameter: str
     allowed_images: tuple[str, ...]  # globs of image URIs
+    allowed_stores: tuple[Store, ...]  # where checkpoints may lie beside W&B itself; empty: nowhere
     training_roles: tuple[str, ...]  # ARNs; iam:PassRole bars the others as well
     queue_arn: str
     dead_letter_url: str
@@ -67,6 +69,7 @@ def of_on_training_ended(environment: Mapping[str, str]) -> Settings:
         breaker_parameter=_text(environment, "RESILIENCE_BREAKER_PARAMETER"),
         allowed_projects=_words(environment, "RESILIENCE_ALLOWED_PROJECTS"),
         allowed_images=_images(environment),
+        allowed_stores=tuple(_stores(environment)),
         training_roles=_words(environment, "RESILIENCE_TRAINING_ROLES"),
         queue_arn=_text(environment, "RESILIENCE_QUEUE_ARN"),
         dead_letter_url=_text(environment, "RESILIENCE_DEAD_LETTER_URL"),
@@ -122,6 +125,15 @@ def _images(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The globs, with the account of AWS's registry in the region where the queue is."""
     _, _, _, region, *_ = (*_text(environment, "RESILIENCE_QUEUE_ARN").split(":"), "", "", "")
     return with_accounts(_words(environment, "RESILIENCE_ALLOWED_IMAGES"), region)
+
+
+def _stores(environment: Mapping[str, str]) -> Iterator[Store]:
+    name = "RESILIENCE_ALLOWED_STORES"
+    for word in filter(None, map(str.strip, environment.get(name, "").split(","))):
+        store = parse(word)
+        if not isinstance(store, Store):
+            raise SettingsMissing(f"{name} must hold s3://bucket/prefix/ and more, not {word!r}")
+        yield store
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

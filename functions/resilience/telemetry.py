@@ -108,13 +108,15 @@ def _without_others_words(facts: Facts) -> Facts:
     """Leave out names that no list allows, and aliases that nothing was decided by.
 
     Whoever may tag a job or an artifact could have written anything there. The decision is the same
-    without them.
+    without them; of a store, `store_faults` has all that it is decided by.
     """
     trusted = facts.project_allowed and not facts.contradictions
     known = facts.request if trusted or facts.request is None else _UNNAMED
     wanted = known.alias if known else None
     checkpoints = tuple(
-        replace(one, aliases=tuple(a for a in one.aliases if a == wanted or excludes(a)))
+        replace(
+            one, aliases=tuple(a for a in one.aliases if a == wanted or excludes(a)), store=None
+        )
         for one in facts.checkpoints
     )
     return replace(facts, request=known, checkpoints=checkpoints)

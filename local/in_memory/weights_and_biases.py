@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
+from resilience.decide.stores import NoStore, Store
 from resilience.ports import Answer
 
 
@@ -84,7 +85,13 @@ class InMemoryWandb:
         del self._versions[_place(request)][:-most]
 
     def commit(
-        self, request: CheckpointRequest, *, step: int | None, run: str, job: str | None = None
+        self,
+        request: CheckpointRequest,
+        *,
+        step: int | None,
+        run: str,
+        job: str | None = None,
+        store: Store | NoStore | None = None,
     ) -> Checkpoint:
         """Commit the next version; `latest` moves to it."""
         versions = self._versions.setdefault(_place(request), [])
@@ -100,6 +107,7 @@ class InMemoryWandb:
             committed=True,
             aliases=("latest", version),
             job=job,
+            store=store,
         )
         versions[:] = older
         self.add(request, made)

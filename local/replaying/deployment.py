@@ -24,6 +24,7 @@ def _assumed(account: str, region: str) -> dict[str, str]:
         "RESILIENCE_ALLOWED_PROJECTS": "example-team/*",
         "RESILIENCE_ALLOWED_IMAGES": f"{account}.dkr.ecr.*.amazonaws.com/*,"
         "deep-learning-containers.dkr.ecr.*.amazonaws.com/*",
+        "RESILIENCE_ALLOWED_STORES": "s3://example-checkpoints/vision/",
         "RESILIENCE_TRAINING_ROLES": f"arn:aws:iam::{account}:role/TrainingRole",
         "RESILIENCE_QUEUE_ARN": f"arn:aws:sqs:{region}:{account}:training-ended",
         "RESILIENCE_DEAD_LETTER_URL": "https://sqs.invalid/dead-letters",

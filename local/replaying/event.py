@@ -15,6 +15,7 @@ from local.replaying.described import described, launched_with
 from local.replaying.surroundings import ASSUMED_NOW, Message, Surroundings, Version
 from resilience import telemetry
 from resilience.decide.decisions import Checkpoint, Decision, Lookup
+from resilience.decide.stores import parse
 from resilience.errors import CreateRefused
 from resilience.intake import Intake, take
 from resilience.wire import events, switches
@@ -138,6 +139,7 @@ def _versions(told: Surroundings, run: str) -> Iterator[Checkpoint]:
             committed=version.committed,
             aliases=(*version.aliases, *aliases, f"v{number}"),
             job=version.job,
+            store=None if version.store is None else parse(version.store),
         )
 
 

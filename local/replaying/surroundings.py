@@ -32,6 +32,7 @@ class Version:
     aliases: tuple[str, ...] = ()
     committed: bool = True
     job: str | None = None  # the training job that its metadata names
+    store: str | None = None  # where its metadata says that its bytes lie; None: in W&B
 
 
 @dataclass(frozen=True)

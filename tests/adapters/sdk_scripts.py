@@ -13,6 +13,28 @@ for step in given["steps"]:
     run.log_artifact(artifact, aliases=given["aliases"]).wait()
 run.finish()
 """
+BY_REFERENCE = """
+from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
+
+run = wandb.init(
+    project=given["project"],
+    id=given["run"] + "-checkpoints",
+    group=given["run"],
+    job_type="checkpoints",
+    resume="allow",
+)
+metadata = {"step": 100, "sha256": "0" * 64, "training_job": "night-1", "store": given["store"]}
+artifact = wandb.Artifact(given["collection"], type="model", metadata=metadata)
+with open("files.json", "w") as file:
+    file.write("{}")
+artifact.add_file("files.json")
+key = given["store"] + "night-1/a1/0f3a91c2/checkpoint-100/model.safetensors"
+extra = {"etag": "0f", "sha256": "1" * 64}
+entry = ArtifactManifestEntry(path="model.safetensors", ref=key, digest="0f", size=3, extra=extra)
+artifact.manifest.add_entry(entry)
+run.log_artifact(artifact, aliases=["latest"]).wait()
+run.finish()
+"""
 BEGIN = """
 wandb.init(project=given["project"], id=given["run"], resume="allow").log({"loss": 1})
 """

@@ -16,9 +16,11 @@ from local.wandb_server import LocalWandb
 from resilience.adapters import graphql, weights_and_biases
 from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.decide.decisions import Checkpoint, CheckpointRequest, Lookup, Upload
+from resilience.decide.stores import parse
 from resilience.ports import Answer, Checkpoints
 from tests.adapters.sdk_scripts import (
     BEGIN,
+    BY_REFERENCE,
     BY_THE_SDK,
     COMMIT,
     FINISH,
@@ -203,6 +205,20 @@ def test_a_version_names_the_training_job_that_made_it_or_none(wandb: Wandb) -> 
         ("v1", "night-1-r2"),
         ("v0", "night-1"),
     ]
+
+
+def test_a_checkpoint_by_reference_says_who_logged_it_for_whom_and_where_its_bytes_lie(
+    local_server: LocalServer, local_wandb: LocalWandb
+) -> None:
+    store = "s3://example-checkpoints/vision/"
+    local_server.ask(BY_REFERENCE, run="night", store=store)
+    runs = ("night", "night-checkpoints")
+    before = Counter(local_wandb.requests())
+    answer = local_server.checkpoints.newest(replace(local_server.request, runs=runs))
+    (found,) = answer.checkpoints
+    assert (found.run, found.store, found.hashed) == ("night-checkpoints", parse(store), True)
+    assert answer.heartbeat_at is None
+    assert Counter(local_wandb.requests()) - before == {"ResilienceCheckpoints": 1}
 
 
 def test_a_version_whose_commit_failed_is_pending_and_not_shown(

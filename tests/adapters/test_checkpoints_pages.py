@@ -82,6 +82,49 @@ def test_a_page_of_versions_that_are_excluded_is_read_on(alias: str, wandb: Aske
     assert numbers(wandb.found(*excluded, version(7)))[-1] == 7
 
 
+WRAPPED = replace(REQUEST, runs=("night", "night-checkpoints"))
+
+
+def checkpoint(number: int, *aliases: str, run: str = "night-checkpoints") -> Node:
+    return version(number, *aliases, run=run)
+
+
+@pytest.mark.parametrize("tables", [100, 2000])
+def test_the_tables_of_a_run_whose_checkpoints_another_run_logs_are_not_read_to_their_end(
+    tables: int, wandb: Asked
+) -> None:
+    logged = [table(number) for number in range(tables, 0, -1)]
+    there = [checkpoint(8), checkpoint(7)]
+    assert numbers(wandb.found(*there, *logged, request=WRAPPED)) == [8, 7]
+    assert len(wandb.server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [version(9), checkpoint(8)],  # listed as the run's own, and not on its first page
+        [checkpoint(8, "suspect"), version(7)],
+        [version(7)],
+        [*(checkpoint(number, "suspect") for number in range(210, 100, -1)), version(7)],
+    ],
+)
+def test_they_are_read_on_where_the_collection_does_not_show_that_older_pages_cannot_matter(
+    there: list[Node], wandb: Asked
+) -> None:
+    logged = [table(number) for number in range(150, 0, -1)]
+    answer = wandb.found(*logged, *there, request=WRAPPED)
+    assert numbers(answer) == [one["versionIndex"] for one in there]
+    assert len(wandb.server.asked) > 1
+
+
+def test_a_collection_that_is_listed_the_oldest_first_shows_nothing_of_what_is_newer(
+    wandb: Asked,
+) -> None:
+    """It lists its oldest hundred, all of the one run; the other's newer version is on page two."""
+    logged = [*(checkpoint(number) for number in range(100)), *map(table, range(150)), version(200)]
+    assert numbers(wandb.found(*logged, request=WRAPPED))[0] == 200
+
+
 def test_where_reading_on_has_no_end_there_are_not_none(wandb: Asked) -> None:
     logged = [table(number) for number in range(2000, 0, -1)]
     assert wandb.found(*logged, version(7)) == UNAVAILABLE

@@ -2,13 +2,17 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resilience import settings
 from resilience.decide.decisions import Mode, Policy
+from resilience.decide.stores import Store
 from resilience.registries import DEEP_LEARNING_CONTAINERS
 from tests.template.stack import source, stack, with_everything
 
@@ -95,6 +99,26 @@ def test_images_that_are_named_take_the_place_of_the_default() -> None:
         "ghcr.io/me/*",
         "ghcr.io/you/*",
     )
+
+
+def test_no_store_is_allowed_but_those_that_are_named() -> None:
+    assert settings.of_on_training_ended(environment("OnTrainingEnded")).allowed_stores == ()
+    named = stack(CheckpointStores="s3://my-bucket/checkpoints/,s3://b/c/d/")
+    variables = Watched(named.properties("OnTrainingEnded")["Environment"]["Variables"])
+    assert settings.of_on_training_ended(variables).allowed_stores == (
+        Store("my-bucket", ("checkpoints",)),
+        Store("b", ("c", "d")),
+    )
+
+
+TAKEN = re.compile(source()["Parameters"]["CheckpointStores"]["AllowedPattern"])
+
+
+@given(st.from_regex(TAKEN, fullmatch=True).filter(lambda text: 0 < len(text) <= 100))
+def test_a_store_that_the_template_takes_is_one_that_the_function_reads(text: str) -> None:
+    variables = Watched({**environment("OnTrainingEnded"), "RESILIENCE_ALLOWED_STORES": text})
+    (store,) = settings.of_on_training_ended(variables).allowed_stores
+    assert text == f"s3://{store.bucket}/{'/'.join(store.folders)}/"
 
 
 def test_the_word_for_aws_registry_may_stand_in_a_list_of_ones_own() -> None:

@@ -28,7 +28,10 @@ it to them.
    before all of these but Completed. Where only the rest of a text reads like a person's stop, the
    job does not come back either, but a person is notified.
 2. **FailureReason.** A text that begins with `CheckpointLoadError: <version>:` is data, and the
-   pinned checkpoint is to blame. Otherwise the cause that the text names decides, see below.
+   pinned checkpoint is to blame. `Stalled:` at the beginning is infrastructure, whatever the text
+   quotes: the same silence that a watchdog of torch ends is read so too. `PeerLost:` at the
+   beginning means that a host saw only another one's death: any cause in the same text comes before
+   it. Otherwise the cause that the text names decides, see below.
 3. **Status messages**, newest first, back to the point at which training was under way.
 4. **The job's own log**, where these say nothing and the attempt committed nothing: the earliest
    cause over all hosts. It may only excuse, see decisions/0019-a-jobs-own-log.md.

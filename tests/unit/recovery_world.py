@@ -36,7 +36,7 @@ WANDB = CheckpointRequest(
     entity="example-team",
     project="vision",
     collection="model-night-1",
-    runs=("night-1", "night-1-algo-1"),
+    runs=("night-1", "night-1-algo-1", "night-1-checkpoints", "night-1-algo-1-checkpoints"),
 )
 TOKEN = hashlib.sha256(b"night-1").hexdigest()[:32]
 PROOF = hashlib.sha256(TOKEN.encode()).hexdigest()

@@ -21,6 +21,7 @@ from resilience.decide.decisions import (
     Verdict,
     Waiting,
 )
+from resilience.decide.stores import NoStore, Store, StoreFault
 from resilience.failures import LOSS_DIVERGED, FailureClass
 from tests.unit.lineages import NOW, waits
 
@@ -43,8 +44,12 @@ CHECKPOINTS = st.builds(
     committed=st.sampled_from([True, True, True, False]),
     aliases=st.sampled_from([(), (), ("latest",), ("best",), ("suspect",), ("best", "suspect")]),
     job=st.sampled_from([None, None, "root-r2", "another"]),
+    store=st.sampled_from([None, None, Store("b", ("pre",)), NoStore()]),
 )
 COLLECTIONS = st.lists(CHECKPOINTS, max_size=6, unique_by=lambda one: one.version).map(tuple)
+STORE_FAULTS = st.dictionaries(VERSIONS, st.sampled_from(StoreFault), max_size=3).map(
+    lambda faults: tuple(faults.items())
+)
 LEDGERS = st.builds(
     Ledger,
     ends=st.dictionaries(CLASSES.map(str), st.integers(1, 12), max_size=5).map(
@@ -145,6 +150,7 @@ ANY_FACTS = st.builds(
     run=st.sampled_from(["r1", "r1", "r2", None]),
     lookup=mostly(Lookup.FOUND, st.sampled_from(Lookup)),
     checkpoints=COLLECTIONS,
+    store_faults=mostly((), STORE_FAULTS),
     pending=mostly(0, st.integers(0, 3)),
     elsewhere=mostly((), st.just(("model-other",))),
     obstacles=mostly((), OBSTACLES),

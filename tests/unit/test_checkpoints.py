@@ -14,6 +14,7 @@ from resilience.adapters.weights_and_biases import WandbCheckpoints
 from resilience.decide import checkpoints
 from resilience.decide.checkpoints import Choice
 from resilience.decide.decisions import Checkpoint, Facts, Lookup, Progress
+from resilience.decide.stores import NoStore, Store, StoreFault
 from resilience.failures import FailureClass
 from resilience.ports import Answer
 from tests.unit.lineages import REQUEST, V1, V2, V3, attempt, checkpoint, ended
@@ -151,6 +152,26 @@ def test_the_job_that_made_a_version_is_read_from_its_metadata_and_never_guessed
     assert [one.job for one in looked_up(metadata).checkpoints] == [job]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "store"),
+    [
+        ({"store": "s3://b/pre/"}, Store("b", ("pre",))),
+        ({"store": "s3://b/pre/../"}, NoStore()),
+        ({"store": ""}, NoStore()),
+        ({"store": 7}, NoStore()),
+        ({"store": False}, NoStore()),
+        ({"store": {"bucket": "b"}}, NoStore()),
+        ({"store": None}, None),
+        ({}, None),
+        ("not json", None),
+    ],
+)
+def test_where_the_bytes_of_a_version_lie_is_read_from_its_metadata(
+    metadata: object, store: Store | NoStore | None
+) -> None:
+    assert [one.store for one in looked_up(metadata).checkpoints] == [store]
+
+
 # --- what is resumed from
 
 
@@ -242,6 +263,38 @@ def test_where_no_run_is_named_the_maker_of_the_only_versions_is_not_taken_for_o
     unnamed = replace(REQUEST, runs=())
     facts = ended(INFRASTRUCTURE, V1, V2, request=unnamed)
     assert chosen(facts) == Choice(None, (("v2", "other_run"), ("v1", "other_run")))
+
+
+@pytest.mark.parametrize("fault", StoreFault)
+def test_a_version_whose_bytes_lie_where_nobody_allows_it_is_passed_over(fault: StoreFault) -> None:
+    facts = ended(INFRASTRUCTURE, V1, V2, V3, store_faults=(("v3", fault),))
+    assert chosen(facts) == Choice(V2, (("v3", "store_not_allowed"),))
+    assert checkpoints.best_step(facts) == 20
+
+
+def test_it_is_no_work_of_the_attempt_that_logged_it() -> None:
+    nowhere = (("v2", StoreFault.NOT_OF_THE_STACK),)
+    facts = ended(INFRASTRUCTURE, V1, V2, lineage=attempt(2))
+    assert checkpoints.progress(facts) is Progress.ADVANCED
+    assert checkpoints.progress(replace(facts, store_faults=nowhere)) is Progress.SAME
+
+
+def test_what_a_store_is_not_all_that_is_against_is_not_called_so() -> None:
+    """To allow the store of such a version would change nothing."""
+    nowhere = tuple((f"v{number}", StoreFault.NOT_OF_THE_STACK) for number in range(5, 10))
+    there = (
+        checkpoint("v9", 90, committed=False),
+        checkpoint("v8", 80, run="r2"),
+        checkpoint("v7", 70, "suspect"),
+        checkpoint("v6", 60),
+        checkpoint("v5", 50),
+        replace(V2, aliases=("best",)),
+    )
+    facts = ended(INFRASTRUCTURE, *there, store_faults=nowhere)
+    faults = ["not_committed", "other_run", "suspect", "rejected", "store_not_allowed"]
+    assert [why for _, why in chosen(facts, "v6").passed_over] == faults
+    wanted = replace(facts, request=replace(REQUEST, alias="best"))
+    assert chosen(wanted, "v6").passed_over[-1] == ("v5", "not_named")
 
 
 def test_versions_of_each_run_that_is_named_count() -> None:

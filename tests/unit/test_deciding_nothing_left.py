@@ -6,6 +6,7 @@ import pytest
 
 from resilience.decide import policy
 from resilience.decide.decisions import Checkpoint, Lineage, Reason, Verdict, Waiting
+from resilience.decide.stores import StoreFault
 from resilience.failures import FailureClass
 from tests.unit.lineages import (
     FIRST,
@@ -156,6 +157,71 @@ def test_a_wait_says_which_checkpoints_it_will_pass_over() -> None:
 def test_a_lost_machine_stops_at_once_where_the_checkpoints_are_gone() -> None:
     lineage = attempt(3, waiting=Waiting(3, NOW - 700))
     assert decided(INFRASTRUCTURE, lineage=lineage) == (STOP, Reason.NO_CHECKPOINT)
+
+
+# --- checkpoints that lie where nobody allows it
+
+
+@pytest.mark.parametrize(
+    ("fault", "lacks"),
+    [
+        (
+            StoreFault.NOT_OF_THE_STACK,
+            "its store is below none of the stack's parameter CheckpointStores; add it there",
+        ),
+        (
+            StoreFault.NOT_OF_THE_LAUNCH,
+            "its store is not below RESILIENCE_STORE of the job's Environment",
+        ),
+        (StoreFault.NO_STORE, "its metadata `store` is no s3://bucket/prefix/"),
+    ],
+)
+@pytest.mark.parametrize("lineage", [FIRST, attempt(2)], ids=["first", "second"])
+def test_checkpoints_in_a_store_that_is_not_allowed_stop_and_say_what_to_set(
+    lineage: Lineage, fault: StoreFault, lacks: str
+) -> None:
+    """Never from the beginning, and not as if they were gone."""
+    other = StoreFault.NO_STORE if fault is not StoreFault.NO_STORE else StoreFault.NOT_OF_THE_STACK
+    faults = (("v1", other), ("v2", fault))
+    facts = ended(INFRASTRUCTURE, V1, V2, lineage=lineage, store_faults=faults)
+    decision = policy.decide(facts)
+    assert (*outcome(decision), decision.rule) == (STOP, Reason.STORE_NOT_ALLOWED, "choose")
+    assert decision.detail == f"v2: {lacks}"
+    assert decision.passed_over == (("v2", "store_not_allowed"), ("v1", "store_not_allowed"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"elsewhere": ("model-other",)},
+        {"run": None},
+        {"lineage": attempt(3, rejected=("v1",), seen=2, best=20)},
+        {"checkpoints": (V2, SUSPECT)},
+        {"seconds": 10**6},
+        {"failure_class": USER_CODE, "lineage": at_place(2).lineage},
+        {"heartbeat_at": NOW, "ended_at": NOW - 600},
+    ],
+    ids=["elsewhere", "no run", "rejected", "suspect", "lost time", "same place", "another writer"],
+)
+def test_a_store_that_is_not_allowed_is_told_before_all_that_it_alone_may_explain(
+    more: dict[str, object],
+) -> None:
+    faults = (("v2", StoreFault.NOT_OF_THE_STACK),)
+    facts = replace(ended(INFRASTRUCTURE, V2, store_faults=faults), **more)  # type: ignore[arg-type]  # dataclasses.replace checks the names
+    assert policy.decide(facts).reason is Reason.STORE_NOT_ALLOWED
+
+
+def test_while_an_older_checkpoint_is_left_it_is_resumed_from() -> None:
+    faults = (("v2", StoreFault.NOT_OF_THE_STACK),)
+    decision = policy.decide(ended(INFRASTRUCTURE, V1, V2, store_faults=faults))
+    assert outcome(decision) == (RELAUNCH, Reason.RESUMED_FROM_CHECKPOINT)
+    assert decision.passed_over == (("v2", "store_not_allowed"),)
+
+
+def test_an_alias_that_names_nothing_is_missing_wherever_the_others_lie() -> None:
+    faults = (("v1", StoreFault.NOT_OF_THE_STACK),)
+    decision = policy.decide(ended(INFRASTRUCTURE, V1, request=NAMED, store_faults=faults))
+    assert decision.reason is Reason.CHECKPOINT_ALIAS_MISSING
 
 
 # --- checkpoints that cannot be told

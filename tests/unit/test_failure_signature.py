@@ -50,6 +50,19 @@ def test_a_cut_after_the_cause_began_is_no_difference() -> None:
     assert {signature(DEATH[:length]) for length in range(end, len(DEATH))} == {signature(DEATH)}
 
 
+@pytest.mark.parametrize("words", ["Stalled", "PeerLost"])
+def test_of_a_stall_or_a_lost_peer_the_words_of_the_others_are_no_difference(words: str) -> None:
+    """Who complains, and what was heard last, is chance; step and time tell such deaths apart."""
+    said = ("Connection reset by peer", "NCCL error, remote process exited", "algo-2 is gone", "")
+    assert len({signature(f"AlgorithmError: {words}: {text}") for text in said}) == 1
+
+
+def test_a_stall_a_lost_peer_and_a_named_cause_are_three_deaths() -> None:
+    lost, named = "PeerLost: Connection reset by peer", "PeerLost: KeyError: 'label'"
+    deaths = {signature(text) for text in (lost, named, "Stalled: for 1800 s", lost[10:])}
+    assert len(deaths) == 4
+
+
 def test_a_text_that_no_rule_knows_has_a_signature_of_its_own_words() -> None:
     assert signature("Something odd, 17 times") == signature("Something odd, 18 times")
     assert signature("Something odd") != signature("Something even")

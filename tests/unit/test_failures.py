@@ -16,6 +16,7 @@ from resilience.failures.rules import QUOTA, RULES, THROTTLED, chapters
 from tests.unit.failure_page import PAGE, Text, render, texts
 
 TEXTS = texts()
+SILENT = ("stalled", "peer_lost")
 
 
 def failed(reason: str | None, *messages: str) -> End:
@@ -151,6 +152,59 @@ def test_a_leading_checkpoint_load_error_blames_the_checkpoint(reason: str) -> N
 )
 def test_a_checkpoint_load_error_that_is_only_quoted_blames_no_checkpoint(reason: str) -> None:
     assert not classify(failed(reason)).checkpoint_load_error
+
+
+STALLED, PEER_LOST = (Classification(FailureClass.INFRASTRUCTURE, rule) for rule in SILENT)
+
+
+@pytest.mark.parametrize("quoted", ["", "CUDA out of memory", "KeyError: 'label'", "ECC error"])
+def test_a_stall_is_one_whatever_was_heard_before_it(quoted: str) -> None:
+    for reason in (f"Stalled: for 1800 s; {quoted}", f"AlgorithmError: STALLED:\n{quoted}"):
+        assert classify(failed(reason)) == STALLED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "algo-2 is gone",
+        "Connection reset by peer",
+        "SignalException: Process 71 got signal: 15",
+        "exitcode: -9 (SIGKILL) received by PID 70",
+        "TimeoutError: timed out waiting for the store",
+        "ConnectTimeoutError: Connect timeout on endpoint URL",
+        "ChildFailedError: train.py FAILED exitcode: 1",
+    ],
+)
+def test_what_survivors_say_of_a_peer_that_is_gone_is_no_cause(said: str) -> None:
+    assert classify(failed(f"AlgorithmError: PeerLost: {said}")) == PEER_LOST
+
+
+@pytest.mark.parametrize(
+    ("other", "rule"),
+    [
+        ("KeyError: 'label'", "programming_error"),
+        ("torch.cuda.OutOfMemoryError: CUDA out of memory.", "gpu_out_of_memory"),
+        ("RuntimeError: CUDA error: uncorrectable ECC error encountered", "gpu_memory_error"),
+    ],
+)
+def test_a_cause_that_another_host_names_in_the_same_text_comes_before_a_lost_peer(
+    other: str, rule: str
+) -> None:
+    lost = "PeerLost: Connection reset by peer"
+    for reason in (f"{lost}\n{other}", f"{other}\n{lost}"):
+        assert classify(failed(reason)).rule == rule
+
+
+@pytest.mark.parametrize("reason", ["download Stalled: retry", "log line\nStalled: x", "Stalledx"])
+def test_a_stall_that_does_not_lead_the_text_is_somebodys_log(reason: str) -> None:
+    assert classify(failed(reason)) == Classification(FailureClass.UNKNOWN, "unknown")
+
+
+def test_a_lost_peer_is_below_any_other_cause_wherever_it_is_named() -> None:
+    lost = "step 7\nPeerLost: Connection reset by peer"
+    assert classify(failed(lost)) == PEER_LOST
+    assert classify(failed(f"{lost}\nKeyError: 'label'")).rule == "programming_error"
 
 
 @pytest.mark.parametrize(

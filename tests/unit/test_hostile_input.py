@@ -453,6 +453,13 @@ STRANGE: dict[str, dict[str, object]] = {
     "a number that is none": {**OWN, "metadata": '{"step": 900}', "versionIndex": "$(id)"},
     "no version number": {**OWN, "metadata": '{"step": 900}', "versionIndex": None},
     "aliases of another kind": {**OWN, "metadata": '{"step": 900}', "aliases": 7},
+    "a store that nobody allows": {**OWN, "metadata": '{"step": 900, "store": "s3://evil/x/"}'},
+    "a store by a way out": {
+        **OWN,
+        "metadata": '{"step": 900, "store": "s3://ours/x/../../evil/"}',
+    },
+    "a store of another kind": {**OWN, "metadata": '{"step": 900, "store": ["s3://ours/x/"]}'},
+    "an empty store": {**OWN, "metadata": '{"step": 900, "store": ""}'},
     "a maker of another kind": {"metadata": '{"step": 900}', "createdBy": "night-1"},
 }
 

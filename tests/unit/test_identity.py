@@ -280,17 +280,39 @@ def test_a_service_that_made_a_job_is_known_by_its_name_a_member_or_a_tag(
         ({"WANDB_RUN_ID": "r1"}, PLACE, ("r1", "night", "night-algo-1")),
         ({"WANDB_RUN_ID": "night"}, PLACE, ("night", "night-algo-1")),
         ({}, PLACE, ("night", "night-algo-1")),
+        ({"WANDB_RUN_ID": "r-checkpoints"}, PLACE, ("r-checkpoints", "night", "night-algo-1")),
     ],
 )
 def test_the_runs_that_count_are_the_lineages_and_those_that_the_jobs_own_name_gives(
     env: dict[str, str], own: dict[str, str], runs: tuple[str, ...]
 ) -> None:
+    """Each with the run from which `resilient-run` logs its checkpoints."""
     named = own | {"WANDB_CHECKPOINT_NAME": "shared:best"}
+    counted = (*runs, *(f"{run}-checkpoints" for run in runs))
     assert identity.checkpoint_request("night", env, named) == CheckpointRequest(
-        entity="team", project="digits", collection="shared", alias="best", runs=runs
+        entity="team", project="digits", collection="shared", alias="best", runs=counted
     )
     with pytest.raises(words.UnreadableTagError):
         identity.checkpoint_request("night", env, own)
+
+
+@pytest.mark.parametrize(
+    ("makers", "run"),
+    [
+        ({"night"}, "night"),
+        ({"night-algo-1"}, "night-algo-1"),
+        ({"night-algo-1", "night"}, "night"),
+        ({"night-checkpoints"}, "night"),
+        ({"night-algo-1-checkpoints"}, "night-algo-1"),
+        ({"night-algo-1", "night-checkpoints"}, "night"),
+        ({"day", "checkpoints", "-checkpoints", "night-checkpoints-checkpoints"}, None),
+        (set(), None),
+    ],
+)
+def test_the_run_that_a_version_is_of_is_never_the_one_that_only_logs_checkpoints(
+    makers: set[str], run: str | None
+) -> None:
+    assert identity.run_with_versions("night", makers) == run
 
 
 def test_a_job_is_opted_in_by_its_launch_or_by_its_tags() -> None:

@@ -22,6 +22,7 @@ from tests.unit.recovery_world import (
     ROLE_REFUSED,
     SUCCESSOR,
     TAGS,
+    WANDB,
     verdict_of,
 )
 
@@ -40,12 +41,33 @@ def relaunched(scene: Scene) -> None:
 
 
 def relaunched_among_strange_versions(scene: Scene) -> None:
-    """Others have logged into the collection: a run, a digest and aliases that are no names."""
+    """Others have logged into the collection: a run, a digest, aliases and a store."""
     node = {"state": "COMMITTED", "versionIndex": 7, "aliases": [{"alias": scene.canary}]}
     scene.wire.more_versions = (
         node | {"digest": "d", "metadata": scene.canary, "createdBy": {"name": f"{scene.canary}/"}},
         node | {"digest": f"{{{scene.canary}", "metadata": None, "createdBy": {"name": "night-1"}},
+        *_elsewhere(scene.canary),
     )
+    scene.end()
+
+
+def _elsewhere(canary: str) -> Iterator[dict[str, object]]:
+    """Versions of the lineage's run whose bytes lie where nobody allowed it, or nowhere."""
+    for number, store in enumerate((f"s3://bucket/{canary}/", f"s3://{canary}", [canary])):
+        yield {
+            "state": "COMMITTED",
+            "versionIndex": 20 + number,
+            "digest": "d",
+            "aliases": [],
+            "metadata": {"step": 900, "store": store},
+            "createdBy": {"name": "night-1"},
+        }
+
+
+def stopped_by_its_store(scene: Scene) -> None:
+    scene.world.wandb.drop(WANDB)
+    scene.world.wandb.add(WANDB)
+    scene.wire.more_versions = tuple(_elsewhere(scene.canary))
     scene.end()
 
 
@@ -202,6 +224,7 @@ def the_job_is_gone(scene: Scene) -> None:
 WAYS: dict[str, tuple[Setting, str]] = {
     "relaunched": (relaunched, "resumed_from_checkpoint"),
     "strange versions": (relaunched_among_strange_versions, "resumed_from_checkpoint"),
+    "stopped by its store": (stopped_by_its_store, "store_not_allowed"),
     "overridden with words": (overridden_with_words, "resumed_from_checkpoint"),
     "capacity": (capacity, "capacity_unavailable"),
     "wandb refuses": (wandb_refuses, "wandb_refused"),

@@ -22,6 +22,7 @@ from resilience.decide.decisions import (
     Reason,
     Verdict,
 )
+from resilience.decide.stores import StoreFault, parse
 from resilience.errors import ResilienceError, Retry
 from resilience.failures import FailureClass
 from resilience.observation import Observed, observe
@@ -216,10 +217,48 @@ def test_where_nobody_names_the_run_it_is_the_jobs_own_that_has_a_version() -> N
     assert observed(world).run == JOB
 
 
-def test_when_a_client_last_wrote_to_the_run_is_seen() -> None:
+def test_where_only_resilient_run_logged_the_run_is_the_one_that_it_logged_for() -> None:
+    world = failed(tags=NAMELESS, environment={})
+    world.wandb.commit(replace(WANDB, collection="shared"), step=1, run=f"{JOB}-checkpoints")
+    facts = observed(world)
+    assert [one.run for one in facts.checkpoints] == [f"{JOB}-checkpoints"]
+    assert facts.run == JOB
+
+
+@pytest.mark.parametrize("run", ["night-1", "night-1-checkpoints"])
+def test_when_a_client_last_wrote_to_the_run_or_logged_its_checkpoints_is_seen(run: str) -> None:
     world = failed()
-    world.wandb.beat(WANDB, "night-1", NIGHT - 20)
+    world.wandb.beat(WANDB, run, NIGHT - 20)
     assert observed(world).heartbeat_at == NIGHT - 20
+
+
+PLACES = {
+    "s3://example-checkpoints/vision/": None,
+    "s3://example-checkpoints/vision/a/": None,
+    "s3://example-checkpoints/vision-evil/": StoreFault.NOT_OF_THE_STACK,
+    "s3://example-checkpoints/": StoreFault.NO_STORE,
+}
+
+
+@pytest.mark.parametrize(("text", "fault"), PLACES.items())
+def test_what_is_known_of_a_store_is_whether_it_is_allowed(
+    text: str, fault: StoreFault | None
+) -> None:
+    world = failed()
+    made = world.wandb.commit(WANDB, step=300, run="night-1-checkpoints", store=parse(text))
+    facts = observed(world)
+    assert facts.store_faults == (() if fault is None else ((made.version, fault),))
+    allowed = {"RESILIENCE_ALLOWED_STORES": "s3://other/x/"}
+    assert dict(observed(world, settings=allowed).store_faults).keys() == {made.version}
+
+
+def test_a_launch_that_named_its_store_trusts_no_other_of_the_stack() -> None:
+    environment = ENVIRONMENT | {"RESILIENCE_STORE": "s3://example-checkpoints/vision/a"}
+    world = failed(environment=environment)
+    for folder in ("a", "b"):
+        store = parse(f"s3://example-checkpoints/vision/{folder}/")
+        world.wandb.commit(WANDB, step=300, run="night-1-checkpoints", store=store)
+    assert observed(world).store_faults == (("v3", StoreFault.NOT_OF_THE_LAUNCH),)
 
 
 def test_the_events_own_tags_ask_early_and_what_the_job_bears_now_is_what_counts() -> None:

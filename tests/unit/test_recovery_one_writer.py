@@ -14,6 +14,7 @@ from resilience.decide.decisions import (
     CheckpointRequest,
     Ledger,
     Lookup,
+    Progress,
     Reason,
     Upload,
     Verdict,
@@ -81,6 +82,23 @@ def test_a_run_that_a_person_continues_by_hand_is_left_to_them_until_they_end() 
     assert born(world)["RESILIENCE_CHECKPOINT"] == f"{WANDB.path}:v2"
 
 
+def test_a_wrapper_that_still_logs_checkpoints_holds_the_launch_back_as_the_training_does() -> None:
+    """Its host outlived the others: it would commit into the collection beside the successor."""
+    world = died()
+    world.clock.pass_by(HOUR)
+    world.wandb.beat(WANDB, "night-1-checkpoints", world.clock())
+    assert decide(world).reason is Reason.RUN_IN_USE
+
+
+def test_checkpoints_that_resilient_run_logged_are_the_lineages_and_its_run_is_not() -> None:
+    world = died()
+    saved = world.wandb.commit(WANDB, step=300, run="night-1-checkpoints", job=JOB)
+    decision = decide(world)
+    assert decision.progress is Progress.ADVANCED
+    assert born(world)["RESILIENCE_CHECKPOINT"] == f"{WANDB.path}:{saved.version}"
+    assert born(world)[tag_names.RUN_ID] == "night-1"
+
+
 def test_a_successor_that_a_dead_worker_launched_is_found_though_it_writes_to_the_run() -> None:
     world = died()
     deliver(world)
@@ -91,13 +109,16 @@ def test_a_successor_that_a_dead_worker_launched_is_found_though_it_writes_to_th
     assert world.sagemaker.names() == (JOB, SUCCESSOR)
 
 
+@pytest.mark.parametrize("of_checkpoints", ["", "-checkpoints"])
 @pytest.mark.parametrize("collection", [WANDB.collection, "weights"])
-def test_a_successor_is_told_the_run_that_it_goes_on_in(collection: str) -> None:
+def test_a_successor_is_told_the_run_that_it_goes_on_in(
+    collection: str, of_checkpoints: str
+) -> None:
     """By its launch, or, where nothing names it, by the versions that it goes on from."""
     own = {key: value for key, value in TAGS.items() if key != tag_names.RUN_ID}
     there = replace(WANDB, collection=collection)
     world = died(own | {tag_names.CHECKPOINT_NAME: collection}, {})
-    world.wandb.commit(there, step=300, run="night-1-algo-1")
+    world.wandb.commit(there, step=300, run=f"night-1-algo-1{of_checkpoints}")
     decide(world)
     assert born(world)[tag_names.RUN_ID] == ("night-1" if there == WANDB else "night-1-algo-1")
 

@@ -284,6 +284,12 @@ def test_the_environment_says_what_to_resume_and_keeps_the_jobs_own() -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["s3://b/pre", "s3://b/pre/", "nonsense", ""])
+def test_the_store_of_the_launch_goes_on_to_each_successor_as_it_was_written(text: str) -> None:
+    assert environment({"RESILIENCE_STORE": text})["RESILIENCE_STORE"] == text
+    assert "RESILIENCE_STORE" not in environment({})
+
+
 def test_where_nobody_knows_the_run_the_environment_names_none() -> None:
     request = relaunch.compose(Source(described({}), OPTED_IN, REQUEST, None), SUCCESSOR, CREATE)
     found = request["Environment"]

@@ -6,6 +6,7 @@ import pytest
 
 from resilience import settings
 from resilience.decide.decisions import CheckpointRequest, Mode, Policy
+from resilience.decide.stores import Store
 from resilience.errors import SettingsMissing
 
 GIVEN = {
@@ -60,6 +61,24 @@ def test_the_logs_of_jobs_are_read_where_the_stack_says_so() -> None:
     assert not settings.of_on_training_ended(GIVEN).reads_job_logs
     given = GIVEN | {"RESILIENCE_READ_JOB_LOGS": "yes"}
     assert settings.of_on_training_ended(given).reads_job_logs
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", None])
+def test_no_store_is_allowed_where_none_is_named(text: str | None) -> None:
+    given = {} if text is None else {"RESILIENCE_ALLOWED_STORES": text}
+    assert settings.of_on_training_ended(GIVEN | given).allowed_stores == ()
+
+
+def test_the_stores_that_are_allowed_are_read_each_for_itself() -> None:
+    given = GIVEN | {"RESILIENCE_ALLOWED_STORES": "s3://a/b/, s3://c/d/e/,"}
+    read = settings.of_on_training_ended(given)
+    assert read.allowed_stores == (Store("a", ("b",)), Store("c", ("d", "e")))
+
+
+@pytest.mark.parametrize("text", ["s3://a/", "*", "s3://a/b/,s3://c/../d/"])
+def test_a_store_that_is_none_is_refused_by_name(text: str) -> None:
+    with pytest.raises(SettingsMissing, match="RESILIENCE_ALLOWED_STORES must hold"):
+        settings.of_on_training_ended(GIVEN | {"RESILIENCE_ALLOWED_STORES": text})
 
 
 @pytest.mark.parametrize("word", ["true", "YES", "1"])

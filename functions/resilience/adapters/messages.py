@@ -10,6 +10,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from resilience.decide import reporting
+from resilience.decide.checkpoints import STORE_NOT_ALLOWED
 from resilience.decide.decisions import Decision
 from resilience.errors import Retry
 from resilience.wire import events
@@ -178,8 +179,17 @@ def message(decision: Decision) -> str:
     if successor is not None and successor.checkpoint is not None:
         checkpoint = successor.checkpoint
         lines.append(f"checkpoint: {checkpoint.version} at step {step_word(checkpoint.step)}")
+    lines += _better_ones_elsewhere(decision)
     lines.append(f"look: aws sagemaker describe-training-job --training-job-name {facts.job}")
     return "\n".join(lines)
+
+
+def _better_ones_elsewhere(decision: Decision) -> Iterator[str]:
+    """What a person could allow; the other faults are nobody's to lift, or were a person's word."""
+    newer = [version for version, fault in decision.passed_over if fault == STORE_NOT_ALLOWED]
+    if newer and decision.successor is not None:
+        more = f" and {len(newer) - 1} more" if newer[1:] else ""
+        yield f"passed over: {newer[0]}{more}; docs/runbook.md#{STORE_NOT_ALLOWED}"
 
 
 def _schedule_name(job: str, times: str, *of: str) -> str:

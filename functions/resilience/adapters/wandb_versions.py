@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from resilience.decide import naming
 from resilience.decide.checkpoints import excludes
 from resilience.decide.decisions import Checkpoint, CheckpointRequest, Upload
+from resilience.decide.stores import NoStore, Store, parse
 
 _COMMITTED, _PENDING = "COMMITTED", "PENDING"
 _MOST_DIGITS = 18
@@ -33,7 +35,8 @@ class Seen:
         self._request = request
         self._checkpoints: dict[int, Checkpoint] = {}
         self._numbers: set[int] = set()  # of the runs' committed versions, checkpoints or not
-        self._heads: set[int] = set()  # the same, as the collection itself lists them
+        self._heads: dict[str, set[int]] = {}  # the same by run, as the collection lists its newest
+        self._listed: list[int] = []  # all that it lists, whoever made them, in its order
         self._odd = 0
         self._elsewhere: dict[str, None] = {}
         self._pending: dict[int | None, Upload] = {}
@@ -53,21 +56,37 @@ class Seen:
 
     def says_none_falsely(self) -> bool:
         """Whether there are versions of the runs, and not one that could be read is good."""
+        listed = set().union(*self._heads.values())
         return not any(map(is_good, self._checkpoints.values())) and bool(
-            self._odd or self._heads - self._numbers
+            self._odd or listed - self._numbers
         )
+
+    def has_the_newest_of(self, run: str) -> bool:
+        """Whether no older page of a run can matter, by what the collection lists as its newest.
+
+        All that it lists of this run is read, and what it lists holds a version that can be resumed
+        from. So the tables of a run whose checkpoints another run logs are not read to their end.
+        W&B does not promise the order that it was asked for; so the numbers must fall.
+        """
+        falling = all(newer > older for newer, older in pairwise(self._listed))
+        if not falling or not self._heads.get(run, set()) <= self._numbers:
+            return False
+        listed = (self._checkpoints.get(number) for number in self._listed)
+        return any(one is not None and is_good(one) for one in listed)
 
     def take_head(self, node: Node) -> None:
         """Note one version that the collection lists, whoever made it."""
-        state, number = node.get("state"), _number(node)
-        if _maker(node) not in self._request.runs:
+        state, number, maker = node.get("state"), _number(node), _maker(node)
+        if number is not None:
+            self._listed.append(number)
+        if maker is None or maker not in self._request.runs:
             self.foreign += state == _COMMITTED
         elif state == _PENDING:
             self._pending.setdefault(number, Upload(number))
         elif state == _COMMITTED and number is None:
             self._odd += 1
         elif state == _COMMITTED and number is not None:
-            self._heads.add(number)
+            self._heads.setdefault(maker, set()).add(number)
 
     def take(self, node: Node) -> Checkpoint | None:
         """Note one version that a run lists; returns it if it is one to choose from.
@@ -127,6 +146,7 @@ def _checkpoint(node: Node, number: int) -> Checkpoint | None:
         aliases=aliases,
         job=_job(metadata),
         hashed=isinstance(metadata.get("sha256"), str),
+        store=_store(metadata),
     )
 
 
@@ -134,6 +154,12 @@ def _job(metadata: Mapping[str, Any]) -> str | None:
     """The training job that logged it, as the training side writes it (docs/contract.md)."""
     name = metadata.get("training_job")
     return name if isinstance(name, str) and naming.is_job_name(name) else None
+
+
+def _store(metadata: Mapping[str, Any]) -> Store | NoStore | None:
+    """Where its bytes lie, if not in W&B."""
+    named = metadata.get("store")
+    return None if named is None else parse(named)
 
 
 def _maker(node: Node) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
@@ -108,6 +109,15 @@ class WandbCheckpoints:
             return Answer(Lookup.UNAVAILABLE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What one page of a run has shown: its checkpoints, and where the next page begins."""
+
+    found: tuple[Checkpoint, ...]
+    more: bool
+    cursor: str | None
+
+
 class _Lookup:
     """One lookup: the first page of all that is asked, and further pages where one must read on."""
 
@@ -126,10 +136,9 @@ class _Lookup:
         collection = project["artifactCollection"]
         if collection is not None:
             self._read_collection(collection)
-        for place, run in enumerate(runs):
-            shown = project[f"run{place}"]
-            self._beats += _beat(shown) if shown is not None else ()
-            self._read_run(run, shown)
+        pages = [(run, self._take(project[f"run{place}"])) for place, run in enumerate(runs)]
+        for run, page in pages:
+            self._read_on(run, page)
         return self._answer()
 
     def _answer(self) -> Answer:
@@ -152,17 +161,27 @@ class _Lookup:
         if named is not None and named["artifact"] is not None:
             self._seen.take(named["artifact"])
 
-    def _read_run(self, run: str, logged: dict[str, Any] | None) -> None:
+    def _take(self, run: dict[str, Any] | None) -> _Page:
+        """Note what one page of a run shows; a run that is not there shows nothing."""
+        if run is None:
+            return _Page((), more=False, cursor=None)
+        self._beats += _beat(run)
+        listed = run["outputArtifacts"]
+        taken = tuple(self._seen.take(edge["node"]) for edge in listed["edges"])
+        goes_on = listed["pageInfo"]
+        return _Page(
+            found=tuple(one for one in taken if one is not None),
+            more=goes_on["hasNextPage"],
+            cursor=goes_on["endCursor"],
+        )
+
+    def _read_on(self, run: str, page: _Page) -> None:
         """Read a run's pages until the rest cannot matter; raises NoAnswer where bounds end it."""
-        found: list[Checkpoint] = []
-        while logged is not None:
-            page = logged["outputArtifacts"]
-            taken = (self._seen.take(edge["node"]) for edge in page["edges"])
-            found += [one for one in taken if one is not None]
-            if not page["pageInfo"]["hasNextPage"] or _suffices(found):
-                return
-            after = page["pageInfo"]["endCursor"]
-            logged = self._ask((run,), whole=False, after=after)["run0"]  # type: ignore[index]  # a project that is gone is no answer
+        found = page.found
+        while page.more and not (_suffices(found) or self._seen.has_the_newest_of(run)):
+            project = self._ask((run,), whole=False, after=page.cursor)
+            page = self._take(project["run0"])  # type: ignore[index]  # a project that is gone is no answer
+            found += page.found
 
     def _ask(
         self, runs: Sequence[str], *, whole: bool, after: str | None = None

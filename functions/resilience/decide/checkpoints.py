@@ -10,6 +10,8 @@ _NEWEST = "latest"
 # By this alias a person bars a version. An alias is on one version at a time, so a training whose
 # loss diverged, which may have several to bar, writes `suspect-vN` on each.
 SUSPECT = "suspect"
+# Its bytes lie where they may not: only a person can say that they may (ADR 28).
+STORE_NOT_ALLOWED = "store_not_allowed"
 _EXCLUDING = re.compile(r"suspect(?:-v[0-9]{1,9})?")
 
 
@@ -114,7 +116,9 @@ def choose(facts: Facts, rejected: Iterable[str]) -> Choice:
         return Choice(None, (), alias_missing=True)
     passed_over: list[tuple[str, str]] = []
     for place, checkpoint in enumerate(ranked):
-        fault = _fault(checkpoint, facts, excluded) or ("not_named" if place < first else None)
+        fault = _fault(checkpoint, facts, excluded)
+        if place < first and fault in {None, STORE_NOT_ALLOWED}:
+            fault = "not_named"  # to allow its store would not help
         if fault is None:
             return Choice(checkpoint, tuple(passed_over))
         passed_over.append((checkpoint.version, fault))
@@ -152,7 +156,8 @@ def _fault(checkpoint: Checkpoint, facts: Facts, rejected: Iterable[str]) -> str
         return SUSPECT
     if checkpoint.version in rejected:
         return "rejected"
-    return None
+    # Last: what is said to be lacking is all that is.
+    return STORE_NOT_ALLOWED if checkpoint.version in dict(facts.store_faults) else None
 
 
 def _rank(checkpoint: Checkpoint) -> tuple[bool, bool, int, int]:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from resilience.decide import naming
 from resilience.decide.breaker import Breaker
+from resilience.decide.stores import NoStore, Store, StoreFault
 from resilience.failures import FailureClass
 
 
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     TAGS_CONTRADICT_LAUNCH = "tags_contradict_launch"
     RUN_UNKNOWN = "run_unknown"
     CHECKPOINTS_ELSEWHERE = "checkpoints_elsewhere"
+    STORE_NOT_ALLOWED = "store_not_allowed"
     TERMINATION_UNKNOWN = "termination_unknown"
     ENDED_TOO_LONG_AGO = "ended_too_long_ago"
     # IGNORE
@@ -128,6 +130,8 @@ class Checkpoint:
     aliases: tuple[str, ...] = ()
     job: str | None = None  # the training job that its metadata names
     hashed: bool = False  # its metadata has its file's sha256, as the training side writes it
+    # Where its metadata says that its bytes lie; None: in W&B. Text of others, which no line has.
+    store: Store | NoStore | None = None
 
     @property
     def number(self) -> int:
@@ -260,6 +264,8 @@ class Facts:
     run: str | None
     lookup: Lookup = Lookup.NOT_ASKED
     checkpoints: tuple[Checkpoint, ...] = ()
+    # Versions whose bytes lie where neither the stack nor the launch allows it, and why.
+    store_faults: tuple[tuple[str, StoreFault], ...] = ()
     pending: int = 0  # versions that this attempt may have begun to upload, and has not ended
     elsewhere: tuple[str, ...] = ()  # other collections where the lineage's runs have checkpoints
     obstacles: tuple[tuple[Reason, str], ...]  # what forbids a faithful successor, and its detail

@@ -16,7 +16,12 @@ from resilience.decide.decisions import (
     Verdict,
 )
 from resilience.decide.repeating import given_up, held_back
-from resilience.decide.resuming import launched, nothing_to_resume, successor
+from resilience.decide.resuming import (
+    launched,
+    nothing_to_resume,
+    stopped_by_its_store,
+    successor,
+)
 from resilience.decide.starts import refusal_of_the_start, why_not_started
 from resilience.decide.trust import why_distrusted, why_ignored
 from resilience.decide.writers import somebody_else_writes
@@ -55,6 +60,7 @@ def decide(facts: Facts) -> Decision:
         or _forbidden(case)
         or _not_started(case)
         or _unanswered(case)
+        or stopped_by_its_store(case)
         or given_up(case)
         or _in_use(case)
         or _went_on(case)

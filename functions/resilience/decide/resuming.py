@@ -1,6 +1,7 @@
 """What a lineage goes on from: its successor, or why there is nothing to go on from. Pure."""
 
 from dataclasses import replace
+from typing import assert_never
 
 from resilience.decide import checkpoints
 from resilience.decide.attempts import NO_EVIDENCE, Case, diverged
@@ -13,6 +14,24 @@ from resilience.decide.decisions import (
     Verdict,
     Waiting,
 )
+from resilience.decide.stores import StoreFault
+
+
+def stopped_by_its_store(case: Case) -> Decision | None:
+    """Stop where all that could be resumed from lies where nobody has allowed it.
+
+    It comes before every count: such a training may have worked for days, and to count it as one
+    that never saved anything would send its owner the wrong way. A person's word is all it lacks.
+    """
+    choice = checkpoints.choose(case.facts, case.rejected)
+    faults = dict(case.facts.store_faults)
+    lacking = (one for one, why in choice.passed_over if why == checkpoints.STORE_NOT_ALLOWED)
+    best = next(lacking, None)
+    if best is None or choice.chosen is not None:
+        return None
+    detail = f"{best}: {_store_lacks(faults[best])}"
+    decision = case.verdict(Verdict.STOP, Reason.STORE_NOT_ALLOWED, "choose", detail)
+    return replace(decision, passed_over=choice.passed_over)
 
 
 def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None:
@@ -32,6 +51,19 @@ def nothing_to_resume(case: Case, choice: checkpoints.Choice) -> Decision | None
     if choice.alias_missing and facts.checkpoints:
         return case.verdict(Verdict.STOP, Reason.CHECKPOINT_ALIAS_MISSING, "choose")
     return _lost_or_exhausted(case, choice)
+
+
+def _store_lacks(fault: StoreFault) -> str:
+    """What a person has to set, in words for a mail; no text of the version's is in them."""
+    match fault:
+        case StoreFault.NOT_OF_THE_STACK:
+            return "its store is below none of the stack's parameter CheckpointStores; add it there"
+        case StoreFault.NOT_OF_THE_LAUNCH:
+            return "its store is not below RESILIENCE_STORE of the job's Environment"
+        case StoreFault.NO_STORE:
+            return "its metadata `store` is no s3://bucket/prefix/"
+        case _:
+            assert_never(fault)
 
 
 def _lost_or_exhausted(case: Case, choice: checkpoints.Choice) -> Decision | None:

@@ -1,11 +1,11 @@
 """How a job ended, read into one failure class: pure, total, and linear in the text."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resilience.failures import rules
 from resilience.failures.classes import FailureClass
+from resilience.failures.leading import leading_rule
 from resilience.failures.reader import rule_of
 
 
@@ -40,6 +40,11 @@ _CHECKPOINT_LOAD_ERROR = Classification(
     FailureClass.DATA, "checkpoint_load_error", checkpoint_load_error=True
 )
 _STOPPED_IN_WANDB = Classification(FailureClass.STOPPED_BY_USER, rules.STOPPED_IN_WANDB.name)
+# What these words say is more than a class, where they lead a text and nowhere else.
+_BY_CONTRACT = {
+    rules.CHECKPOINT_LOAD_ERROR: _CHECKPOINT_LOAD_ERROR,
+    rules.STOPPED_IN_WANDB: _STOPPED_IN_WANDB,
+}
 # A text that only reads like a person's stop: what SageMaker and our training side say is proof.
 _LIKE_A_STOP = frozenset({rules.STOP_MENTIONED.name, rules.INTERRUPTED_BY_HAND.name})
 
@@ -58,18 +63,6 @@ _BY_STATUS = {
     ("Stopped", "Stopped"): Classification(FailureClass.STOPPED_BY_USER, "stopped"),
 }
 
-# The training side writes these lines (docs/contract.md). They count only where they lead the text:
-# quoted further down they are somebody's log.
-_WRAPPED = (
-    r"\s*(?:AlgorithmError:\s*)?"
-    r'(?:ExecuteUserScriptError:\s*ExitCode\s+\d{1,3}\s+ErrorMessage\s+"\s*)?'
-)
-_LEADING_CHECKPOINT_LOAD_ERROR = re.compile(
-    rf"{_WRAPPED}CheckpointLoadError:\s*\S{{1,200}}:(?:\s|$)", re.IGNORECASE
-)
-_LONGEST_BEGINNING = 512
-_LEADING_STOPPED_BY_USER = re.compile(rf"{_WRAPPED}StoppedByUser:(?:\s|$)", re.IGNORECASE)
-
 # Trouble before this point was overcome: the job trained after it.
 _PROGRESS = ("training in progress", "training image download completed")
 
@@ -85,12 +78,10 @@ def classify(end: End) -> Classification:
 
 def classify_text(text: str) -> Classification:
     """Classifies a FailureReason, or the text of an exception of CreateTrainingJob."""
-    beginning = text[:_LONGEST_BEGINNING]
-    if _LEADING_CHECKPOINT_LOAD_ERROR.match(beginning):
-        return _CHECKPOINT_LOAD_ERROR
-    if _LEADING_STOPPED_BY_USER.match(beginning):
-        return _STOPPED_IN_WANDB
-    rule = rule_of(text)
+    rule = leading_rule(text)
+    if rule in _BY_CONTRACT:
+        return _BY_CONTRACT[rule]
+    rule = rule or rule_of(text)
     return Classification(rule.failure_class, rule.name) if rule else _UNKNOWN
 
 

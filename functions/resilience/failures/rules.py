@@ -40,6 +40,12 @@ CHECKPOINT_LOAD_ERROR = Rule("checkpoint_load_error", FailureClass.DATA, Rank.DE
 STOPPED_IN_WANDB = Rule("stopped_in_wandb", FailureClass.STOPPED_BY_USER, Rank.DECISIVE)
 # Where it does not lead the text it is not the contract's word, but somebody's.
 STOP_MENTIONED = Rule("stop_mentioned", FailureClass.STOPPED_BY_USER, Rank.DECISIVE)
+# Nothing was heard for too long: mostly a machine or a network, which the next try does not have.
+# torch's own watchdog says the same of the same freeze (`collective`); whose clock rang first must
+# not matter. A program that comes to a standstill does so alike each time, which is not forgiven.
+STALLED = Rule("stalled", _INFRA)
+# A host saw that another one died, and not why.
+PEER_LOST = Rule("peer_lost", _INFRA, Rank.PEER)
 DIVERGED_WITH_MARKS = Rule(LOSS_DIVERGED, _CODE)
 
 # Machines.

@@ -47,6 +47,7 @@ programming_error = resource temporarily unavailable; size mismatch; state dict;
     shapes cannot be; address already in use
 crashed = segmentation fault; segfault; sigsegv; core dumped; double free;
     corrupted (size|double)~
+peer_lost = peerlost
 collective = nccl; watchdog * (timeout|timed out); collective operation; entire process down;
     ccom; remote process exited; net (ofi|ib); libfabric; efa; infiniband; ibv poll cq; rdma;
     smddp; gloo; horovod; process group & barrier|timed out|timeout; nvshmem; ucx;
@@ -118,6 +119,7 @@ artifact_upload = upload failed
 # Where the name of the exception does not say more either.
 FALLBACK = Phrasebook(
     """
+stalled = stalled nothing was heard
 internal_error = internal (server|service|error|failure|exception); encountered an internal
 timed_out = timed out; time out;
     timeout & exceeded|expired|waiting|due|reached|error|after|receiver;

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from resilience.decide.decisions import CheckpointRequest, Successor
+from resilience.decide.stores import NoStore, Store, parse
 from resilience.wire import lineage_tags, tags, words
 
 PREFIX = "RESILIENCE_"
@@ -18,7 +19,7 @@ PARENT_CREATED, LEDGER = "RESILIENCE_PARENT_CREATED", "RESILIENCE_LEDGER"
 CHECKPOINT, CHECKPOINT_DIGEST = "RESILIENCE_CHECKPOINT", "RESILIENCE_CHECKPOINT_DIGEST"
 CHECKPOINT_STEP, REJECTED = "RESILIENCE_CHECKPOINT_STEP", "RESILIENCE_REJECTED"
 COLLECTION, COMPLETION_TOKEN = "RESILIENCE_COLLECTION", "RESILIENCE_COMPLETION_TOKEN"
-DATA_SEED_OFFSET = "RESILIENCE_DATA_SEED_OFFSET"
+DATA_SEED_OFFSET, STORE = "RESILIENCE_DATA_SEED_OFFSET", "RESILIENCE_STORE"
 RESUME = "WANDB_RESUME"
 
 _ON_DIVERGENCE = "on-divergence"
@@ -56,6 +57,12 @@ def collection_path(environment: Mapping[str, str]) -> tuple[str, str, str] | No
     return (parts[0], parts[1], parts[2]) if len(parts) == _PATH_PARTS else None
 
 
+def store(environment: Mapping[str, str]) -> Store | NoStore | None:
+    """Where the launch says that all checkpoints lie; None: it says nothing of it."""
+    named = environment.get(STORE)
+    return parse(named) if named else None
+
+
 def completion_proof(environment: Mapping[str, str]) -> str | None:
     """What the tag resilience:completed must hold at the true end; None: nothing was agreed.
 
@@ -72,9 +79,14 @@ def of_successor(
     run: str | None,
     successor: Successor,
 ) -> dict[str, str]:
-    """Compose a successor's Environment: the parent's own entries, then the lineage's."""
+    """Compose a successor's Environment: the parent's own entries, then the lineage's.
+
+    Where the checkpoints lie was fixed at the first launch, and stays as it was written there.
+    """
     parent = read(described)
-    inherited = {key: value for key, value in parent.items() if not key.startswith(PREFIX)}
+    inherited = {
+        key: value for key, value in parent.items() if key == STORE or not key.startswith(PREFIX)
+    }
     return (
         inherited
         | _identity(successor, wandb, run)

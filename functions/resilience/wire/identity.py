@@ -5,12 +5,14 @@ the lineage stops and a person is notified.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from resilience.decide.decisions import CheckpointRequest, Lineage
 from resilience.wire import environment, lineage_tags, tags, words
 
 _MODEL = "model-"
+_OF_CHECKPOINTS = "-checkpoints"
 # Tags by which these services mark the jobs that they run and look after themselves.
 _OWNER_TAGS = (
     "MANAGED_BY_AWS",
@@ -81,17 +83,30 @@ def own_runs(name: str) -> tuple[str, ...]:
     return (name, f"{name}-algo-1")
 
 
+def checkpoints_run(run: str) -> str:
+    """The run from which `resilient-run` logs the checkpoints of a run (docs/contract.md)."""
+    return f"{run}{_OF_CHECKPOINTS}"
+
+
+def run_with_versions(name: str, makers: AbstractSet[str]) -> str | None:
+    """The first of the job's own runs of which there are versions, whoever logged them for it.
+
+    A successor goes on in that run: in `resilient-run`'s own there is no history to go on with.
+    """
+    return next((run for run in own_runs(name) if makers & {run, checkpoints_run(run)}), None)
+
+
 def checkpoint_request(
     name: str, env: Mapping[str, str], own: Mapping[str, str]
 ) -> CheckpointRequest:
-    """Where the job's checkpoints are, and whose count.
+    """Where the job's checkpoints are, and whose count: each run's, and those logged for it.
 
     Raises:
         words.UnreadableTagError: a tag is missing or is no name that W&B could have.
     """
     run = run_of(env, own)
-    runs = (*([run] if run else []), *own_runs(name))
-    return tags.checkpoint_request(own, tuple(dict.fromkeys(runs)))
+    runs = tuple(dict.fromkeys((*([run] if run else []), *own_runs(name))))
+    return tags.checkpoint_request(own, (*runs, *map(checkpoints_run, runs)))
 
 
 def pinned_project(
