@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack.app import app as ministack
+from ministack.app import app
 
 from local.aws import filter_patterns, managed_keys
 from local.aws.gate import Gate, Keys
@@ -29,6 +29,7 @@ from local.aws.sagemaker.control import ControlPlane
 from local.aws.sagemaker.emulator import Emulator
 from local.aws.sagemaker.settings import Settings
 from local.aws.sagemaker.storage import warm_up
+from local.aws.versioned_ranges import with_versioned_ranges
 from local.door import Door
 
 EVENT_PATH = "local.aws.event_path"
@@ -119,6 +120,7 @@ def _application(
     control: ControlPlane,
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Put our own paths in front of MiniStack's, and say when it is ready."""
+    ministack = with_versioned_ranges(app)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/_local/sagemaker/"):
