@@ -94,6 +94,16 @@ class Storage:
         except (ClientError, BotoCoreError, OSError) as error:
             raise TransferError(f"Failed to upload to S3. {_said(target, error)}") from error
 
+    def delete(self, target: Location) -> None:
+        """Delete an object, if the role may: no job fails for a file too many in S3."""
+        try:
+            self.client.delete_object(Bucket=target.bucket, Key=target.key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "AccessDenied":
+                raise TransferError(f"Failed to delete in S3. {_said(target, error)}") from error
+        except BotoCoreError as error:
+            raise TransferError(f"Failed to delete in S3. {_said(target, error)}") from error
+
     def upload_archive(self, folder: Path, target: Location, scratch: Path) -> None:
         """Send a folder's contents as one `.tar.gz`."""
         archive = scratch / Path(target.key).name
