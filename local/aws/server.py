@@ -24,7 +24,7 @@ from ministack.app import app
 from local.aws import filter_patterns, managed_keys
 from local.aws.gate import Gate, Keys
 from local.aws.sagemaker import admin, endpoint
-from local.aws.sagemaker.containers import world
+from local.aws.sagemaker.containers import world_of_several_hosts
 from local.aws.sagemaker.control import ControlPlane
 from local.aws.sagemaker.emulator import Emulator
 from local.aws.sagemaker.settings import Settings
@@ -75,7 +75,7 @@ async def _run(listener: socket.socket, settings: Settings, keys: Keys, parent: 
 
 def _prepare(settings: Settings) -> None:
     """Do what the first job would otherwise wait for."""
-    world(namespaces=settings.namespaces)
+    world_of_several_hosts(namespaces=settings.namespaces)
     warm_up()
 
 

@@ -14,6 +14,7 @@ from tests.local.local_sagemaker_driver import (
     ROLE,
     Driver,
     alive,
+    archive,
     policy,
     sagemaker_in,
     ticks,
@@ -25,16 +26,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     options = ("--stop-grace", "0.5", "--checkpoint-sync", "0.05")
     with sagemaker_in(tmp_path_factory.mktemp("aws"), *options) as driver:
         yield driver
-
-
-def archive(driver: Driver, uri: str) -> dict[str, str]:
-    """Read every file of a `.tar.gz` in S3."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    content = driver.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        files = [member for member in tar.getmembers() if member.isfile()]
-        read = {file.name: tar.extractfile(file) for file in files}
-        return {name: file.read().decode() for name, file in read.items() if file}
 
 
 def channel(name: str, uri: str) -> dict[str, object]:

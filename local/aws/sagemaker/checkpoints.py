@@ -29,6 +29,7 @@ class Checkpoints:
     every: float
     _sent: dict[str, Stamp] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
+    _paused: threading.Event = field(default_factory=threading.Event)
 
     def restore(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -44,8 +45,17 @@ class Checkpoints:
     def stop(self) -> None:
         self._over.set()
 
+    def pause(self) -> None:
+        """Send nothing: the host is cut off."""
+        self._paused.set()
+
+    def go_on(self) -> None:
+        self._paused.clear()
+
     def _keep_up(self) -> None:
         while not self._over.wait(self.every):
+            if self._paused.is_set():
+                continue
             try:
                 self.send()
             except TransferError:
