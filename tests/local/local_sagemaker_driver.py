@@ -1,8 +1,10 @@
 """Drives training jobs whose containers are shell scripts of a line or two."""
 
+import fcntl
 import io
 import json
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ BUCKET = "artifacts"
 ROLE = "training"
 ENDED = ("Completed", "Failed", "Stopped")
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+DRIVERS_PORT = 7777
 PATIENCE = 90.0  # of a machine that does much else besides
 
 
@@ -113,6 +116,15 @@ def ticks() -> Iterator[None]:
     while time.monotonic() < deadline:
         yield
         time.sleep(0.02)
+
+
+@contextmanager
+def port_of_the_drivers() -> Iterator[int]:
+    """Hold the port of SageMaker's own drivers: whoever's job it is, it is this machine's."""
+    lock = Path(tempfile.gettempdir()) / f"port-{DRIVERS_PORT}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield DRIVERS_PORT
 
 
 def refused(call: Any, **arguments: Any) -> tuple[str, str]:  # noqa: ANN401 - a client's method

@@ -13,6 +13,7 @@ from tests.local.local_sagemaker_driver import (
     Driver,
     alive,
     archive,
+    port_of_the_drivers,
     refused,
     sagemaker_in,
     ticks,
@@ -482,7 +483,8 @@ def test_torchrun_adds_up_over_both_hosts(local: Driver) -> None:
         "exec python -m torch.distributed.run --nnodes=2 --nproc_per_node=1 --master_addr=algo-1 "
         "--master_port=7777 --node_rank=$((${SM_CURRENT_HOST#algo-} - 1)) sum.py"
     )
-    job = local.run("summed", script, InputDataConfig=channels, **TWO)
+    with port_of_the_drivers():
+        job = local.run("summed", script, InputDataConfig=channels, **TWO)
     assert job["TrainingJobStatus"] == "Completed", local.log("summed")
     assert "algo-1 0 2 11.0" in local.log("summed", "algo-1")
     assert "algo-2 1 2 11.0" in local.log("summed", "algo-2")

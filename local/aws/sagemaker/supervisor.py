@@ -42,8 +42,6 @@ from local.isolation import (
 )
 from local.process_tree import descendants, freeze_below, send
 
-__all__ = ["EXIT_BY_SIGNAL", "LENGTH", "Isolation"]
-
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 ASK_MAIN, ASK_ALL = signal.SIGUSR1, signal.SIGUSR2
 FREEZE, THAW = signal.SIGURG, signal.SIGWINCH
