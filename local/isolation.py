@@ -66,8 +66,11 @@ def mount(source: str, target: str, kind: str | None, flags: int) -> None:
 
 def bind(one: Mount) -> None:
     mount(one.source, one.target, None, MS_BIND | MS_REC)
-    if one.read_only:  # the kernel takes the flag of a bind mount only when it is made again
-        mount("none", one.target, None, MS_BIND | MS_REMOUNT | MS_RDONLY)
+    if one.read_only:
+        # The kernel takes the flag of a bind mount only when that is made again, and lets an
+        # ordinary user drop none of those that it has.
+        kept = os.statvfs(one.target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        mount("none", one.target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
 
 
 def enter_namespaces(isolation: Isolation, opt_ml: str, placement: Placement) -> None:

@@ -182,7 +182,8 @@ class Lifecycle:
             return seen.decided
         if self._job.stop_asked:  # it ended by itself before the request reached it
             return ends.STOPPED
-        told = ends.telling(seen.exits, self._control.settings.doubts.failure_of)
+        heard = [one for one in seen.exits if one.host in seen.reachable] or seen.exits
+        told = ends.telling(heard, self._control.settings.doubts.failure_of)
         host = attempt.hosts[told.host]
         if told.not_started:
             with host.log.open("a", encoding="utf-8") as log:
