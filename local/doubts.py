@@ -32,6 +32,13 @@ class PendingTimeOut(StrEnum):
     OWN_WORD = "own-word"  # one that the service model does not have
 
 
+class FailureOf(StrEnum):
+    """Which of several hosts that failed gives its failure file and exit code to the job."""
+
+    FIRST_TO_END = "first-to-end"
+    FIRST_HOST = "first-host"  # algo-1, even where it only ended because it was asked to
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubts:
     """How AWS behaves where nobody knows; each field is one open belief."""
@@ -46,6 +53,8 @@ class Doubts:
     add_tags_modifies: bool = False  # LastModifiedTime
     metrics_injected: bool = False  # MetricDefinitions for SageMaker's own algorithms
     pending_time_out: PendingTimeOut = PendingTimeOut.STOPPED
+    failure_of: FailureOf = FailureOf.FIRST_TO_END
+    lost_host_noticed: bool = False  # before any other host fails for want of it
 
 
 KNOWN = Doubts()
@@ -62,6 +71,7 @@ _FLIPPED = {
     # Describe's text is evidenced, so that only the text may be another.
     "describe_of_missing": Missing.OTHER_TEXT,
     "pending_time_out": PendingTimeOut.OWN_WORD,
+    "failure_of": FailureOf.FIRST_HOST,
 }
 HELP = "have AWS behave the other way where nobody knows (see local/doubts.py); repeatable"
 NAMES = tuple(field.name.replace("_", "-") for field in fields(Doubts))

@@ -46,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
     add("--start-delay", type=float, default=0.0, help="seconds until a job has its instance")
     add("--stop-grace", type=float, default=120.0, help="seconds from SIGTERM to SIGKILL")
     add("--checkpoint-sync", type=float, default=1.0, help="seconds between checkpoint uploads")
+    add(
+        "--lost-host-notice",
+        type=float,
+        default=300.0,
+        help="seconds until SageMaker sees that a host is lost (default: %(default)s)",
+    )
     add("--event-copies", type=int, default=2, help="how often a terminal state is told")
     add("--page-limit", type=int, default=100, help="most entries on a page, for small tests")
     add("--instance-quota", type=int, default=32, help="instances that may train at once")
@@ -125,6 +131,7 @@ def main() -> None:
         start_delay=asked.start_delay,
         stop_grace=asked.stop_grace,
         checkpoint_sync=asked.checkpoint_sync,
+        lost_host_notice=asked.lost_host_notice,
         terminal_event_copies=asked.event_copies,
         instance_quota=asked.instance_quota,
         page_limit=asked.page_limit,

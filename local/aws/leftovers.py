@@ -1,8 +1,8 @@
 """The data directory: one local AWS at a time, which begins without what an earlier one left.
 
 Jobs, functions and objects end with the server that knew them. What stays on the disk are the
-folders of the jobs, with their checkpoints, and the unpacked functions: nobody could reach them
-again, and they would fill the disk.
+folders of the jobs, with their checkpoints, the unpacked functions, and what stands for file
+systems: nobody could reach them again, or knows of them, and they would fill the disk.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 JOBS = "training-jobs"
-FORGOTTEN = (JOBS, "state/functions")
+FORGOTTEN = (JOBS, "state/functions", "file-systems")
 MEGABYTE = 1_000_000
 
 

@@ -19,16 +19,17 @@ from typing import Any, cast
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack.app import app as ministack
+from ministack.app import app
 
 from local.aws import filter_patterns, managed_keys
 from local.aws.gate import Gate, Keys
 from local.aws.sagemaker import admin, endpoint
-from local.aws.sagemaker.containers import world
+from local.aws.sagemaker.containers import world_of_several_hosts
 from local.aws.sagemaker.control import ControlPlane
 from local.aws.sagemaker.emulator import Emulator
 from local.aws.sagemaker.settings import Settings
 from local.aws.sagemaker.storage import warm_up
+from local.aws.versioned_ranges import with_versioned_ranges
 from local.door import Door
 
 EVENT_PATH = "local.aws.event_path"
@@ -74,7 +75,7 @@ async def _run(listener: socket.socket, settings: Settings, keys: Keys, parent: 
 
 def _prepare(settings: Settings) -> None:
     """Do what the first job would otherwise wait for."""
-    world(namespaces=settings.namespaces)
+    world_of_several_hosts(namespaces=settings.namespaces)
     warm_up()
 
 
@@ -119,6 +120,7 @@ def _application(
     control: ControlPlane,
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Put our own paths in front of MiniStack's, and say when it is ready."""
+    ministack = with_versioned_ranges(app)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/_local/sagemaker/"):

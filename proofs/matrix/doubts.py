@@ -28,8 +28,9 @@ _STEPS = {
     "add-tags-modifies": SEARCHES,
     "metrics-injected": _CREATE,
 }
-# How a pending time-out reads is a matter of the failure classes, and of no call: events/ has both.
-OF_NO_CALL = frozenset({"pending-time-out"})
+# How a pending time-out reads, and which host's words a failure has, is a matter of the failure
+# classes, and of no call: events/ has both of the first, the local SageMaker both of the others.
+OF_NO_CALL = frozenset({"pending-time-out", "failure-of", "lost-host-noticed"})
 
 
 @dataclass(frozen=True, slots=True)

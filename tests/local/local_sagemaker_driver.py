@@ -1,6 +1,10 @@
 """Drives training jobs whose containers are shell scripts of a line or two."""
 
+import fcntl
+import io
 import json
+import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +21,7 @@ BUCKET = "artifacts"
 ROLE = "training"
 ENDED = ("Completed", "Failed", "Stopped")
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+DRIVERS_PORT = 7777
 PATIENCE = 90.0  # of a machine that does much else besides
 
 
@@ -85,17 +90,17 @@ class Driver:
     def run(self, name: str, script: str = "true", **more: object) -> dict[str, Any]:
         return self.until(self.start(name, script, **more))
 
-    def log(self, name: str) -> str:
-        """Return what the container has said so far, as the file in its directory has it."""
+    def log(self, name: str, host: str = "algo-1") -> str:
+        """Return what a host has said so far, as the file in the job's directory has it."""
         folder = Path(self.overview(name)["directories"][0]).parent
-        file = folder / "log.txt"
+        file = folder / ("log.txt" if host == "algo-1" else f"log-{host}.txt")
         return file.read_text() if file.is_file() else ""
 
-    def until_said(self, name: str, word: str) -> None:
+    def until_said(self, name: str, word: str, host: str = "algo-1") -> None:
         for _ in ticks():
-            if self.overview(name)["directories"] and word in self.log(name):
+            if self.overview(name)["directories"] and word in self.log(name, host):
                 return
-        raise AssertionError(f"{name} never said {word!r}")
+        raise AssertionError(f"{host} of {name} never said {word!r}")
 
     def overview(self, name: str) -> dict[str, Any]:
         jobs: list[dict[str, Any]] = self.aws.jobs()["jobs"]
@@ -113,11 +118,30 @@ def ticks() -> Iterator[None]:
         time.sleep(0.02)
 
 
+@contextmanager
+def port_of_the_drivers() -> Iterator[int]:
+    """Hold the port of SageMaker's own drivers: whoever's job it is, it is this machine's."""
+    lock = Path(tempfile.gettempdir()) / f"port-{DRIVERS_PORT}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield DRIVERS_PORT
+
+
 def refused(call: Any, **arguments: Any) -> tuple[str, str]:  # noqa: ANN401 - a client's method
     with pytest.raises(ClientError) as refusal:
         call(**arguments)
     error = refusal.value.response["Error"]
     return error["Code"], error["Message"]
+
+
+def archive(driver: Driver, uri: str) -> dict[str, str]:
+    """Read every file of a `.tar.gz` in S3."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    content = driver.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        files = [member for member in tar.getmembers() if member.isfile()]
+        read = {file.name: tar.extractfile(file) for file in files}
+        return {name: file.read().decode() for name, file in read.items() if file}
 
 
 def alive(pids: list[int]) -> list[int]:

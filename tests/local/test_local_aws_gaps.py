@@ -1,8 +1,11 @@
 """Where MiniStack was not as AWS is, and foreign clients met it."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -75,3 +78,59 @@ def test_a_job_has_no_model_before_there_is_one(local: Driver) -> None:
     assert "ModelArtifacts" not in local.describe(name)
     local.sagemaker.stop_training_job(TrainingJobName=name)
     assert local.until(name)["ModelArtifacts"]["S3ModelArtifacts"].startswith("s3://")
+
+
+@pytest.fixture(scope="module")
+def versions(local: Driver) -> tuple[dict[str, str], bytes]:
+    """An object of which the first version is large, and the newest is another."""
+    local.s3.create_bucket(Bucket="versioned")
+    local.s3.put_bucket_versioning(
+        Bucket="versioned", VersioningConfiguration={"Status": "Enabled"}
+    )
+    whole = os.urandom((9 << 20) + 5)
+    where = {"Bucket": "versioned", "Key": "a/b"}
+    first = local.s3.put_object(**where, Body=whole)["VersionId"]
+    local.s3.put_object(**where, Body=b"the newest")
+    return {**where, "VersionId": first}, whole
+
+
+def test_an_old_version_of_more_than_one_part_is_downloaded_as_it_was(
+    local: Driver, versions: tuple[dict[str, str], bytes], tmp_path: Path
+) -> None:
+    """boto3 loads what is larger than 8 MB in parts, by ranges of the version."""
+    asked, whole = versions
+    version = {"VersionId": asked["VersionId"]}
+    local.s3.download_file("versioned", "a/b", str(tmp_path / "b"), ExtraArgs=version)
+    assert (tmp_path / "b").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [("bytes=2-5", slice(2, 6)), ("bytes=9437180-", slice(9437180, None)),
+     ("bytes=-3", slice(-3, None)), ("bytes=9437180-99999999", slice(9437180, None))],
+)  # fmt: skip
+def test_a_range_of_a_version_is_that_part(
+    local: Driver, versions: tuple[dict[str, str], bytes], asked: str, part: slice
+) -> None:
+    which, whole = versions
+    answer: dict[str, Any] = local.s3.get_object(**which, Range=asked, ChecksumMode="ENABLED")
+    assert answer["Body"].read() == whole[part]
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
+    first, last, _ = part.indices(len(whole))
+    assert answer["ContentRange"] == f"bytes {first}-{last - 1}/{len(whole)}"
+    assert answer["VersionId"] == which["VersionId"]
+
+
+def test_a_range_beyond_the_version_is_refused(
+    local: Driver, versions: tuple[dict[str, str], bytes]
+) -> None:
+    with pytest.raises(ClientError, match="InvalidRange"):
+        local.s3.get_object(**versions[0], Range="bytes=9437189-")
+
+
+def test_a_version_without_a_range_is_whole(
+    local: Driver, versions: tuple[dict[str, str], bytes]
+) -> None:
+    which, whole = versions
+    assert local.s3.get_object(**which)["Body"].read() == whole
+    assert local.s3.get_object(**which, Range="bytes 2-5")["Body"].read() == whole

@@ -14,6 +14,7 @@ from tests.local.local_sagemaker_driver import (
     ROLE,
     Driver,
     alive,
+    archive,
     policy,
     sagemaker_in,
     ticks,
@@ -25,16 +26,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     options = ("--stop-grace", "0.5", "--checkpoint-sync", "0.05")
     with sagemaker_in(tmp_path_factory.mktemp("aws"), *options) as driver:
         yield driver
-
-
-def archive(driver: Driver, uri: str) -> dict[str, str]:
-    """Read every file of a `.tar.gz` in S3."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    content = driver.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        files = [member for member in tar.getmembers() if member.isfile()]
-        read = {file.name: tar.extractfile(file) for file in files}
-        return {name: file.read().decode() for name, file in read.items() if file}
 
 
 def channel(name: str, uri: str) -> dict[str, object]:
@@ -231,6 +222,52 @@ def test_checkpoints_go_to_s3_during_the_training_and_come_back(local: Driver) -
     local.until("saver")
     local.run("resumer", "cat /opt/ml/checkpoints/step", CheckpointConfig=config)
     assert local.log("resumer") == "7\n"
+
+
+def test_a_checkpoint_that_is_deleted_in_the_container_is_deleted_in_s3(local: Driver) -> None:
+    config = {"S3Uri": f"s3://{BUCKET}/checkpoints/rotated"}
+    local.s3.put_object(Bucket=BUCKET, Key="checkpoints/rotated/step-1/a", Body=b"restored")
+    local.s3.put_object(Bucket=BUCKET, Key="checkpoints/rotated-not/a", Body=b"another's")
+    script = (
+        "cd /opt/ml/checkpoints; mkdir step-2; echo 2 > step-2/a; echo up;"
+        "until [ -e /opt/ml/go ]; do sleep 0.05; done; rm -r step-1; echo gone;"
+        "until [ -e /opt/ml/end ]; do sleep 0.05; done; rm step-2/a; echo 3 > b"
+    )
+    local.start("rotated", script, CheckpointConfig=config)
+    directory = Path(until_keys(local, "rotated", {"rotated/step-1/a", "rotated/step-2/a"}))
+    (directory / "go").touch()
+    until_keys(local, "rotated", {"rotated/step-2/a"})
+    (directory / "end").touch()
+    assert local.until("rotated")["TrainingJobStatus"] == "Completed"
+    until_keys(local, "rotated", {"rotated/b"})
+    assert local.s3.head_object(Bucket=BUCKET, Key="checkpoints/rotated-not/a")
+
+
+def until_keys(driver: Driver, name: str, wanted: set[str]) -> str:
+    """Wait until these and no others are below the job's checkpoints; its directory."""
+    found: set[str] = set()
+    for _ in ticks():
+        listed = driver.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"checkpoints/{name}/")
+        found = {one["Key"].removeprefix("checkpoints/") for one in listed.get("Contents", ())}
+        if found == wanted:
+            return str(driver.overview(name)["directories"][0])
+    raise AssertionError(f"{found} are there, and not {wanted}")
+
+
+def test_a_role_that_may_not_delete_leaves_the_checkpoint_in_s3(local: Driver) -> None:
+    iam = local.aws.client("iam")
+    trusting = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+    iam.create_role(RoleName="keeper", AssumeRolePolicyDocument=json.dumps(trusting))
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    refused = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"}
+    iam.put_role_policy(RoleName="keeper", PolicyName="k", PolicyDocument=policy(allowed, refused))
+    local.s3.put_object(Bucket=BUCKET, Key="checkpoints/kept/a", Body=b"restored")
+    config = {"S3Uri": f"s3://{BUCKET}/checkpoints/kept"}
+    job = local.run(
+        "kept", "rm /opt/ml/checkpoints/a", CheckpointConfig=config, RoleArn=local.role("keeper")
+    )
+    assert job["TrainingJobStatus"] == "Completed"
+    assert local.s3.head_object(Bucket=BUCKET, Key="checkpoints/kept/a")
 
 
 def test_output_data_is_uploaded_even_when_the_job_fails(local: Driver) -> None:

@@ -7,15 +7,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local.aws import REPOSITORY, LocalAws
 from local.aws.sagemaker.command import Command
-from local.aws.sagemaker.containers import WORLDS, Container, world
+from local.aws.sagemaker.containers import ALONE, WORLDS, Container, world
 from local.aws.sagemaker.inbox import Exited
-from local.aws.sagemaker.supervisor import Isolation
+from local.isolation import Isolation, Mount, Placement
 from tests.local.local_sagemaker_driver import PATIENCE, Driver, alive, sagemaker_in, ticks
 
 GRANTED = WORLDS[WORLDS.index(world().isolation) :]
@@ -27,9 +28,10 @@ class Starter:
         self.root, self.isolation = root, isolation
         self.containers: list[Container] = []
 
-    def __call__(self, *argv: str) -> Container:
+    def __call__(self, *argv: str, placement: Placement = ALONE) -> Container:
         command = Command(list(argv), {"PATH": os.defpath}, str(self.root), toolkit=False)
-        container = Container(command, self.root, self.isolation)
+        isolation = replace(self.isolation, uts=bool(placement.hostname))
+        container = Container(command, self.root, isolation, placement)
         self.containers.append(container)
         return container
 
@@ -93,6 +95,46 @@ def test_the_output_ends_with_the_container_even_if_orphans_hold_it(started: Sta
     assert container.wait() == Exited(0)
     assert said(container) == "up\n"
     assert said(container) == ""
+
+
+COUNTING = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.05 & wait; done"
+
+
+def test_a_frozen_container_stands_still_until_it_is_thawed(started: Starter) -> None:
+    container = started("sh", "-c", COUNTING)
+    assert said(container)
+    container.freeze()
+    assert any(is_quiet(container) for _ in ticks()), "it still counts"
+    container.thaw()
+    assert said(container)
+
+
+def is_quiet(container: Container) -> bool:
+    """Whether it says nothing for a second; what it says before is read."""
+    return not (select.select([container.output], [], [], 1)[0] and os.read(container.output, 1000))
+
+
+def test_a_frozen_container_is_killed_all_the_same(started: Starter) -> None:
+    container = started("sh", "-c", TREE)
+    assert said(container) == "up\n"
+    container.freeze()
+    container.ask()
+    container.kill()
+    assert container.wait() == Exited(137)
+
+
+def test_a_container_has_the_name_and_the_files_of_its_placement(
+    started: Starter, tmp_path: Path
+) -> None:
+    if not started.isolation.mount:
+        pytest.skip("this degree of isolation has no mounts")
+    (tmp_path / "names").write_text("127.0.0.7 somebody\n")
+    mounts = (Mount(str(tmp_path / "names"), "/etc/hosts"),)
+    script = "hostname; cat /etc/hosts; ls -d /opt/ml/names"
+    container = started("sh", "-c", script, placement=Placement("algo-7", mounts))
+    assert container.wait() == Exited(0)
+    assert said(container) == "algo-7\n127.0.0.7 somebody\n/opt/ml/names\n"
+    assert socket.gethostname() != "algo-7"
 
 
 def test_a_lost_server_takes_the_container_along(started: Starter) -> None:

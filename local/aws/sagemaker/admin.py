@@ -14,6 +14,14 @@ At once, on every running job that matches:
     repair   killed, and started again within the job, on a new disk
     sigterm  SIGTERM to every process; what follows is the job's own doing
 
+At once, on one `host` of every such job (default: the one with the highest number):
+    host-lost    every process of it is killed, and nothing of its disk is seen again. The others
+                 may fail for want of it, which ends the job by their word; else SageMaker sees
+                 the loss (--lost-host-notice), and the job fails with an internal error
+    host-frozen  every process of it stops where it is, and nothing of it reaches S3, as where its
+                 network is dead; for `seconds`, or for ever
+    host-slow    it runs for the part `speed` of the time (default 0.1)
+
 Armed, for the next `count` times (default: once; slow and the events: until cleared):
     capacity          a job that is created fails without ever starting
     pending           a job that is created waits for its instances for longer than it may
@@ -32,12 +40,22 @@ from typing import Any
 
 from local.aws.sagemaker import ends
 from local.aws.sagemaker.control import ControlPlane
-from local.aws.sagemaker.faults import ARMED, ON_RUNNING, Fault
-from local.aws.sagemaker.inbox import Killed, Message, Repaired, Signalled, SpotReclaimed
+from local.aws.sagemaker.faults import ARMED, ON_ONE_HOST, ON_RUNNING, Fault
+from local.aws.sagemaker.inbox import (
+    HostFrozen,
+    HostLost,
+    HostSlowed,
+    Killed,
+    Message,
+    Repaired,
+    Signalled,
+    SpotReclaimed,
+)
 from local.aws.sagemaker.jobs import TrainingJob
 from local.aws.sagemaker.processes import main_of, tree_of
 
 Answer = tuple[int, dict[str, Any]]
+SLOW = 0.1
 
 
 def handle(control: ControlPlane, method: str, path: str, body: bytes) -> Answer:
@@ -61,12 +79,12 @@ def order(control: ControlPlane, body: bytes) -> Answer:
     if not isinstance(asked, dict):
         return 400, {"message": "the body must be a JSON object"}
     kind = asked.get("kind")
-    if kind in ON_RUNNING:
+    if kind in ON_RUNNING | ON_ONE_HOST:
         return strike(control, asked)
     if kind in ARMED:
         control.faults.arm(fault_of(asked))
         return 200, {"armed": control.faults.shown()}
-    known = ", ".join(sorted(ON_RUNNING | ARMED))
+    known = ", ".join(sorted(ON_RUNNING | ON_ONE_HOST | ARMED))
     return 400, {"message": f"unknown kind {kind!r}; one of: {known}"}
 
 
@@ -93,9 +111,24 @@ def strike(control: ControlPlane, asked: dict[str, Any]) -> Answer:
     ]
     if not struck:
         return 404, {"message": f"no running job matches {pattern!r}"}
-    for job in struck:
-        job.inbox.put(STRIKES[asked["kind"]](asked))
+    try:
+        messages = [(job, _message(job, asked)) for job in struck]
+    except ValueError as error:
+        return 400, {"message": str(error)}
+    for job, message in messages:
+        job.inbox.put(message)
     return 200, {"struck": [job.name for job in struck]}
+
+
+def _message(job: TrainingJob, asked: dict[str, Any]) -> Message:
+    """What to tell the job; raises ValueError for an order that means nothing to it."""
+    if asked["kind"] in STRIKES:
+        return STRIKES[asked["kind"]](asked)
+    hosts = job.cluster.hosts
+    host = asked.get("host", hosts[-1])
+    if host not in hosts:
+        raise ValueError(f"{job.name} has no host {host!r}; it has {', '.join(hosts)}")
+    return ON_HOST[asked["kind"]](host, asked)
 
 
 STRIKES: dict[str, Callable[[dict[str, Any]], Message]] = {
@@ -104,6 +137,27 @@ STRIKES: dict[str, Callable[[dict[str, Any]], Message]] = {
     "spot": lambda asked: SpotReclaimed(comes_back=bool(asked.get("resume", False))),
     "sigterm": lambda _: Signalled(),
     "repair": lambda _: Repaired(),
+}
+
+
+def _slowed(host: str, asked: dict[str, Any]) -> HostSlowed:
+    speed = asked.get("speed", SLOW)
+    if not isinstance(speed, (int, float)) or not 0 < speed < 1:
+        raise ValueError(f"speed is a part of the time, between 0 and 1, not {speed!r}")
+    return HostSlowed(host, speed)
+
+
+def _frozen(host: str, asked: dict[str, Any]) -> HostFrozen:
+    seconds = asked.get("seconds")
+    if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
+        raise ValueError(f"seconds are a number above 0, not {seconds!r}")
+    return HostFrozen(host, seconds)
+
+
+ON_HOST: dict[str, Callable[[str, dict[str, Any]], Message]] = {
+    "host-lost": lambda host, _: HostLost(host),
+    "host-frozen": _frozen,
+    "host-slow": _slowed,
 }
 
 
@@ -116,13 +170,19 @@ def overview(control: ControlPlane) -> dict[str, Any]:
 
 
 def _shown(job: TrainingJob) -> dict[str, Any]:
-    supervisor = job.process
+    hosts = {name: _processes(pid) for name, pid in list(job.processes.items())}
+    first = next(iter(hosts.values()), {"pid": None})
     return {
         "name": job.name,
         "status": job.state.status,
         "secondary": job.state.secondary,
         "reason": job.state.failure_reason,
-        "pid": main_of(supervisor) if supervisor else None,
-        "pids": tree_of(supervisor) if supervisor else [],
+        "pid": first["pid"],
+        "pids": [pid for host in hosts.values() for pid in host["pids"]],
         "directories": job.directories,
+        "hosts": hosts,
     }
+
+
+def _processes(supervisor: int) -> dict[str, Any]:
+    return {"pid": main_of(supervisor), "pids": tree_of(supervisor)}

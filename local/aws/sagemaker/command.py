@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.aws.sagemaker import cluster
 from local.aws.sagemaker.jobs import TrainingJob
-from local.aws.sagemaker.opt_ml import HOST, OPT_ML, OptMl, plain, rebased
+from local.aws.sagemaker.opt_ml import OPT_ML, OptMl, plain, rebased
 from local.aws.sagemaker.sessions import Credentials
 from local.aws.sagemaker.settings import Settings
 
@@ -36,7 +37,7 @@ def command_of(
         argv=argv if entrypoint else [*default_program(job.request), *argv],
         environment={
             **environment_of(job, disk.root, credentials, settings),
-            **toolkit_variables(job, base, code),
+            **toolkit_variables(job, disk.host, base, code),
             **job.request.get("Environment", {}),  # what the user says wins
         },
         cwd=str(disk.path(code)) if base != OPT_ML else f"{OPT_ML}/{code}",
@@ -77,14 +78,14 @@ def environment_of(
     }
 
 
-def toolkit_variables(job: TrainingJob, base: str, code: str) -> dict[str, str]:
+def toolkit_variables(job: TrainingJob, host: str, base: str, code: str) -> dict[str, str]:
     """Give the SM_* variables of the SageMaker training toolkit."""
     given = {
         name: plain(value)
         for name, value in job.request.get("HyperParameters", {}).items()
         if not name.startswith("sagemaker_")
     }
-    channels = [one["ChannelName"] for one in job.request.get("InputDataConfig", [])]
+    channels = [one["ChannelName"] for one in cluster.channels_of(job.request, host)]
     return {
         "SM_MODEL_DIR": f"{base}/model",
         "SM_OUTPUT_DIR": f"{base}/output",
@@ -96,9 +97,7 @@ def toolkit_variables(job: TrainingJob, base: str, code: str) -> dict[str, str]:
         **{f"SM_CHANNEL_{name.upper()}": f"{base}/input/data/{name}" for name in channels},
         "SM_HPS": json.dumps(given),
         **{f"SM_HP_{name.upper()}": value for name, value in given.items()},
-        "SM_HOSTS": json.dumps([HOST]),
-        "SM_CURRENT_HOST": HOST,
-        "SM_CURRENT_INSTANCE_TYPE": job.request["ResourceConfig"].get("InstanceType", ""),
+        **cluster.toolkit_variables(job.request, host),
         "SM_NUM_GPUS": "0",
         "SM_NUM_CPUS": str(os.cpu_count() or 1),
     }

@@ -7,17 +7,20 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from local.aws.sagemaker.command import Command
 from local.aws.sagemaker.inbox import Exited
 from local.aws.sagemaker.opt_ml import OPT_ML
-from local.aws.sagemaker.supervisor import EXIT_BY_SIGNAL, LENGTH, Isolation
+from local.aws.sagemaker.supervisor import EXIT_BY_SIGNAL, LENGTH
+from local.isolation import Isolation, Mount, Placement
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 KILLED = EXIT_BY_SIGNAL + 9
+ALONE = Placement()
+HOSTS_FILE = "/etc/hosts"
 # From the most private world to the least; the first that the kernel grants is taken.
 WORLDS = (
     Isolation(pid=True, mount=True),
@@ -31,7 +34,9 @@ WORLDS = (
 class Container:
     """One running container; commands are one byte each, and closing the pipe kills it."""
 
-    def __init__(self, command: Command, root: Path, isolation: Isolation) -> None:
+    def __init__(
+        self, command: Command, root: Path, isolation: Isolation, placement: Placement = ALONE
+    ) -> None:
         said, status = os.pipe()
         orders, ordered = os.pipe()
         self.output, output = os.pipe()
@@ -49,13 +54,20 @@ class Container:
         for theirs in (status, orders, output):
             os.close(theirs)
         self.pid = self._process.pid
-        self._order(_specification(command, root, isolation))
+        self._order(_specification(command, root, isolation, placement))
 
     def ask(self) -> None:
         self._order(b"t")
 
     def ask_all(self) -> None:
         self._order(b"a")
+
+    def freeze(self) -> None:
+        """Stop every process where it is, as a host does for others whose network is dead."""
+        self._order(b"f")
+
+    def thaw(self) -> None:
+        self._order(b"c")
 
     def kill(self) -> None:
         self._order(b"k")
@@ -88,7 +100,9 @@ class Container:
         os.close(self.output)
 
 
-def _specification(command: Command, root: Path, isolation: Isolation) -> bytes:
+def _specification(
+    command: Command, root: Path, isolation: Isolation, placement: Placement
+) -> bytes:
     document = json.dumps(
         {
             "argv": command.argv,
@@ -96,6 +110,7 @@ def _specification(command: Command, root: Path, isolation: Isolation) -> bytes:
             "cwd": command.cwd,
             "opt_ml": str(root),
             "isolation": asdict(isolation),
+            "placement": asdict(placement),
         }
     ).encode()
     return b"%0*d" % (LENGTH, len(document)) + document
@@ -139,6 +154,14 @@ def world(*, namespaces: bool = True) -> World:
     return World(Isolation())
 
 
+@lru_cache
+def world_of_several_hosts(*, namespaces: bool = True) -> World | None:
+    """The world in which a container has a name and addresses of its own; None: there is none."""
+    isolation = replace(world(namespaces=namespaces).isolation, uts=True)
+    probed = Placement("algo-1", (Mount(HOSTS_FILE, HOSTS_FILE),))
+    return World(isolation) if isolation.mount and _grants(isolation, probed) else None
+
+
 def _mount_point_exists() -> bool:
     """Have the empty directory that each job's own is laid over, if this user may make it."""
     try:
@@ -148,9 +171,10 @@ def _mount_point_exists() -> bool:
     return True
 
 
-def _grants(isolation: Isolation) -> bool:
+def _grants(isolation: Isolation, placement: Placement = ALONE) -> bool:
     probe = Command(argv=["true"], environment={"PATH": os.defpath}, cwd="/", toolkit=False)
-    container = Container(probe, Path("/tmp"), isolation)  # noqa: S108 - bound, never written
+    somewhere = Path("/tmp")  # noqa: S108 - bound, never written
+    container = Container(probe, somewhere, isolation, placement)
     try:
         return container.wait() == Exited(0)
     finally:

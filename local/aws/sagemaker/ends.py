@@ -1,9 +1,13 @@
 """How a job ended, in the words of FailureReason: a pure function of what was seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
+from local.aws.sagemaker.cluster import number_of
+from local.aws.sagemaker.inbox import Exited
 from local.aws.sagemaker.states import MESSAGES
-from local.doubts import PendingTimeOut
+from local.doubts import FailureOf, PendingTimeOut
 
 INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 CAPACITY = (
@@ -50,6 +54,22 @@ class Again:
 
 def failed(reason: str) -> End:
     return End("Failed", reason)
+
+
+def telling(exits: Sequence[Exited], which: FailureOf) -> Exited:
+    """Choose whose exit code and failure file speak for the job; `exits` as they came, one or more.
+
+    AWS says of no rule among several hosts. The first to end is the likely one: its end is what
+    SageMaker acts on. Hosts that end afterwards were asked to.
+    """
+    failed = [one for one in exits if one.failed] or list(exits)
+    match which:
+        case FailureOf.FIRST_TO_END:
+            return failed[0]
+        case FailureOf.FIRST_HOST:
+            return min(failed, key=lambda one: number_of(one.host))
+        case _:
+            assert_never(which)
 
 
 def of_exit(code: int, failure: str) -> End:

@@ -7,6 +7,8 @@ from typing import Any
 
 # These fall on a job that runs, at once.
 ON_RUNNING = frozenset({"gpu", "oom", "spot", "sigterm", "repair"})
+# These fall on one host of such a job.
+ON_ONE_HOST = frozenset({"host-lost", "host-frozen", "host-slow"})
 # These wait for a call or an event that matches.
 ARMED = frozenset(
     {

@@ -3,13 +3,20 @@
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from local.aws.sagemaker.cluster import FIRST
+
 
 @dataclass(frozen=True)
 class Exited:
-    """The container ended: its exit code, or why it never started."""
+    """A host's container ended: its exit code, or why it never started."""
 
     code: int
     not_started: str | None = None
+    host: str = FIRST
+
+    @property
+    def failed(self) -> bool:
+        return self.code != 0 or self.not_started is not None
 
 
 @dataclass(frozen=True)
@@ -41,5 +48,29 @@ class Signalled:
     """A SIGTERM to every process, out of the blue."""
 
 
-Message = Exited | StopRequested | Killed | SpotReclaimed | Repaired | Signalled
+@dataclass(frozen=True)
+class HostLost:
+    """One host is gone, with its processes and its disk."""
+
+    host: str
+
+
+@dataclass(frozen=True)
+class HostFrozen:
+    """One host stands still and is cut off; for so many seconds, or for ever."""
+
+    host: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class HostSlowed:
+    """One host runs for this part of the time only."""
+
+    host: str
+    speed: float
+
+
+OfOneHost = HostLost | HostFrozen | HostSlowed
+Message = Exited | StopRequested | Killed | SpotReclaimed | Repaired | Signalled | OfOneHost
 Inbox = SimpleQueue[Message]

@@ -4,6 +4,7 @@ from threading import RLock
 from typing import Any
 
 from local.aws.sagemaker import errors
+from local.aws.sagemaker.cluster import Cluster, cluster_of
 from local.aws.sagemaker.inbox import Inbox
 from local.aws.sagemaker.metric_definitions import LogMetrics
 from local.aws.sagemaker.states import JobState
@@ -36,7 +37,8 @@ class TrainingJob:
         self.previous = state
         self.inbox = Inbox()
         self.stop_asked = False
-        self.process: int | None = None
+        # The supervisors of its hosts that run, by host.
+        self.processes: dict[str, int] = {}
         self.directories: list[str] = []
         self.lock = RLock()
 
@@ -47,8 +49,12 @@ class TrainingJob:
             told()
 
     @property
+    def cluster(self) -> Cluster:
+        return cluster_of(self.request)
+
+    @property
     def instances(self) -> int:
-        return int(self.request.get("ResourceConfig", {}).get("InstanceCount", 1))
+        return len(self.cluster.hosts)
 
 
 @dataclass(frozen=True)

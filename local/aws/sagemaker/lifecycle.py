@@ -2,26 +2,24 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from queue import Empty
 
 from local.aws.sagemaker import artifacts, ends, sessions, states
-from local.aws.sagemaker.checkpoints import Checkpoints
 from local.aws.sagemaker.clock import now
 from local.aws.sagemaker.command import Command, command_of
-from local.aws.sagemaker.containers import Container, watch, world
+from local.aws.sagemaker.containers import World, world, world_of_several_hosts
 from local.aws.sagemaker.control import ControlPlane
 from local.aws.sagemaker.ends import Again, End
-from local.aws.sagemaker.inbox import Exited, Killed, StopRequested
+from local.aws.sagemaker.hosts import Host, Preparation
+from local.aws.sagemaker.inbox import Exited, HostLost, Killed, StopRequested
 from local.aws.sagemaker.jobs import TrainingJob
-from local.aws.sagemaker.opt_ml import HOST, OptMl
-from local.aws.sagemaker.outputs import Output
 from local.aws.sagemaker.rules import DEFAULT_RUNTIME
+from local.aws.sagemaker.running import RunningHosts
 from local.aws.sagemaker.sessions import Credentials
-from local.aws.sagemaker.storage import Location, Storage, TransferError
+from local.aws.sagemaker.storage import Storage, TransferError
 from local.aws.sagemaker.watch import Limits, Seen, Watch
 
 PENDING_SECONDS = 3.0  # that stand for MaxPendingTimeInSeconds, of which AWS takes 1800 and more
@@ -33,13 +31,11 @@ def launch(control: ControlPlane, job: TrainingJob) -> None:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One container with its disk; the next attempt gets new ones."""
+    """The hosts with their disks; the next attempt gets new ones."""
 
-    disk: OptMl
+    hosts: Mapping[str, Host]
     storage: Storage
     credentials: Credentials
-    log: Path
-    checkpoints: Checkpoints | None
 
 
 class Lifecycle:
@@ -49,9 +45,18 @@ class Lifecycle:
         self._folder = control.folder(job)
         retries = job.request.get("RetryStrategy", {})
         self._retries: int = retries.get("MaximumRetryAttempts", 0)
-        self._world = world(namespaces=control.settings.namespaces)
+        self._world = self._own_world()
+        self._preparation = Preparation(job, self._folder, control.settings, self._world)
+        self._attempts = 0
         self._trained = 0.0
         self._created = time.monotonic()
+
+    def _own_world(self) -> World:
+        namespaces = self._control.settings.namespaces
+        several = world_of_several_hosts(namespaces=namespaces)
+        if self._job.cluster.is_several and several:  # else the job was refused
+            return several
+        return world(namespaces=namespaces)
 
     def run(self) -> None:
         """Bring the job to an end, whatever happens: a fault of ours is an internal error."""
@@ -120,107 +125,89 @@ class Lifecycle:
                 return ends.STOPPED
             if isinstance(message, Killed):
                 return ends.failed(message.reason)
+            if isinstance(message, HostLost):
+                return ends.failed(ends.INTERNAL)
 
     def _prepare(self, credentials: Credentials, storage: Storage) -> Attempt:
-        number = len(self._job.directories) + 1
-        disk = OptMl(self._folder / f"opt-ml-{number}")
-        disk.make(self._job.request)
-        self._job.directories.append(str(disk.root))
-        checkpoints = None
-        config = self._job.request.get("CheckpointConfig")
-        if config:
-            folder = disk.root / config.get("LocalPath", "/opt/ml/checkpoints")[len("/opt/ml/") :]
-            every = self._control.settings.checkpoint_sync
-            checkpoints = Checkpoints(storage, folder, Location.of(config["S3Uri"]), every)
-        return Attempt(disk, storage, credentials, self._folder / "log.txt", checkpoints)
+        self._attempts += 1
+        hosts = self._preparation.hosts(storage, self._attempts)
+        return Attempt({host.name: host for host in hosts}, storage, credentials)
 
     def _download(self, attempt: Attempt) -> None:
-        base = self._world.base(attempt.disk.root)
-        attempt.disk.download(self._job.request, attempt.storage, base)
-        if attempt.checkpoints:
-            attempt.checkpoints.restore()
+        for host in attempt.hosts.values():
+            host.download(self._job, attempt.storage, self._world.base(host.disk.root))
+
+    def _command(self, attempt: Attempt, host: Host) -> Command:
+        base = self._world.base(host.disk.root)
+        settings = self._control.settings
+        return command_of(self._job, host.disk, base, attempt.credentials, settings)
 
     def _train(self, attempt: Attempt) -> End | Again:
-        command = command_of(
-            self._job,
-            attempt.disk,
-            self._world.base(attempt.disk.root),
-            attempt.credentials,
-            self._control.settings,
-        )
         self._enter("Training")
         began = time.monotonic()
-        seen = self._run(attempt, command)
+        seen = self._run(attempt)
         self._trained += time.monotonic() - began
-        outcome = self._judge(attempt, command, seen)
-        if seen.lost or seen.exited.not_started:
+        outcome = self._judge(attempt, seen)
+        if seen.lost or not seen.reachable or any(one.not_started for one in seen.exits):
             return outcome
         if isinstance(outcome, End):
             self._enter("Uploading")
-        return self._upload(attempt, outcome)
+        left = [host for name, host in attempt.hosts.items() if name in seen.reachable]
+        return self._upload(left, attempt.storage, outcome)
 
-    def _run(self, attempt: Attempt, command: Command) -> Seen:
-        """Run the container to its end, with its log and its checkpoints on the way."""
-        job, control = self._job, self._control
-        container = Container(command, attempt.disk.root, self._world.isolation)
-        control.started(container)
-        job.process = container.pid
-        stream = f"{job.name}/{HOST}-{int(time.time())}"
-        write_log = partial(control.emulator.write_log, job.place, stream)
-
-        def write(lines: list[str]) -> None:
-            job.metrics.read(lines)
-            write_log(lines)
-
-        log = Output(container.output, attempt.log, write, control.settings.log_flush).start()
-        sync = attempt.checkpoints.start() if attempt.checkpoints else None
-        watch(container, job.inbox.put)
-        seen = Watch(job.inbox, container, self._limits(), self._enter).until_end()
-        job.process = None
-        control.ended(container)
-        log.join()
-        container.close()
-        if attempt.checkpoints and sync:
-            attempt.checkpoints.stop()
-            sync.join()
+    def _run(self, attempt: Attempt) -> Seen:
+        """Run the containers to their end."""
+        hosts = RunningHosts(self._control, self._job, self._world.isolation)
+        for host in attempt.hosts.values():
+            hosts.start(host, self._command(attempt, host))
+        hosts.watch()
+        seen = Watch(self._job.inbox, hosts, self._limits(), self._enter).until_end()
+        hosts.clear_up()
         return seen
 
     def _limits(self) -> Limits:
         """Both limits are totals over all attempts."""
         stopping = self._job.request.get("StoppingCondition", {})
+        settings = self._control.settings
         runtime = stopping.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
         return Limits(
             runtime=time.monotonic() + runtime - self._trained,
             wait=self._created + stopping.get("MaxWaitTimeInSeconds", float("inf")),
-            grace=self._control.settings.stop_grace,
+            grace=settings.stop_grace,
+            notice=0 if settings.doubts.lost_host_noticed else settings.lost_host_notice,
         )
 
-    def _judge(self, attempt: Attempt, command: Command, seen: Seen) -> End | Again:
+    def _judge(self, attempt: Attempt, seen: Seen) -> End | Again:
         if seen.decided:
             return seen.decided
         if self._job.stop_asked:  # it ended by itself before the request reached it
             return ends.STOPPED
-        if seen.exited.not_started:
-            with attempt.log.open("a", encoding="utf-8") as log:
-                log.write(f"The container did not start: {seen.exited.not_started}\n")
+        heard = [one for one in seen.exits if one.host in seen.reachable] or seen.exits
+        told = ends.telling(heard, self._control.settings.doubts.failure_of)
+        host = attempt.hosts[told.host]
+        if told.not_started:
+            with host.log.open("a", encoding="utf-8") as log:
+                log.write(f"The container did not start: {told.not_started}\n")
             return ends.failed(ends.INTERNAL)
-        return ends.of_exit(seen.exited.code, self._failure(attempt, command, seen.exited))
+        return ends.of_exit(told.code, self._failure(host, self._command(attempt, host), told))
 
-    def _failure(self, attempt: Attempt, command: Command, exited: Exited) -> str:
-        written = attempt.disk.failure
+    def _failure(self, host: Host, command: Command, exited: Exited) -> str:
+        written = host.disk.failure
         if written or not command.toolkit or exited.code == 0:
             return written
-        said = attempt.log.read_text("utf-8", errors="replace")
+        said = host.log.read_text("utf-8", errors="replace")
         return ends.toolkit_failure(exited.code, command.argv, said)
 
-    def _upload(self, attempt: Attempt, outcome: End | Again) -> End | Again:
+    def _upload(self, hosts: list[Host], storage: Storage, outcome: End | Again) -> End | Again:
         """Send what the training leaves; a job that could not is a job that failed."""
         try:
-            if attempt.checkpoints:
-                attempt.checkpoints.send()
+            for host in hosts:
+                if host.checkpoints:
+                    host.checkpoints.send()
             if isinstance(outcome, Again):
                 return outcome
-            sent = artifacts.send(self._job, attempt.disk, attempt.storage, outcome, self._folder)
+            disks = [host.disk for host in hosts]
+            sent = artifacts.send(self._job, disks, storage, outcome, self._folder)
         except TransferError as error:
             if isinstance(outcome, End) and outcome.secondary == "Failed":
                 return outcome

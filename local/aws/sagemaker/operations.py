@@ -7,6 +7,8 @@ from typing import Any
 from local.aws.sagemaker import access, errors, listing, rules, states, views
 from local.aws.sagemaker.access import Caller
 from local.aws.sagemaker.clock import now
+from local.aws.sagemaker.cluster import cluster_of
+from local.aws.sagemaker.containers import world_of_several_hosts
 from local.aws.sagemaker.control import ControlPlane
 from local.aws.sagemaker.inbox import StopRequested
 from local.aws.sagemaker.jobs import TrainingJob
@@ -65,6 +67,7 @@ def create(call: Call) -> Request:
     arn = place.arn(request["TrainingJobName"])
     access.may_create(call.caller, arn, request)
     rules.check_create(request, call.doubts)
+    _check_hosts(call)
     _refuse_as_ordered(call)
     access.role_must_trust_sagemaker(call.caller, request["RoleArn"])
     tags = {tag["Key"]: tag["Value"] for tag in request.pop("Tags", [])}
@@ -79,6 +82,17 @@ def create(call: Call) -> Request:
         # The effect is done and its answer is lost: the caller sends again, and is told "in use".
         raise errors.AwsError("InternalFailure", "The answer was lost.", 500)
     return {"TrainingJobArn": job.arn}
+
+
+def _check_hosts(call: Call) -> None:
+    """Refuse several hosts where one would see the files and the name of another."""
+    namespaces = call.control.settings.namespaces
+    if not cluster_of(call.request).is_several or world_of_several_hosts(namespaces=namespaces):
+        return
+    raise errors.unsupported_here(
+        "several instances where the kernel grants no mount and UTS namespaces: ask for one "
+        "instance, or run it as root"
+    )
 
 
 def _refuse_as_ordered(call: Call) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.aws.sagemaker.cluster import FIRST, channels_of, resource_config, share_of
+from local.aws.sagemaker.file_systems import source_of
 from local.aws.sagemaker.storage import Location, Storage, TransferError
 
 OPT_ML = "/opt/ml"
-HOST = "algo-1"
 FOLDERS = (
     "input/config",
     "input/data",
@@ -29,7 +30,10 @@ _INSIDE = re.compile(r"(?<![\w./-])/opt/ml(?=/|\b)")
 
 @dataclass(frozen=True)
 class OptMl:
+    """One host's directory."""
+
     root: Path
+    host: str = FIRST
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -45,18 +49,21 @@ class OptMl:
             self.path(folder).mkdir(parents=True, exist_ok=True)
         for name, content in (
             ("hyperparameters", request.get("HyperParameters", {})),
-            ("inputdataconfig", input_data_config(request)),
-            ("resourceconfig", resource_config(request)),
+            ("inputdataconfig", input_data_config(request, self.host)),
+            ("resourceconfig", resource_config(request, self.host)),
         ):
             self.path(f"input/config/{name}.json").write_text(json.dumps(content), "utf-8")
 
     def download(self, request: dict[str, Any], storage: Storage, base: str = OPT_ML) -> None:
         """Fetch the channels and the source; `base` is how the container knows this directory."""
-        for channel in request.get("InputDataConfig", []):
+        for channel in channels_of(request, self.host):
+            if source_of(channel):
+                continue
             source = Location.of(channel["DataSource"]["S3DataSource"]["S3Uri"])
             folder = self.path(f"input/data/{channel['ChannelName']}")
             folder.mkdir(exist_ok=True)
-            if not storage.download_prefix(source, folder):
+            share = share_of(request, channel, self.host)
+            if not storage.download_prefix(source, folder, share):
                 raise TransferError(f"No S3 objects found under S3 URL {source}")
         submitted = submitted_source(request)
         if submitted:
@@ -99,30 +106,16 @@ def plain(hyperparameter: str) -> str:
     return decoded if isinstance(decoded, str) else hyperparameter
 
 
-def input_data_config(request: dict[str, Any]) -> dict[str, Any]:
+def input_data_config(request: dict[str, Any], host: str = FIRST) -> dict[str, Any]:
     mode = request["AlgorithmSpecification"]["TrainingInputMode"]
     return {
         channel["ChannelName"]: {
             "ContentType": channel.get("ContentType", ""),
             "TrainingInputMode": channel.get("InputMode", mode),
-            "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
-                "S3DataDistributionType", "FullyReplicated"
-            ),
+            "S3DistributionType": channel["DataSource"]
+            .get("S3DataSource", {})
+            .get("S3DataDistributionType", "FullyReplicated"),
             "RecordWrapperType": channel.get("RecordWrapperType", "None"),
         }
-        for channel in request.get("InputDataConfig", [])
-    }
-
-
-def resource_config(request: dict[str, Any]) -> dict[str, Any]:
-    """One host, however many were asked for: this is one machine."""
-    kind = request["ResourceConfig"].get("InstanceType", "")
-    group = "homogeneousCluster"
-    return {
-        "current_host": HOST,
-        "current_instance_type": kind,
-        "current_group_name": group,
-        "hosts": [HOST],
-        "instance_groups": [{"instance_group_name": group, "instance_type": kind, "hosts": [HOST]}],
-        "network_interface_name": "lo",
+        for channel in channels_of(request, host)
     }

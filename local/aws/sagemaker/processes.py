@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.aws.sagemaker.supervisor import descendants
+from local.process_tree import descendants
 
 
 def tree_of(supervisor: int) -> list[int]:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from local.aws.sagemaker import file_systems
+from local.aws.sagemaker.cluster import cluster_of
 from local.aws.sagemaker.errors import unsupported_here, validation
 from local.doubts import Doubts, of_several_kinds, refusal
 
@@ -45,6 +47,8 @@ def check_resources(request: dict[str, Any]) -> None:
     of_one_kind = not of_several_kinds(request)
     if of_one_kind and ("InstanceType" not in resources or not resources.get("InstanceCount")):
         raise validation("InstanceType and InstanceCount must be provided in ResourceConfig.")
+    if not cluster_of(request).hosts:
+        raise validation("At least one instance must be asked for in ResourceConfig.")
     if not resources.get("VolumeSizeInGB"):
         raise validation("VolumeSizeInGB must be at least 1 in ResourceConfig.")
 
@@ -117,13 +121,23 @@ def _beyond_this_machine(request: dict[str, Any]) -> Iterator[str]:
     modes = [algorithm["TrainingInputMode"]]
     for channel in request.get("InputDataConfig", []):
         modes.append(channel.get("InputMode", "File"))
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None:
-            yield "a FileSystemDataSource"
-        elif source["S3DataType"] != "S3Prefix":
-            yield f"the S3DataType {source['S3DataType']}"
+        yield from _beyond_in_channel(request, channel)
     if "Pipe" in modes:
         yield "the input mode Pipe"
     local_path = request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints")
     if not f"{local_path}/".startswith("/opt/ml/") or ".." in local_path.split("/"):
         yield f"a CheckpointConfig.LocalPath outside /opt/ml: {local_path}"
+
+
+def _beyond_in_channel(request: dict[str, Any], channel: dict[str, Any]) -> Iterator[str]:
+    match channel["DataSource"]:
+        case {"FileSystemDataSource": source}:
+            beyond = file_systems.beyond_this_machine(request, source)
+            if beyond:
+                yield beyond
+        case {"S3DataSource": {"S3DataType": "S3Prefix"}}:
+            return
+        case {"S3DataSource": {"S3DataType": kind}}:
+            yield f"the S3DataType {kind}"
+        case other:
+            yield f"a {next(iter(other))}"

@@ -14,6 +14,8 @@ class Settings:
     start_delay: float = 0.0
     stop_grace: float = 120.0
     checkpoint_sync: float = 1.0
+    # From the loss of one of several hosts to an internal error: minutes, and AWS gives no figure.
+    lost_host_notice: float = 300.0
     terminal_event_copies: int = 2
     instance_quota: int = 32
     log_flush: float = 0.25

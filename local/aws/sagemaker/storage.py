@@ -2,7 +2,7 @@
 
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from local.aws.sagemaker.settings import Settings
 # from several threads at once.
 _session = botocore.session.Session()
 _making = threading.Lock()
+EVERY = slice(None)
 
 
 class TransferError(Exception):
@@ -70,11 +71,11 @@ class Storage:
             for entry in page.get("Contents", ()):
                 yield entry["Key"]
 
-    def download_prefix(self, prefix: Location, target: Path) -> int:
-        """Bring everything below the prefix down, laid out as SageMaker does; how many files."""
+    def download_prefix(self, prefix: Location, target: Path, share: slice = EVERY) -> int:
+        """Bring a share of what is below the prefix down; how many files there are in all."""
         try:
             keys = [key for key in self.keys(prefix) if not key.endswith("/")]
-            for key in keys:
+            for key in keys[share]:
                 self.download(Location(prefix.bucket, key), target / local_name(prefix, key))
         except (ClientError, BotoCoreError, OSError) as error:
             raise TransferError(f"Failed to download data. {_said(prefix, error)}") from error
@@ -94,12 +95,29 @@ class Storage:
         except (ClientError, BotoCoreError, OSError) as error:
             raise TransferError(f"Failed to upload to S3. {_said(target, error)}") from error
 
-    def upload_archive(self, folder: Path, target: Location, scratch: Path) -> None:
-        """Send a folder's contents as one `.tar.gz`."""
-        archive = scratch / Path(target.key).name
+    def delete(self, target: Location) -> None:
+        """Delete an object, if the role may: no job fails for a file too many in S3."""
+        try:
+            self.client.delete_object(Bucket=target.bucket, Key=target.key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "AccessDenied":
+                raise TransferError(f"Failed to delete in S3. {_said(target, error)}") from error
+        except BotoCoreError as error:
+            raise TransferError(f"Failed to delete in S3. {_said(target, error)}") from error
+
+    def upload_archive(self, folders: Sequence[Path], target: Location, scratch: Path) -> None:
+        """Send what is in the folders as one `.tar.gz`; of files of one name, the first."""
+        archive, seen = scratch / Path(target.key).name, set[str]()
+
+        def first(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+            known = member.name in seen and not member.isdir()
+            seen.add(member.name)
+            return None if known else member
+
         with tarfile.open(archive, "w:gz") as tar:
-            for entry in sorted(folder.iterdir()):
-                tar.add(entry, entry.name)
+            for folder in folders:
+                for entry in sorted(folder.iterdir()):
+                    tar.add(entry, entry.name, filter=first)
         self.upload(archive, target)
         archive.unlink()
 

@@ -3,16 +3,16 @@
 Read by a bare interpreter (`python -I -S`), so it needs nothing but the standard library.
 
 Contract. Standard input: ten digits, that many bytes of JSON (`argv`, `env`, `cwd`, `opt_ml`,
-`isolation`), then commands of one byte: `t` asks the main process to end, `a` asks every process,
-`k` kills all. The end of standard input means that the server is gone, and kills all. Standard
-output and error become the container's own. Descriptor `status`, the one argument: lines `running`,
-`exit N` (128 + signal for a killed process) or `cannot start: …`.
+`isolation`, `placement`), then commands of one byte: `t` asks the main process to end, `a` asks
+every process, `f` stops every process where it is, `c` lets them go on, `k` kills all. The end of
+standard input means that the server is gone, and kills all. Standard output and error become the
+container's own. Descriptor `status`, the one argument: lines `running`, `exit N` (128 + signal for
+a killed process) or `cannot start: …`.
 
 With a pid namespace the kernel kills whatever the main process leaves behind; without one, this
 process adopts orphans and kills them itself.
 """
 
-import ctypes
 import fcntl
 import json
 import os
@@ -20,57 +20,35 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Never
 
+if __name__ == "__main__":  # a bare interpreter finds nothing of ours by itself
+    sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from local.isolation import (
+    LINUX,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    Isolation,
+    Placement,
+    enter_namespaces,
+    libc_call,
+    mount,
+)
+from local.process_tree import descendants, freeze_below, send
+
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 ASK_MAIN, ASK_ALL = signal.SIGUSR1, signal.SIGUSR2
+FREEZE, THAW = signal.SIGURG, signal.SIGWINCH
 EXIT_BY_SIGNAL = 128
 CANNOT_START = 255
 LENGTH = 10
-LINUX = sys.platform == "linux"
-
-
-@dataclass(frozen=True)
-class Isolation:
-    """Which namespaces the kernel grants; `user` is how an ordinary user gets the other two."""
-
-    pid: bool = False
-    mount: bool = False
-    user: bool = False
-
-
-def libc_call(name: str, *arguments: object) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-
-
-def mount(source: str, target: str, kind: str | None, flags: int) -> None:
-    of_kind = kind.encode() if kind else None
-    libc_call("mount", source.encode(), target.encode(), of_kind, ctypes.c_ulong(flags), None)
-
-
-def enter_namespaces(isolation: Isolation, opt_ml: str) -> None:
-    """Make the private world whose `/opt/ml` is this job's directory."""
-    if not (isolation.pid or isolation.mount):
-        return
-    user, group = os.getuid(), os.getgid()
-    flags = CLONE_NEWNS
-    flags |= CLONE_NEWUSER if isolation.user else 0
-    flags |= CLONE_NEWPID if isolation.pid else 0
-    libc_call("unshare", flags)
-    if isolation.user:
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
-    if isolation.mount:
-        mount(opt_ml, "/opt/ml", None, MS_BIND | MS_REC)
+ROUND_SECONDS = 0.002
 
 
 def become_main(spec: dict[str, Any], status: int) -> Never:
@@ -94,6 +72,12 @@ def code_of(wait_status: int) -> int:
     return code if code >= 0 else EXIT_BY_SIGNAL - code
 
 
+def _send_on(number: signal.Signals, *_: object) -> None:
+    """Send to every process of the namespace but this one, in one call that none slips through."""
+    with suppress(ProcessLookupError):
+        os.kill(-1, number)
+
+
 def become_init(spec: dict[str, Any], status: int) -> Never:
     """Be process 1 of the namespace: pass the requests on, reap, and end when the main one ends."""
     signal.set_wakeup_fd(-1)
@@ -103,38 +87,17 @@ def become_init(spec: dict[str, Any], status: int) -> Never:
     if main == 0:
         become_main(spec, status)
     signal.signal(ASK_MAIN, lambda *_: os.kill(main, signal.SIGTERM))
-    signal.signal(ASK_ALL, lambda *_: os.kill(-1, signal.SIGTERM))
+    for asked, number in (
+        (ASK_ALL, signal.SIGTERM),
+        (FREEZE, signal.SIGSTOP),
+        (THAW, signal.SIGCONT),
+    ):
+        signal.signal(asked, partial(_send_on, number))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     while True:
         pid, wait_status = os.waitpid(-1, 0)
         if pid == main:
             os._exit(code_of(wait_status))
-
-
-def descendants(root: int) -> list[int]:
-    """Return every live process below this one, nearest first; where there is no /proc, none."""
-    if not LINUX:
-        return []
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it ended between the listing and the reading
-            continue
-        children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found = list(children.get(root, ()))
-    for pid in found:  # grows while it is read: breadth first
-        found.extend(children.get(pid, ()))
-    return found
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def reap(main: int) -> int | None:
@@ -167,6 +130,18 @@ class Container:
         else:
             self.send_all(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        if self.isolated:
+            send(self.pid, FREEZE)
+        else:
+            freeze_below(os.getpid(), ROUND_SECONDS)
+
+    def thaw(self) -> None:
+        if self.isolated:
+            send(self.pid, THAW)
+        else:
+            self.send_all(signal.SIGCONT)
+
     def kill(self) -> None:
         if self.isolated:
             send(self.pid, signal.SIGKILL)
@@ -184,13 +159,13 @@ class Container:
         while LINUX and descendants(os.getpid()):
             self.send_all(signal.SIGKILL)
             reap(self.pid)
-            time.sleep(0.002)
+            time.sleep(ROUND_SECONDS)
 
 
 def start(spec: dict[str, Any], status: int) -> Container:
     isolation = Isolation(**spec["isolation"])
-    signal.pthread_sigmask(signal.SIG_BLOCK, [ASK_MAIN, ASK_ALL, signal.SIGTERM])
-    enter_namespaces(isolation, spec["opt_ml"])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [ASK_MAIN, ASK_ALL, FREEZE, THAW, signal.SIGTERM])
+    enter_namespaces(isolation, spec["opt_ml"], Placement.of(spec["placement"]))
     pid = os.fork()
     if pid == 0 and isolation.pid:
         become_init(spec, status)
@@ -207,6 +182,10 @@ def obey(container: Container, command: bytes) -> None:
             container.ask_main()
         case b"a":
             container.ask_all()
+        case b"f":
+            container.freeze()
+        case b"c":
+            container.thaw()
         case _:  # `k`, or the end of the stream: the server is gone
             container.kill()
 

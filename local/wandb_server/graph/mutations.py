@@ -30,10 +30,14 @@ class Mutation(ArtifactUploads):
         return {"artifact": self._node(artifact.id)}
 
     def delete_artifact(self, given: Given) -> Given:
-        """A version that has aliases other than `latest` is deleted only with them."""
+        """A version that has an alias, be it `latest`, is deleted only with its aliases.
+
+        The SDK's `Artifact.delete` says so: without `delete_aliases` "raise an exception if the
+        artifact has existing aliases". wandb#2843 and #2660 were refused for `latest` alone.
+        """
         artifact = self._artifact(given["artifactID"])
         rows = collections.aliases_of_artifact(self.workspace.database, artifact.id)
-        held = [row.alias for row in rows if row.alias != collections.LATEST]
+        held = [row.alias for row in rows]
         if held and not given.get("deleteAliases"):
             raise ConflictError(f"cannot delete an artifact with aliases: {', '.join(held)}")
         with self.workspace.database.transaction():

@@ -155,13 +155,52 @@ def test_api_changes_aliases_metadata_and_ttl_and_deletes_versions(
     oldest = api.artifact(path + ":v0")
     oldest.aliases.append("best")
     oldest.save()
-    api.artifact(path + ":v2").delete()
+    api.artifact(path + ":v2").delete(delete_aliases=True)
     again = wandb.Api()
     middle = again.artifact(path + ":v1")
     answer([middle.metadata, middle.ttl.days, again.artifact(path + ":best").version])
     """
     assert client.ask(LOG, script, project=project) == [{"loss": 0.5}, 3, "v0"]
     assert names(versions(server, project)) == {"v1": ["latest"], "v0": ["best"]}
+
+
+@pytest.mark.parametrize(("version", "aliases"), [("v1", ["latest"]), ("v0", ["best"])])
+def test_a_version_with_an_alias_is_deleted_only_with_its_aliases(
+    client: Client, server: LocalWandb, project: str, version: str, aliases: list[str]
+) -> None:
+    script = """
+    with wandb.init(project=given["project"]) as run:
+        first = log(run, "one")
+        first.aliases.append("best")
+        first.save()
+        log(run, "two")
+    path = f"local/{given['project']}/c:{given['version']}"
+    try:
+        wandb.Api().artifact(path).delete()
+    except wandb.errors.CommError as error:
+        refusal = str(error)
+    kept = wandb.Api().artifact(path).aliases
+    wandb.Api().artifact(path).delete(delete_aliases=True)
+    answer([refusal, kept])
+    """
+    refusal, kept = client.ask(LOG, script, project=project, version=version)
+    assert f"cannot delete an artifact with aliases: {aliases[0]}" in refusal
+    assert kept == aliases
+    assert version not in names(versions(server, project))
+
+
+def test_a_version_without_an_alias_is_deleted_as_it_is(
+    client: Client, server: LocalWandb, project: str
+) -> None:
+    script = """
+    with wandb.init(project=given["project"]) as run:
+        for text in ("one", "two"):
+            log(run, text)
+    wandb.Api().artifact(f"local/{given['project']}/c:v0").delete()
+    answer(None)
+    """
+    client.ask(LOG, script, project=project)
+    assert names(versions(server, project)) == {"v1": ["latest"]}
 
 
 def test_api_and_the_one_query_see_the_same(
