@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -63,6 +63,12 @@ class Background(Generic[Result]):
         error = future.exception()
         return Done(future.result()) if error is None else Broken(error)
 
+    def wait(self, seconds: float) -> Done[Result] | Broken | None:
+        """The result of the call, once it is there; None: not in time, or there is no call."""
+        if self._future is not None:
+            wait([self._future], seconds)
+        return self.take()
+
 
 def _run(call: Callable[[], Result], future: Future[Result]) -> None:
     with _Outcome(future):
@@ -70,7 +76,7 @@ def _run(call: Callable[[], Result], future: Future[Result]) -> None:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class _Outcome(Generic[Result]):
     """Hands an error of its block to whoever takes the result."""
 
     future: Future[Result]

@@ -58,7 +58,7 @@ class Restored(Protocol):
 
 @dataclass(frozen=True)
 class Committed:
-    """W&B has the checkpoint as this version, `vN`; on a host beside the first: the store has it."""
+    """W&B has the checkpoint as `version`; on a host beside the first, the store has its part."""
 
     version: str
 

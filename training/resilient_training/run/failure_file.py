@@ -1,0 +1,34 @@
+"""The failure file, which SageMaker makes the job's FailureReason of."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+_MOST_BYTES = 1 << 20
+# SageMaker keeps as many.
+_LENGTH = 1024
+
+
+def read_text(file: Path) -> str | None:
+    """A small file, or the beginning of a large one; None: it is not there, or cannot be read."""
+    try:
+        with file.open("rb") as content:
+            return content.read(_MOST_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def write_failure(file: Path, text: str) -> None:
+    """Write the text; a disk that is full changes no exit code."""
+    # Outside SageMaker there is no such folder, and nobody to read it.
+    if not file.parent.is_dir() or read_text(file) == text:
+        return
+    try:
+        file.write_text(text[:_LENGTH], "utf-8")
+    except OSError as error:
+        _log.error("the failure file cannot be written: %s", error)

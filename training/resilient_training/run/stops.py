@@ -1,0 +1,66 @@
+"""What asks the command to end before its time: SIGTERM, Ctrl-C, or a person's stop in W&B."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from resilient_training.run.child import Child
+
+_log = logging.getLogger(__name__)
+
+
+class Stops:
+    """Remembers what was asked for, and hands SIGTERM to the command at once.
+
+    A signal comes between two lines of the main thread, a person's stop in a thread of the SDK's:
+    both only set what the wrapper's loop looks at.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._child: Child | None = None
+        self.terminated_at: float | None = None
+        self.by_user_at: float | None = None
+
+    def listen(self) -> None:
+        """Be the one that signals come to. Ctrl-C counts as SIGTERM, and twice kills."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def watch_over(self, child: Child) -> None:
+        """From now on a stop goes to this command; one that came before it goes now."""
+        self._child = child
+        if self.asked_at is not None:
+            child.terminate()
+
+    def stop_by_user(self) -> None:
+        """Take a person's stop. W&B calls this in the thread that its SDK lives on."""
+        if self.by_user_at is None:
+            self.by_user_at = self._clock()
+            _log.info("a person stopped the run in W&B: the command gets SIGTERM")
+            self._hand_on()
+
+    @property
+    def asked_at(self) -> float | None:
+        """When the command was first asked to end, by the monotonic clock."""
+        asked = [at for at in (self.terminated_at, self.by_user_at) if at is not None]
+        return min(asked, default=None)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.terminated_at is None:
+            self.terminated_at = self._clock()
+            _log.info("%s: handed to the command as SIGTERM", signal.Signals(number).name)
+            self._hand_on()
+        elif number == signal.SIGINT and self._child is not None:
+            self._child.kill()
+
+    def _hand_on(self) -> None:
+        if self._child is not None:
+            self._child.terminate()
