@@ -22,6 +22,7 @@ from resilient_training.run.command_environment import environment_for_command
 from resilient_training.run.ends import CHECKPOINT_UNUSABLE, FAILED
 from resilient_training.run.failure_file import write_failure
 from resilient_training.run.hosts import Hosts, HostsError, hosts_from
+from resilient_training.run.limits import Limits
 from resilient_training.run.options import Options, UsageError, options_from
 from resilient_training.run.preview import preview_of
 from resilient_training.run.processes import Machine, ProcessesError, world_size
@@ -59,7 +60,9 @@ class Wiring(Protocol):
         """Everything that the wrapper works with. Nothing is asked of W&B or the store yet."""
 
 
-def main(argv: Sequence[str] | None = None, wiring: Wiring | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None, wiring: Wiring | None = None, limits: Limits | None = None
+) -> int:
     """Run what is asked for; gives the exit code."""
     logging.basicConfig(format="resilient-run: %(message)s")
     logging.getLogger("resilient_training").setLevel(logging.INFO)
@@ -76,7 +79,7 @@ def main(argv: Sequence[str] | None = None, wiring: Wiring | None = None) -> int
         return _refuse(f"CollectionError: {error}", FAILED, base)
     if settled.options.dry_run:
         return _preview(settled)
-    return _run(settled, wired, base)
+    return _run(settled, wired, base, limits or Limits())
 
 
 def _real_wiring() -> Wiring:
@@ -124,7 +127,7 @@ def _preview(settled: Settled) -> int:
     return 0
 
 
-def _run(settled: Settled, wiring: Wiring, base: Path) -> int:
+def _run(settled: Settled, wiring: Wiring, base: Path, limits: Limits) -> int:
     # Late: it needs boto3, and its `Ending` W&B.
     from resilient_training.ending import Ending  # noqa: PLC0415
     from resilient_training.environment import prepare_environment  # noqa: PLC0415
@@ -136,7 +139,7 @@ def _run(settled: Settled, wiring: Wiring, base: Path) -> int:
     with Ending(failure_file), tempfile.TemporaryDirectory(prefix="resilient-run-") as scratch:
         prepare_environment(settled.job)
         error_file = Path(scratch) / "error.json"
-        limit = settled.options.stalled_after
+        silence = settled.options.stalled_after
         settled.options.checkpoints.mkdir(parents=True, exist_ok=True)
         plan = Plan(
             settled.options.command,
@@ -145,7 +148,8 @@ def _run(settled: Settled, wiring: Wiring, base: Path) -> int:
             pinned=settled.job.pin is not None,
             failure_file=failure_file,
             error_file=error_file,
-            stalled_after=None if limit is None else limit * 60,
+            stalled_after=None if silence is None else silence * 60,
+            limits=limits,
         )
         wrapper = Wrapper(plan, wiring.parts(settled, stops), stops)
         end = wrapper.run()

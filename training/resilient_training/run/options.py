@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AUTO = "auto"
+_RESUME_ARGS = "--resume-args"
 _STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s?#]*[^\s?#/]/?")
 # By these, frameworks are told where their checkpoints go (Hugging Face, Megatron, fairseq).
 _FOLDER_OPTIONS = (
@@ -91,7 +92,7 @@ def options_from(argv: Sequence[str], layouts: Sequence[str], store: str | None)
         SystemExit: 0, after the help.
     """
     cut = argv.index("--") if "--" in argv else len(argv)
-    given = _parser(layouts).parse_args(argv[:cut])
+    given = _parser(layouts).parse_args(_joined(argv[:cut]))
     command = tuple(argv[cut + 1 :])
     if not command:
         raise UsageError("no command: resilient-run --checkpoints DIR -- torchrun … train.py …")
@@ -106,6 +107,15 @@ def options_from(argv: Sequence[str], layouts: Sequence[str], store: str | None)
         keep=given.keep,
         dry_run=given.dry_run,
     )
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """Make one word of --resume-args and its value, which argparse takes for an option."""
+    words = list(argv)
+    if _RESUME_ARGS in words[:-1]:
+        place = words.index(_RESUME_ARGS)
+        words[place : place + 2] = ["=".join(words[place : place + 2])]
+    return words
 
 
 def _parser(layouts: Sequence[str]) -> argparse.ArgumentParser:

@@ -24,10 +24,14 @@ _PEER = re.compile(
     | Connection\ closed\ by\ (?:remote\ )?peer
     | Rendezvous\w*Error | DistStoreError | DistNetworkError
     | \[c10d\] | TCPStore | Socket\ Timeout
-    | Watchdog\ caught\ collective\ operation\ timeout
+    | Watchdog\ caught\ collective\ operation\ timeout | failure\ detected\ by\ watchdog
+    | NCCL\ operations\ have\ failed\ or\ timed\ out
     | ncclRemoteError | remote\ process\ exited | NCCL\ communicator\ was\ aborted
     | connectFullMesh | Timed\ out\ waiting\ \d+ms\ for\ (?:recv|send)""",
     re.VERBOSE,
+)
+_PEER_LOGGED = re.compile(
+    r"Watchdog caught|detected by watchdog|NCCL operations have failed or timed out|gloo/transport"
 )
 _ECHO = re.compile(r"ChildFailedError|SignalException|CalledProcessError|ProcessExitedException")
 # torchrun's table of failures; SIGABRT and SIGTERM there are how a launcher or NCCL cleans up.
@@ -71,7 +75,9 @@ def cause_of(error_file: str | None, lines: Sequence[str], code: int) -> Cause:
     if killed is not None:
         return Cause(f"a process of the command was {killed_by(killed)}")
     complaints = [*errors, *([filed] if filed and _PEER.search(filed) else [])]
-    complaints += [] if complaints else [line.strip() for line in lines if _PEER.search(line)]
+    if not complaints and code > 0:
+        # Not an exception but a line of a C++ log: NCCL's watchdog aborts the process itself.
+        complaints = [line.strip() for line in lines if _PEER_LOGGED.search(line)]
     if complaints:
         return Cause(complaints[-1], of_peer=True)
     return Cause(ended_with(code))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from resilient_training.job import Job
     from resilient_training.run.command import Settled
-    from resilient_training.run.ports import Lineage, Restored, Snapshot
+    from resilient_training.run.ports import Restored, Snapshot
     from resilient_training.run.stops import Stops
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,9 @@ class MarksOfJob:
         self.marks.completed()
 
 
-def lineage_from(environment: Mapping[str, str], job: Job, run_id: str | None) -> Lineage | None:
+def lineage_from(
+    environment: Mapping[str, str], job: Job, run_id: str | None
+) -> RunOfLineage | None:
     """The run that the training logs to; None: nobody knows which one, or W&B is not asked."""
     server = server_from(environment)
     entity, project = _place(environment, job)
