@@ -78,7 +78,10 @@ class Host:
             "SAGEMAKER_BASE_DIR": str(self.home / "ml"),
             **(more or {}),
         }
-        arguments = ["--checkpoints", str(self.checkpoints), *shlex.split(options), "--", *words]
+        # A shell could start any number: the user has to say.
+        known = ["--processes", "1"] if words[0] == "sh" else []
+        given = [*known, *shlex.split(options)]
+        arguments = ["--checkpoints", str(self.checkpoints), *given, "--", *words]
         with (
             (self.home / "log").open("wb") as log,
             subprocess.Popen(

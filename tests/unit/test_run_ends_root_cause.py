@@ -112,7 +112,8 @@ def test_a_process_that_torchrun_or_nccl_ended_itself_is_no_cause() -> None:
         ),
         (
             "[rank3]: RuntimeError:"
-            " [/pytorch/third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 1800000ms for recv operation to complete"
+            " [/pytorch/third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:81]"
+            " Timed out waiting 1800000ms for recv operation to complete"
         ),
         (
             "torch.distributed.elastic.rendezvous.api.RendezvousConnectionError: The connection to"

@@ -87,7 +87,8 @@ class _Stream:
 class RunningChild:
     """A command under its keeper (keeper.py).
 
-    `terminate` and `kill` may be called from a signal handler. Standard input is empty.
+    `terminate` and `kill` may be called from a signal handler or another thread: they write to a
+    pipe that stays open for as long as this process lives. Standard input is empty.
 
     Raises:
         CannotStartError: there is no such program, or it cannot be run.
@@ -145,7 +146,6 @@ class RunningChild:
     def code(self) -> int | None:
         if self._code is None and self._process.poll() is not None:
             self._code = self._reported()
-            os.close(self._orders)  # after the code is known: a signal handler gives no order then
             for pump in self._pumps:
                 pump.join(_DRAIN_SECONDS)
         return self._code

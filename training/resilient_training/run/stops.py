@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -13,14 +12,13 @@ if TYPE_CHECKING:
 
     from resilient_training.run.child import Child
 
-_log = logging.getLogger(__name__)
-
 
 class Stops:
     """Remembers what was asked for, and hands SIGTERM to the command at once.
 
     A signal comes between two lines of the main thread, a person's stop in a thread of the SDK's:
-    both only set what the wrapper's loop looks at.
+    both only set what the wrapper's loop looks at. Nothing is logged there: the line that is being
+    written to a stream cannot be interrupted by another.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +42,6 @@ class Stops:
         """Take a person's stop. W&B calls this in the thread that its SDK lives on."""
         if self.by_user_at is None:
             self.by_user_at = self._clock()
-            _log.info("a person stopped the run in W&B: the command gets SIGTERM")
             self._hand_on()
 
     @property
@@ -53,10 +50,14 @@ class Stops:
         asked = [at for at in (self.terminated_at, self.by_user_at) if at is not None]
         return min(asked, default=None)
 
+    @property
+    def name(self) -> str:
+        """What came first of all that counts, for a log line."""
+        return "SIGTERM" if self.by_user_at is None else "a person's stop in W&B"
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.terminated_at is None:
             self.terminated_at = self._clock()
-            _log.info("%s: handed to the command as SIGTERM", signal.Signals(number).name)
             self._hand_on()
         elif number == signal.SIGINT and self._child is not None:
             self._child.kill()

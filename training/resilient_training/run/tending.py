@@ -78,6 +78,7 @@ class Tending:
     limits: Limits
     stalled_minutes: float | None = None
     _killed_at: float | None = None
+    _said: bool = False
 
     def run(self) -> int:
         """Give the command's code; -9 where it cannot be killed, and is left behind."""
@@ -106,9 +107,13 @@ class Tending:
 
     def _is_late(self, now: float) -> bool:
         asked_at = self.stops.asked_at
-        late = asked_at is not None and now - asked_at >= self.limits.leader
+        limit = self.limits.leader
+        if asked_at is not None and not self._said:
+            self._said = True
+            _log.info("%s: the command has got SIGTERM, and %g s", self.stops.name, limit)
+        late = asked_at is not None and now - asked_at >= limit
         if late:
-            _log.warning("the command has not ended %g s after SIGTERM: killed", self.limits.leader)
+            _log.warning("the command has not ended %g s after SIGTERM: killed", limit)
         return late
 
     def _is_stalled(self, now: float) -> bool:
