@@ -18,7 +18,7 @@ from resilient_training.job import (
     job_from,
     run_id_for,
 )
-from resilient_training.run.command_environment import environment_for_command
+from resilient_training.run.command_environment import ERROR_FILE, environment_for_command
 from resilient_training.run.ends import CHECKPOINT_UNUSABLE, FAILED
 from resilient_training.run.failure_file import write_failure
 from resilient_training.run.hosts import Hosts, HostsError, hosts_from
@@ -138,16 +138,16 @@ def _run(settled: Settled, wiring: Wiring, base: Path, limits: Limits) -> int:
     # Turns what nobody foresaw into the exit code and the failure file of the contract.
     with Ending(failure_file), tempfile.TemporaryDirectory(prefix="resilient-run-") as scratch:
         prepare_environment(settled.job)
-        error_file = Path(scratch) / "error.json"
+        environment = environment_for_command(os.environ, Path(scratch) / "error.json")
         silence = settled.options.stalled_after
         settled.options.checkpoints.mkdir(parents=True, exist_ok=True)
         plan = Plan(
             settled.options.command,
-            environment_for_command(os.environ, error_file),
+            environment,
             settled.hosts,
             pinned=settled.job.pin is not None,
             failure_file=failure_file,
-            error_file=error_file,
+            error_file=Path(environment[ERROR_FILE]),
             stalled_after=None if silence is None else silence * 60,
             limits=limits,
         )

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 # With the address of the wrapper's own service of W&B the training would share its connection, and
 # end with it. `wandb.init` puts the name into this process's environment.
 _NOT_THEIRS = frozenset({"WANDB_SERVICE", "WANDB__SERVICE"})
@@ -26,6 +27,6 @@ def environment_for_command(environment: Mapping[str, str], error_file: Path) ->
     return {
         "PYTHONUNBUFFERED": "1",
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": _SHUTDOWN_SECONDS,
-        "TORCHELASTIC_ERROR_FILE": str(error_file),
+        ERROR_FILE: str(error_file),
         **kept,
     }

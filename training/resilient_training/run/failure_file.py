@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,23 @@ def read_text(file: Path) -> str | None:
             return content.read(_MOST_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A small file that another process may write; what was in it before is no word of that one."""
+
+    file: Path
+    before: str | None
+
+    @classmethod
+    def since_now(cls, file: Path) -> Self:
+        return cls(file, read_text(file))
+
+    def read(self) -> str | None:
+        """What was written since; None: nothing."""
+        now = read_text(self.file)
+        return None if now == self.before else now
 
 
 def write_failure(file: Path, text: str) -> None:

@@ -24,6 +24,7 @@ class Stops:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._child: Child | None = None
+        self._handed_on = False
         self.terminated_at: float | None = None
         self.by_user_at: float | None = None
 
@@ -36,7 +37,7 @@ class Stops:
         """From now on a stop goes to this command; one that came before it goes now."""
         self._child = child
         if self.asked_at is not None:
-            child.terminate()
+            self._hand_on()
 
     def stop_by_user(self) -> None:
         """Take a person's stop. W&B calls this in the thread that its SDK lives on."""
@@ -63,5 +64,7 @@ class Stops:
             self._child.kill()
 
     def _hand_on(self) -> None:
-        if self._child is not None:
+        """Once: a second SIGTERM makes some launchers give up what the first has begun."""
+        if self._child is not None and not self._handed_on:
+            self._handed_on = True
             self._child.terminate()

@@ -22,7 +22,7 @@ from resilient_training.run.background import Background, Broken
 from resilient_training.run.beginning import Restoring
 from resilient_training.run.child import CannotStartError, RunningChild
 from resilient_training.run.ends import End, Resumed, Seen, broken, end_of
-from resilient_training.run.failure_file import read_text, write_failure
+from resilient_training.run.failure_file import Changed, write_failure
 from resilient_training.run.limits import Limits
 from resilient_training.run.lineage_watch import LineageWatch
 from resilient_training.run.load_evidence import blames
@@ -72,7 +72,8 @@ class Wrapper:
             LineageWatch(parts.lineage, stops, self._silence, plan.limits.look),
             Marking(Background("mark")),
         )
-        self._written_before = read_text(plan.failure_file)
+        self._failure_file = Changed.since_now(plan.failure_file)
+        self._error_file = Changed.since_now(plan.error_file)
 
     def run(self) -> End:
         """Run the command; gives the end, after its text is written and the job is marked."""
@@ -127,13 +128,12 @@ class Wrapper:
         return [*self._plan.command, *self._parts.resume_arguments(restored.folder)]
 
     def _end(self, child: Child, code: int, restored: Restored | None, tending: Tending) -> End:
-        cause = None if code == 0 else cause_of(read_text(self._plan.error_file), child.lines, code)
+        cause = None if code == 0 else cause_of(self._error_file.read(), child.lines, code)
         resumed = None
         if restored is not None:
             own = "" if cause is None or cause.of_peer else cause.text
             early = self._beside.saving.found == 0
             resumed = Resumed(restored.version, early and blames(own, restored.folder))
-        written = read_text(self._plan.failure_file)
         seen = Seen(
             code,
             cause,
@@ -141,6 +141,6 @@ class Wrapper:
             stopped_by_user=self._stops.by_user_at is not None,
             stalled_minutes=tending.stalled_minutes,
             resumed=resumed,
-            own_failure=None if written == self._written_before else written,
+            own_failure=self._failure_file.read(),
         )
         return end_of(seen, self._plan.hosts)
