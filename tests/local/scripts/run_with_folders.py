@@ -132,4 +132,4 @@ class FolderWiring:
 
 if __name__ == "__main__":
     LIMITS = Limits(leader=3.0, sigterm=6.0, close_late=1.0, still=3.0, peer=0.5, look=0.2)
-    sys.exit(main(sys.argv[1:], FolderWiring(Path(os.environ["FAKES"])), LIMITS))
+    os._exit(main(sys.argv[1:], FolderWiring(Path(os.environ["FAKES"])), LIMITS))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from resilient_training.job import (
     CheckpointLoadError,
@@ -30,7 +31,7 @@ from resilient_training.run.stops import Stops
 from resilient_training.run.wrapper import Plan, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
 
     from resilient_training.run.ports import Parts
 
@@ -58,6 +59,18 @@ class Wiring(Protocol):
 
     def parts(self, settled: Settled, stops: Stops) -> Parts:
         """Everything that the wrapper works with. Nothing is asked of W&B or the store yet."""
+
+
+def leave() -> NoReturn:
+    """Be the command: run what is asked for, and end this process in any case.
+
+    The SDK's own ways out wait for what has not come to an end, and SageMaker kills after 120 s. By
+    then all that has a time of its own was given that time.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(
@@ -106,6 +119,16 @@ def settle(
     return Settled(options, job, hosts, found, run_id_for(job, environment.get("WANDB_RUN_ID")))
 
 
+def _with_run(settled: Settled, environment: MutableMapping[str, str]) -> Settled:
+    """Give a training that has no name one: its run and its checkpoints have to share it."""
+    if settled.run_id is not None:
+        return settled
+    run_id = secrets.token_hex(4)
+    environment.update({"WANDB_RUN_ID": run_id, "WANDB_RESUME": "allow"})
+    _log.info("WANDB_RUN_ID=%s continues this training", run_id)
+    return replace(settled, run_id=run_id)
+
+
 def machine_from(environment: Mapping[str, str]) -> Machine:
     """Count this host's GPUs, by SageMaker's word or the driver's devices, and its CPUs."""
     said = environment.get("SM_NUM_GPUS", "")
@@ -138,6 +161,7 @@ def _run(settled: Settled, wiring: Wiring, base: Path, limits: Limits) -> int:
     # Turns what nobody foresaw into the exit code and the failure file of the contract.
     with Ending(failure_file), tempfile.TemporaryDirectory(prefix="resilient-run-") as scratch:
         prepare_environment(settled.job)
+        settled = _with_run(settled, os.environ)
         environment = environment_for_command(os.environ, Path(scratch) / "error.json")
         silence = settled.options.stalled_after
         settled.options.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -153,15 +177,6 @@ def _run(settled: Settled, wiring: Wiring, base: Path, limits: Limits) -> int:
         )
         wrapper = Wrapper(plan, wiring.parts(settled, stops), stops)
         end = wrapper.run()
-        closed = wrapper.close()
+        wrapper.close()
     _log.info("exit code %d", end.code)
-    if not closed:
-        _leave_at_once(end.code)
     return end.code
-
-
-def _leave_at_once(code: int) -> None:
-    """Go without the SDK's own ways out: they would wait for what has not come to an end."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -34,7 +34,7 @@ def preview_of(
 
 def _runs(run_id: str | None) -> str:
     if run_id is None:
-        return "one that W&B makes up: set WANDB_RUN_ID to come back to it"
+        return "a new one: set WANDB_RUN_ID to come back to it"
     return f"{run_id}; its checkpoints are logged by {run_id}-checkpoints"
 
 

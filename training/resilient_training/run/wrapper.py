@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from resilient_training.run.background import Background, Broken
+from resilient_training.run.background import Background, Done
 from resilient_training.run.beginning import Restoring
 from resilient_training.run.child import CannotStartError, RunningChild
 from resilient_training.run.ends import End, Resumed, Seen, broken, end_of
@@ -88,15 +88,15 @@ class Wrapper:
             write_failure(self._plan.failure_file, end.failure)
         return end
 
-    def close(self) -> bool:
-        """Finish the run of W&B; False: it does not come to an end, and is left behind."""
+    def close(self) -> None:
+        """Finish the run of W&B; one that does not come to an end is left behind."""
         closing: Background[None] = Background("close")
         closing.start(self._parts.delivery.close)
         late = self._stops.terminated_at is not None
         result = closing.wait(self._limits.close_late if late else self._limits.close)
-        if isinstance(result, Broken):
-            _log.warning("the W&B run of the checkpoints could not be finished: %s", result.why)
-        return result is not None
+        if not isinstance(result, Done):
+            why = "it takes too long" if result is None else result.why
+            _log.warning("the W&B run of the checkpoints could not be finished: %s", why)
 
     def _pause(self) -> None:
         self._beside.lineage.tick(time.monotonic(), command_runs=False)
