@@ -291,8 +291,13 @@ def test_a_frozen_command_is_found_by_its_silence(host: Host) -> None:
 
 
 def test_a_command_that_goes_on_talking_is_not_stalled(host: Host) -> None:
-    command = shell("for i in 1 2 3 4 5 6 7 8 9; do printf .; sleep 0.3; done")
-    assert host.run(*command, options="--stalled-after 0.02") == 0, host.log
+    command = python("""
+        end = time.monotonic() + 7
+        while time.monotonic() < end:
+            os.write(1, b".")
+            time.sleep(0.1)
+    """)
+    assert host.run(*command, options="--stalled-after 0.1") == 0, host.log
 
 
 def test_output_is_handed_on_unchanged_and_at_once(host: Host) -> None:
@@ -481,3 +486,13 @@ def test_a_pin_that_names_no_version_is_65_as_of_old(host: Host) -> None:
     assert host.run("true", more={"RESILIENCE_CHECKPOINT": "nonsense"}) == 65
     assert host.failure is not None
     assert host.failure.startswith("CheckpointLoadError: nonsense: ")
+
+
+def test_what_nobody_foresaw_is_1_with_its_name(host: Host) -> None:
+    host.checkpoints.rmdir()
+    host.checkpoints.symlink_to("loop")
+    (host.home / "loop").symlink_to("out")
+    assert host.run("true") == 1
+    assert host.failure is not None
+    assert host.failure.startswith("FileExistsError: ")
+    assert host.marks == []

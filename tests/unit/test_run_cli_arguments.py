@@ -106,6 +106,11 @@ def test_the_store_of_the_launch_counts_and_one_below_it_may_be_given() -> None:
     assert below.store == "s3://bucket/team/mine"
 
 
+def test_a_store_of_the_launch_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="RESILIENCE_STORE is not"):
+        parsed("--checkpoints /o -- t", "bucket/team")
+
+
 @pytest.mark.parametrize("elsewhere", ["s3://bucket/team2", "s3://other/team", "s3://bucket/tea"])
 def test_a_store_that_the_controller_would_pass_over_is_refused(elsewhere: str) -> None:
     with pytest.raises(UsageError, match="RESILIENCE_STORE"):

@@ -21,7 +21,7 @@ from resilient_training.job import (
 )
 from resilient_training.run.command_environment import ERROR_FILE, environment_for_command
 from resilient_training.run.ends import CHECKPOINT_UNUSABLE, FAILED
-from resilient_training.run.failure_file import write_failure
+from resilient_training.run.failure_file import Reported, write_failure
 from resilient_training.run.hosts import Hosts, HostsError, hosts_from
 from resilient_training.run.limits import Limits
 from resilient_training.run.options import Options, UsageError, options_from
@@ -67,10 +67,13 @@ def leave() -> NoReturn:
     The SDK's own ways out wait for what has not come to an end, and SageMaker kills after 120 s. By
     then all that has a time of its own was given that time.
     """
-    code = main()
+    try:
+        code: object = main()
+    except SystemExit as left:
+        code = left.code
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(code if isinstance(code, int) else FAILED)
 
 
 def main(
@@ -151,15 +154,13 @@ def _preview(settled: Settled) -> int:
 
 
 def _run(settled: Settled, wiring: Wiring, base: Path, limits: Limits) -> int:
-    # Late: it needs boto3, and its `Ending` W&B.
-    from resilient_training.ending import Ending  # noqa: PLC0415
+    # Late: it needs boto3.
     from resilient_training.environment import prepare_environment  # noqa: PLC0415
 
     stops = Stops()
     stops.listen()
     failure_file = base / "output" / "failure"
-    # Turns what nobody foresaw into the exit code and the failure file of the contract.
-    with Ending(failure_file), tempfile.TemporaryDirectory(prefix="resilient-run-") as scratch:
+    with Reported(failure_file), tempfile.TemporaryDirectory(prefix="resilient-run-") as scratch:
         prepare_environment(settled.job)
         settled = _with_run(settled, os.environ)
         environment = environment_for_command(os.environ, Path(scratch) / "error.json")

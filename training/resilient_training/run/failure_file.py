@@ -6,8 +6,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from resilient_training.run.ends import FAILED
+
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20
@@ -50,3 +53,25 @@ def write_failure(file: Path, text: str) -> None:
         file.write_text(text[:_LENGTH], "utf-8")
     except OSError as error:
         _log.error("the failure file cannot be written: %s", error)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Makes an error that nobody foresaw the exit code and the failure file of the contract."""
+
+    file: Path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Exception):
+            return
+        _log.error("resilient-run broke", exc_info=error)
+        write_failure(self.file, f"{type(error).__name__}: {error}")
+        raise SystemExit(FAILED) from error

@@ -96,8 +96,11 @@ def options_from(argv: Sequence[str], layouts: Sequence[str], store: str | None)
     command = tuple(argv[cut + 1 :])
     if not command:
         raise UsageError("no command: resilient-run --checkpoints DIR -- torchrun … train.py …")
+    folder = (given.checkpoints or _folder_in(command)).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--checkpoints {folder} is no folder")
     return Options(
-        checkpoints=(given.checkpoints or _folder_in(command)).absolute(),
+        checkpoints=folder,
         command=command,
         layout=None if given.layout == AUTO else given.layout,
         store=_store(given.store, store),
@@ -168,6 +171,8 @@ def _folder_in(command: Sequence[str]) -> Path:
 def _store(given: str | None, launched: str | None) -> str | None:
     wanted = None if given is None else given.rstrip("/")
     settled = launched.rstrip("/") if launched else None
+    if settled is not None and not _STORE.fullmatch(settled):
+        raise UsageError(f"RESILIENCE_STORE is not s3://bucket/prefix: {settled}")
     if wanted is None or settled is None:
         return wanted or settled
     if not f"{wanted}/".startswith(f"{settled}/"):
