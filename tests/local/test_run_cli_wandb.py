@@ -77,3 +77,47 @@ def test_a_wandb_that_does_not_answer_or_refuses_is_away(server: LocalWandb) -> 
     with pytest.raises(AwayError):
         lineage(server).look()
     server.clear_faults()
+
+
+# As people write it: the SDK interrupts the script when somebody stops the run.
+AS_WRITTEN = """
+import time, wandb
+run = wandb.init()
+run.log({"loss": 1})
+print(run.id, flush=True)
+time.sleep(600)
+"""
+WRAPPER = """
+import sys
+from resilient_training.run.command import main
+from resilient_training.run.limits import Limits
+sys.exit(main(sys.argv[1:], limits=Limits(look=LOOK)))
+"""
+
+
+@pytest.mark.parametrize("look", [0.2, 600.0])
+def test_a_training_that_a_person_stopped_ends_66_whether_the_wrapper_or_the_sdk_hears_it_first(
+    look: float, server: LocalWandb, tmp_path: Path
+) -> None:
+    (tmp_path / "ml" / "output").mkdir(parents=True)
+    environment = {
+        **own_environment(),
+        **server.environment(tmp_path),
+        "WANDB_PROJECT": "p",
+        "WANDB_RUN_ID": f"stopped-{look:g}",
+        "SAGEMAKER_BASE_DIR": str(tmp_path / "ml"),
+        "PYTHONPATH": str(Path(__file__).parents[2] / "training"),
+    }
+    wrapper = [sys.executable, "-c", WRAPPER.replace("LOOK", str(look)), "--checkpoints", "out"]
+    with subprocess.Popen(
+        [*wrapper, "--", sys.executable, "-c", AS_WRITTEN],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == f"stopped-{look:g}"
+        press(f"{server.url}/local/p/runs/stopped-{look:g}", "Stop run")
+        assert process.wait(PATIENCE) == 66
+    assert (tmp_path / "ml" / "output" / "failure").read_text() == "StoppedByUser: in W&B"

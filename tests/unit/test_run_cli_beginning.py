@@ -70,7 +70,7 @@ class World:
         self.on_pause()
 
 
-def begin(world: World, *, pinned: bool, stops: Stops | None = None) -> Beginning | End:
+def begin(world: World, *, anew: bool, stops: Stops | None = None) -> Beginning | End:
     nothing = Nothing()
     parts = Parts(
         watch=nothing,
@@ -81,7 +81,7 @@ def begin(world: World, *, pinned: bool, stops: Stops | None = None) -> Beginnin
         lineage=None,
         marks=nothing,
     )
-    restoring = Restoring(parts, stops or Stops(), pinned=pinned, patience=1000.0)
+    restoring = Restoring(parts, stops or Stops(), may_begin_anew=anew, patience=1000.0)
     return restoring.run(lambda: world.now, world.pause)
 
 
@@ -92,31 +92,31 @@ def forever(answer: Exception) -> Iterator[Exception]:
 
 def test_the_folder_is_tidied_before_anything_is_restored_into_it() -> None:
     world = World(iter([Found()]))
-    assert begin(world, pinned=True) == Beginning(Found())
+    assert begin(world, anew=False) == Beginning(Found())
     assert world.order == ["tidy", "restore"]
 
 
 def test_a_wandb_that_is_away_is_asked_again() -> None:
     world = World(iter([AwayError("no route"), AwayError("no route"), Found()]))
-    assert begin(world, pinned=True) == Beginning(Found())
+    assert begin(world, anew=False) == Beginning(Found())
 
 
 def test_a_pinned_checkpoint_that_cannot_be_had_is_no_reason_to_begin_at_the_beginning() -> None:
-    end = begin(World(forever(AwayError("no route"))), pinned=True)
+    end = begin(World(forever(AwayError("no route"))), anew=False)
     assert end == End(1, failure="AwayError: no route")
 
 
 def test_without_a_pin_a_wandb_that_stays_away_does_not_keep_the_training_from_starting() -> None:
-    assert begin(World(forever(AwayError("no route"))), pinned=False) == Beginning(None)
+    assert begin(World(forever(AwayError("no route"))), anew=True) == Beginning(None)
 
 
 def test_a_version_that_cannot_be_resumed_from_is_65() -> None:
-    end = begin(World(iter([CheckpointLoadError("v3", "a file is missing")])), pinned=True)
+    end = begin(World(iter([CheckpointLoadError("v3", "a file is missing")])), anew=False)
     assert end == End(65, failure="CheckpointLoadError: v3: a file is missing")
 
 
 def test_an_error_that_blames_no_checkpoint_is_1_with_its_name() -> None:
-    end = begin(World(iter([PermissionError("read-only")])), pinned=False)
+    end = begin(World(iter([PermissionError("read-only")])), anew=True)
     assert end == End(1, failure="PermissionError: read-only")
 
 
@@ -132,7 +132,7 @@ def test_a_stop_during_the_restore_starts_no_command(
 ) -> None:
     stops = Stops()
     world = World(forever(AwayError("no route")), on_pause=lambda: ask(stops))
-    end = begin(world, pinned=True, stops=stops)
+    end = begin(world, anew=False, stops=stops)
     assert isinstance(end, End)
     assert end.code == code
 

@@ -44,15 +44,17 @@ class Restoring:
     """Moves aside what must not be resumed from, and restores; ends early where a stop comes.
 
     Args:
-        patience: Seconds in which W&B and the store may be away. A pinned checkpoint that cannot
-            be had then ends the host: nobody chose the beginning. Without a pin the command begins
-            at the beginning, with a warning.
+        may_begin_anew: Where W&B and the store stay away, the command begins at the beginning, with
+            a warning. Else the host ends: nobody chose the beginning.
+        patience: Seconds in which they may be away.
     """
 
-    def __init__(self, parts: Parts, stops: Stops, *, pinned: bool, patience: float) -> None:
+    def __init__(
+        self, parts: Parts, stops: Stops, *, may_begin_anew: bool, patience: float
+    ) -> None:
         self._parts = parts
         self._stops = stops
-        self._pinned = pinned
+        self._may_begin_anew = may_begin_anew
         self._patience = patience
         self._call: Background[Restored | None] = Background("restore")
 
@@ -82,7 +84,7 @@ class Restoring:
         match failed.error:
             case CheckpointLoadError() as error:
                 return unusable(str(error))
-            case AwayError() if not self._pinned:
+            case AwayError() if self._may_begin_anew:
                 _log.warning("%s: the command begins at the beginning", failed.why)
                 return Beginning(None)
             case error:

@@ -170,7 +170,7 @@ def _run(settled: Settled, wiring: Wiring, base: Path, limits: Limits) -> int:
             settled.options.command,
             environment,
             settled.hosts,
-            pinned=settled.job.pin is not None,
+            may_begin_anew=settled.job.pin is None and settled.hosts.count == 1,
             failure_file=failure_file,
             error_file=Path(environment[ERROR_FILE]),
             stalled_after=None if silence is None else silence * 60,

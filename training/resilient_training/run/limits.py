@@ -16,8 +16,8 @@ class Limits:
         close: For the same, and for the completion mark, at any other end.
         still: How long a last commit may stand still where no SIGTERM came.
         peer: How long a host that only lost a peer waits, so that the other's text comes first.
-        away: For W&B and the store at the start.
-        away_pinned: The same where a version is pinned.
+        away: For W&B and the store at the start, where the command may begin without them.
+        away_needed: The same where it may not.
         look: Between two questions whether a person stopped the run.
         last_look: For the last of them.
         unkillable: From the kill of a command until the wrapper goes on without it.
@@ -31,7 +31,7 @@ class Limits:
     still: float = 300.0
     peer: float = 10.0
     away: float = 120.0
-    away_pinned: float = 600.0
+    away_needed: float = 600.0
     look: float = 15.0
     last_look: float = 10.0
     unkillable: float = 20.0

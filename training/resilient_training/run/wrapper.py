@@ -45,12 +45,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run, and where. `stalled_after` is in seconds, None: no limit."""
+    """What is run, and where. `stalled_after` is in seconds, None: no limit.
+
+    `may_begin_anew`: with W&B away the command begins at the beginning. Not where a version is
+    pinned, and not on several hosts, of which another may have found a checkpoint.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
     hosts: Hosts
-    pinned: bool
+    may_begin_anew: bool
     failure_file: Path
     error_file: Path
     stalled_after: float | None = None
@@ -77,8 +81,9 @@ class Wrapper:
 
     def run(self) -> End:
         """Run the command; gives the end, after its text is written and the job is marked."""
-        patience = self._limits.away_pinned if self._plan.pinned else self._limits.away
-        restoring = Restoring(self._parts, self._stops, pinned=self._plan.pinned, patience=patience)
+        anew = self._plan.may_begin_anew
+        patience = self._limits.away if anew else self._limits.away_needed
+        restoring = Restoring(self._parts, self._stops, may_begin_anew=anew, patience=patience)
         beginning = restoring.run(time.monotonic, self._pause)
         end = beginning if isinstance(beginning, End) else self._train(beginning.restored)
         if end.completed:
