@@ -59,3 +59,28 @@ def test_a_long_silence_without_a_limit_is_told_after_an_hour_and_then_ever_less
 
 def test_with_a_limit_there_is_nothing_to_advise() -> None:
     assert Silence(5 * HOUR, 0.0, needs_look=False).hint_due(4 * HOUR) is None
+
+
+def heard(*times: float) -> Silence:
+    """One of several hosts, with a limit of 100 s, whose command began at 1000 s."""
+    silence = Silence(100.0, 0.0, needs_look=False, needs_rhythm=True)
+    silence.begin(1000.0)
+    for at in times:
+        silence.hear(1000.0 + at)
+    return silence
+
+
+def test_a_host_beside_the_one_that_speaks_is_silent_by_nature() -> None:
+    assert not heard().is_over_limit(1_000_000.0)
+    noise_of_the_start = [second / 10 for second in range(1, 200)]
+    assert not heard(*noise_of_the_start).is_over_limit(1_000_000.0)
+
+
+def test_a_host_that_used_to_speak_has_gone_silent() -> None:
+    silence = heard(10.0, 40.0, 60.0)
+    assert not silence.is_over_limit(1159.0)
+    assert silence.is_over_limit(1160.0)
+
+
+def test_a_host_that_has_been_silent_for_as_long_before_is_so_by_nature() -> None:
+    assert not heard(10.0, 40.0, 60.0, 170.0, 190.0, 220.0).is_over_limit(1_000_000.0)

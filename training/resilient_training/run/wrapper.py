@@ -70,7 +70,12 @@ class Wrapper:
         self._parts = parts
         self._stops = stops
         self._limits = plan.limits
-        self._silence = Silence(plan.stalled_after, now, needs_look=parts.lineage is not None)
+        self._silence = Silence(
+            plan.stalled_after,
+            now,
+            needs_look=parts.lineage is not None,
+            needs_rhythm=plan.hosts.count > 1,
+        )
         self._beside = Beside(
             Saving(parts.watch, parts.delivery, now),
             LineageWatch(parts.lineage, stops, self._silence, plan.limits.look),
@@ -112,7 +117,7 @@ class Wrapper:
             child = RunningChild(self._command(restored), self._plan.environment)
         except CannotStartError as error:
             return broken(str(error))
-        self._silence.heard_at = time.monotonic()
+        self._silence.begin(time.monotonic())
         self._stops.watch_over(child)
         if self._plan.hosts.is_first:
             self._beside.marking.start(self._parts.marks.begun)
