@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from resilient_training.run.hosts import Hosts
 from resilient_training.run.options import Options, UsageError, options_from
-from resilient_training.run.processes import Machine, ProcessesError, world_size
+from resilient_training.run.processes import Machine, ProcessesError, ranks_here, world_size
 from resilient_training.run.resume_arguments import ResumeArgumentsError, check, words_for
 
 LAYOUTS = ("huggingface", "dcp")
@@ -187,3 +188,10 @@ def test_processes_that_nobody_can_count_are_asked_for(command: str) -> None:
 def test_auto_without_a_gpu_is_a_process_for_each_cpu() -> None:
     command = ["torchrun", "--nproc_per_node=auto", "train.py"]
     assert world_size(command, 1, Machine(gpus=0, cpus=4), {}) == 4
+
+
+def test_the_ranks_of_a_host_follow_the_order_of_the_hosts() -> None:
+    names = ("algo-1", "algo-10", "algo-2")
+    assert ranks_here(12, Hosts(names, "algo-10")) == range(4, 8)
+    assert ranks_here(4, Hosts(("algo-1",), "algo-1")) is None
+    assert ranks_here(4, Hosts(names, "algo-1")) is None

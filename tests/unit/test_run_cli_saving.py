@@ -2,8 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,13 @@ class Named:
     name: str
     step: int | None = None
     removed: bool = False
+    layout: str = "folders"
+    folder: Path = Path("/nowhere")
+    files: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, int | None] = field(default_factory=dict)
+
+    def change(self) -> str | None:
+        return None
 
     def remove(self) -> None:
         assert not self.removed

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,21 @@ class Copy:
     @property
     def step(self) -> int:
         return int(self.name.removeprefix("step-"))
+
+    @property
+    def layout(self) -> str:
+        return "folders"
+
+    @property
+    def files(self) -> Mapping[str, int]:
+        return {one.name: one.stat().st_size for one in self.folder.iterdir()}
+
+    @property
+    def elsewhere(self) -> Mapping[str, int | None]:
+        return {}
+
+    def change(self) -> str | None:
+        return None
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -24,6 +24,25 @@ class Snapshot(Protocol):
     @property
     def step(self) -> int | None:
         """None: the layout does not say."""
+
+    @property
+    def layout(self) -> str:
+        """The layout's name."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the links or copies are."""
+
+    @property
+    def files(self) -> Mapping[str, int]:
+        """Paths below `folder`, and sizes in bytes."""
+
+    @property
+    def elsewhere(self) -> Mapping[str, int | None]:
+        """Files that the checkpoint needs and other hosts have, with the sizes that are known."""
+
+    def change(self) -> str | None:
+        """Why the bytes are not those that were taken; to be asked again after an upload."""
 
     def remove(self) -> None:
         """Delete the links or copies."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resilient_training.run.hosts import Hosts
+
 _TORCHRUN_MODULES = frozenset({"torch.distributed.run", "torch.distributed.launch"})
 # They start processes by options, files or environment of their own, or hide the command in text.
 _OTHER_LAUNCHERS = frozenset(
@@ -45,6 +47,18 @@ def world_size(
     nodes = _value(options, "nnodes") or environment.get("PET_NNODES") or ""
     # `1:4` is elastic: then the hosts of the job count.
     return _count(per_host, machine) * (int(nodes) if nodes.isdecimal() else hosts)
+
+
+def ranks_here(processes: int, hosts: Hosts) -> range | None:
+    """The ranks on this host, as launchers number them in the hosts' order; None: on all disks.
+
+    SageMaker's own driver and a static rendezvous number so. A dynamic one (`--rdzv-backend=c10d`)
+    may not: then a host waits for files that lie elsewhere, and commits nothing.
+    """
+    if hosts.count == 1 or processes % hosts.count:
+        return None
+    each = processes // hosts.count
+    return range(hosts.index * each, (hosts.index + 1) * each)
 
 
 def _torchrun_options(command: Sequence[str]) -> Sequence[str] | None:
