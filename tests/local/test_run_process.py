@@ -219,6 +219,17 @@ def test_a_command_that_does_not_heed_sigterm_is_killed_and_what_it_saved_is_kep
     assert "the command has not ended 3 s after SIGTERM: killed" in host.log
 
 
+def test_ctrl_c_is_sigterm_for_the_command_and_twice_kills_it(host: Host) -> None:
+    command = shell("trap 'echo heard' TERM", "echo begun", "while true; do sleep 0.1; done")
+    with host.started(*command) as process:
+        assert line_from(process) == "begun"
+        process.send_signal(signal.SIGINT)
+        assert line_from(process) == "heard"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 143, host.log
+    assert "killed" not in host.log
+
+
 def test_sigterm_ends_in_time_though_a_commit_never_ends(host: Host) -> None:
     (host.fakes / "hangs").touch()
     command = shell(SAVE.format(host.checkpoints / "step-1"), "echo begun; exec sleep 600")

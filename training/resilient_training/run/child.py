@@ -106,26 +106,13 @@ class RunningChild:
         self._heard_at = clock()
         self._code: int | None = None
         self._tails = (Tail(), Tail())
-        orders, self._orders = os.pipe()
-        report, reporting = os.pipe()
-        (out, to_out), (err, to_err) = os.pipe(), os.pipe()
-        keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(reporting), str(grace), "--"]
-        self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - the user's own command
-            [*keeper, *command],
-            env=dict(environment),
-            stdin=orders,
-            stdout=to_out,
-            stderr=to_err,
-            pass_fds=[reporting],
-            start_new_session=True,
-        )
-        for end in (orders, reporting, to_out, to_err):
-            os.close(end)
+        self._process, ours = _start_keeper(command, environment, grace)
+        self._orders = ours.orders
         self._pumps = [
-            _started(_Stream("output", out, 1, self._hear, self._tails[0])),
-            _started(_Stream("error output", err, 2, self._hear, self._tails[1])),
+            _started(_Stream("output", ours.out, 1, self._hear, self._tails[0])),
+            _started(_Stream("error output", ours.err, 2, self._hear, self._tails[1])),
         ]
-        self._report = os.fdopen(report, "r")
+        self._report = os.fdopen(ours.report, "r")
         said = self._report.readline().strip()
         if said != "started":
             self._process.wait()
@@ -171,6 +158,37 @@ class RunningChild:
             os.write(self._orders, letter)
         except BrokenPipeError:
             return  # it has ended
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """This process's ends of the keeper's pipes."""
+
+    orders: int
+    report: int
+    out: int
+    err: int
+
+
+def _start_keeper(
+    command: Sequence[str], environment: Mapping[str, str], grace: float
+) -> tuple[subprocess.Popen[bytes], _Ours]:
+    orders, to_orders = os.pipe()
+    report, to_report = os.pipe()
+    (out, to_out), (err, to_err) = os.pipe(), os.pipe()
+    keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(to_report), str(grace), "--"]
+    process = subprocess.Popen(  # noqa: S603  # nosec B603 - the user's own command
+        [*keeper, *command],
+        env=dict(environment),
+        stdin=orders,
+        stdout=to_out,
+        stderr=to_err,
+        pass_fds=[to_report],
+        start_new_session=True,
+    )
+    for end in (orders, to_report, to_out, to_err):
+        os.close(end)
+    return process, _Ours(to_orders, report, out, err)
 
 
 def _started(stream: _Stream) -> threading.Thread:
