@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from proofs.same.run import Came, Row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_LONGEST = 240
+_MODULES = re.compile(r"^(?:[a-z_]+\.)+(?=[A-Z]\w*Error\b)")
 _COLUMNS = (Came.SAME, Came.REFUSED, Came.SAID, Came.SILENT, Came.LOST, Came.UNREACHED)
 
 
@@ -51,6 +54,15 @@ def markdown_of(rows: Sequence[Row], seconds: float) -> Iterator[str]:
         cells = (str(counts[came] or "") for came in _COLUMNS)
         yield f"| {variant} | " + " | ".join(cells) + " |"
     yield ""
-    for row in rows:
-        if row.came is not Came.SAME:
-            yield f"- {row.variant}, {row.place}: {row.came}. {row.detail}"
+    for variant, its in by_variant(rows).items():
+        for came in (one for one in Came if one is not Came.SAME):
+            of_kind = [row for row in its if row.came is came]
+            if of_kind:
+                places = "; ".join(row.place for row in of_kind)
+                yield f"- **{variant}** ({places}): {came}. {shortened(of_kind[0].detail)}"
+
+
+def shortened(detail: str) -> str:
+    """The beginning of what was found, without the modules of an exception's type."""
+    found = _MODULES.sub("", " ".join(detail.split()))
+    return found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…"
