@@ -1,0 +1,1 @@
+"""`resilient-run`: any training command, with checkpoints that outlive its hosts."""
