@@ -1,8 +1,8 @@
 """The values of a pickle as data: records for objects, and nothing is imported or called.
 
-A reader for pickles that protocols 2 to 5 make of plain records. The caller says which globals may be
-named. An opcode that such pickles do not have is refused. A `pickle.Unpickler` with a `find_class` of
-our own is no replacement: with it a file of 20 bytes can reserve 64 GB for its memo.
+A reader for pickles that protocols 2 to 5 make of plain records. The caller says which globals may
+be named. An opcode that such pickles do not have is refused. A `pickle.Unpickler` with a
+`find_class` of our own is no replacement: with it a file of 20 bytes can reserve 64 GB of memo.
 """
 
 from __future__ import annotations

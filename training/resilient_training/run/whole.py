@@ -2,7 +2,8 @@
 
 A writer that is killed, or has not finished, leaves the beginning of a file. The formats below show
 that: a zip (all that `torch.save` writes) ends with a directory, safetensors and HDF5 say how long
-they are, JSON has a last bracket. Of any other format nothing is known, and it counts as whole.
+they are, the JSON
+of a framework has a last bracket. Of any other format nothing is known, and it counts as whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# A file of another name may end with .json and hold lines of it, or text.
+_JSON = frozenset({"trainer_state.json", "training_metadata.json"})
 _MOST_JSON = 64 << 20
 _MOST_COMMENT = (1 << 16) - 1
 _ZIP_END = struct.Struct("<4s4H2LH")
@@ -45,7 +48,7 @@ def flaw(path: Path, name: str | None = None) -> str | None:
 
 
 def _check_for(name: str, head: bytes) -> Callable[[Path, bytes, int], str | None] | None:
-    if name.endswith(".json"):
+    if name.rpartition("/")[2] in _JSON or name.endswith(".index.json"):
         return _json_flaw
     if name.endswith(".safetensors"):
         return _safetensors_flaw
@@ -88,7 +91,7 @@ def _end_of(entry: Any) -> int:  # noqa: ANN401 — of a stranger's JSON
     return int(entry.get("data_offsets", (0, 0))[1])
 
 
-def _hdf5_flaw(path: Path, head: bytes, size: int) -> str | None:
+def _hdf5_flaw(_path: Path, head: bytes, size: int) -> str | None:
     at = _HDF5_LENGTH.get(head[8]) if len(head) > 8 else None  # noqa: PLR2004 — the signature
     if at is None or len(head) < 48:  # noqa: PLR2004 — a superblock has no less
         return "ends in its header"
