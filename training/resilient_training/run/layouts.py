@@ -11,13 +11,13 @@ class LayoutError(Exception):
     """No layout has this name; the message lists those that there are."""
 
 
-_LAST = r"(?P<step>\d{1,12})"
+_STEP = r"(?P<step>\d{1,12})"
 
 # The order is that in which `auto` tries them: from what is certain to what is general.
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
         "huggingface",
-        rf"checkpoint-{_LAST}",
+        rf"checkpoint-{_STEP}",
         "huggingface",
         ("checkpoint-*/trainer_state.json", "checkpoint-*/rng_state*.pth"),
         "transformers 5.23.0 (run here); trl, LLaMA-Factory 0.9.5 and axolotl 0.19 save the same",
@@ -25,7 +25,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "accelerate",
-        rf"checkpoint_{_LAST}",
+        rf"checkpoint_{_STEP}",
         "accelerate",
         ("checkpoint_*/random_states_*.pkl",),
         "accelerate 1.15.0 (run here), ProjectConfiguration(automatic_checkpoint_naming=True)",
@@ -35,7 +35,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "accelerate-steps",
-        rf"step_{_LAST}",
+        rf"step_{_STEP}",
         "accelerate",
         ("step_*/random_states_*.pkl",),
         "accelerate 1.15.0 (run here), save_state(f'step_{n}') as in its examples",
@@ -44,7 +44,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "megatron",
-        rf"iter_{_LAST}",
+        rf"iter_{_STEP}",
         "megatron",
         ("latest_checkpointed_iteration.txt", "iter_*/common.pt", "iter_*/mp_rank_*/*.pt"),
         "Megatron-LM core 0.14 (documented); Megatron-Bridge writes the same text file",
@@ -53,7 +53,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "deepspeed",
-        rf"[A-Za-z_.-]*{_LAST}",
+        rf"[A-Za-z_.-]*{_STEP}",
         "deepspeed",
         ("*/mp_rank_*_model_states.pt", "*/*zero_pp_rank_*_model_states.pt"),
         "DeepSpeed 0.19.8 (documented), engine.save_checkpoint(parent)",
@@ -62,21 +62,21 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "torchtitan",
-        rf"step-{_LAST}",
+        rf"step-{_STEP}",
         "torchtitan",
         ("step-*/.metadata", "step-*/model.safetensors.index.json"),
         "torchtitan 0.3.0 (documented; the folder is that of DCP, run here)",
     ),
     Layout(
         "nemo",
-        rf".*step={_LAST}.*",
-        "nemo",
+        rf".*step={_STEP}.*",
+        "lightning",
         ("*step=*-last*", "*step=*-unfinished"),
         "NeMo 3.0 exp_manager (documented)",
     ),
     Layout(
         "lightning",
-        rf"(?:.*step={_LAST}.*|.*)\.ckpt",
+        rf"(?:.*step={_STEP}.*|.*)\.ckpt",
         "lightning",
         ("*.ckpt", "*.ckpt/meta.pt"),
         "Lightning 2.6.6 (a file: run here; the sharded folder: its source)",
@@ -96,7 +96,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "torchtune",
-        rf"epoch_{_LAST}",
+        rf"epoch_{_STEP}",
         "torchtune",
         ("recipe_state/recipe_state.pt",),
         "torchtune 0.6.1 (documented)",
@@ -106,7 +106,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "composer",
-        rf"ep\d+-ba{_LAST}(?:-rank0\.pt)?",
+        rf"ep\d+-ba{_STEP}(?:-rank0\.pt)?",
         "composer",
         ("ep*-ba*-rank0.pt", "ep*-ba*/.metadata", "latest-rank0.pt"),
         "Composer 0.32.1 (documented)",
@@ -114,7 +114,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "mmengine",
-        rf"(?:iter|epoch)_{_LAST}\.pth",
+        rf"(?:iter|epoch)_{_STEP}\.pth",
         "pointed",
         ("iter_*.pth", "epoch_*.pth"),
         "mmengine 0.10.7 (documented)",
@@ -123,7 +123,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "detectron2",
-        rf"model_{_LAST}\.pth",
+        rf"model_{_STEP}\.pth",
         "pointed",
         ("model_*.pth",),
         "detectron2 0.6, fvcore's Checkpointer (documented)",
@@ -152,14 +152,15 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "xgboost",
-        rf"xgboost-checkpoint\.{_LAST}",
+        rf"xgboost-checkpoint\.{_STEP}",
         "file",
         ("xgboost-checkpoint.*",),
         "SageMaker's XGBoost container (documented): a temporary name, then a rename",
     ),
     Layout(
         "dcp",
-        rf".*?{_LAST}\D*",
+        # The number behind the word step, else the last one.
+        rf"(?:(?P<named>.*?step[-_=]?)(?=\d)|.*\D|){_STEP}(?(named)(?:\D.*)?|\D*)",
         "dcp",
         ("*/.metadata", "*/__0.metadata"),
         "torch.distributed.checkpoint 2.13.0 (run here), a fresh folder for each step",
