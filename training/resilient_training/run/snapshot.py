@@ -100,8 +100,13 @@ def take(finished: Finished, layout: Layout, snapshots: Path) -> Snapshot:
     checkpoint, listing = finished.path, finished.listing
     folder = snapshots / f"{checkpoint.name}-{secrets.token_hex(4)}"
     try:
-        for source in _sources(checkpoint, layout, listing):
+        folder.mkdir(parents=True)
+        sources = list(_sources(checkpoint, layout, listing))
+        for source in sources:
             _take_file(source, folder / source.target)
+        # A linked file can be written into until the last one is there.
+        for source in sources:
+            _require_as_listed(source, folder / source.target)
         taken = listing_of(folder)
     except FileNotFoundError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -153,12 +158,15 @@ def _sources(checkpoint: Path, layout: Layout, listing: Listing) -> Iterator[_So
 
 def _take_file(source: _Source, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    linked = not source.copied and _linked(source.place, to)
-    if not linked:
-        before = source.place.stat()
-        shutil.copyfile(source.place, to)
-        _require_unchanged(source.place, before)
-    _require_as_listed(source, to, linked=linked)
+    if not source.copied and _linked(source.place, to):
+        return
+    before = _version(source.place.stat())
+    if source.known is not None and before != _listed(source.known):
+        raise NotTakenError(f"{source.target} was written since it was complete")
+    shutil.copyfile(source.place, to)
+    _require_unchanged(source.place, before)
+    if (why := flaw(to, source.target)) is not None:
+        raise NotTakenError(f"{source.target} {why}")
 
 
 def _linked(place: Path, to: Path) -> bool:
@@ -171,13 +179,13 @@ def _linked(place: Path, to: Path) -> bool:
     return True
 
 
-def _require_unchanged(place: Path, before: os.stat_result) -> None:
+def _require_unchanged(place: Path, before: tuple[int, int, int]) -> None:
     """A file that is gone has been copied from its open descriptor, to its end."""
     try:
-        now = place.stat()
+        now = _version(place.stat())
     except FileNotFoundError:
         return
-    if _version(now) != _version(before):
+    if now != before:
         raise NotTakenError(f"{place.name} was written while it was copied")
 
 
@@ -185,12 +193,15 @@ def _version(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _require_as_listed(source: _Source, to: Path, *, linked: bool) -> None:
+def _listed(file: File) -> tuple[int, int, int]:
+    return file.size, file.written, file.inode
+
+
+def _require_as_listed(source: _Source, to: Path) -> None:
     status, known = to.stat(), source.known
-    same = known is None or known.size == status.st_size
-    if linked and known is not None:
-        same = (known.size, known.written, known.inode) == _version(status)
-    if not same:
+    if known is None:
+        return
+    # A copy has an inode of its own, and was compared with the listing when it was made.
+    linked = status.st_ino == known.inode
+    if known.size != status.st_size or (linked and _version(status) != _listed(known)):
         raise NotTakenError(f"{source.target} changed during the snapshot")
-    if not linked and (why := flaw(to, source.target)) is not None:
-        raise NotTakenError(f"{source.target} {why}")

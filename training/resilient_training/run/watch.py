@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resilient_training.run.complete import Incomplete, completeness_of
+from resilient_training.run.complete import Complete, Incomplete, completeness_of
 from resilient_training.run.completeness import Ranks
 from resilient_training.run.layout import Unit
 from resilient_training.run.listing import listing_of
@@ -125,7 +125,7 @@ class Watch:
             listing = listing_of(path)
             if self._is_seen(path.name, listing) or not self._stands(path.name, listing, final):
                 return None
-            verdict = completeness_of(path, self._layout, self.ranks, listing)
+            verdict = self._judged(path, listing)
             number = number_of(path, self._layout)
         except FileNotFoundError:
             return None  # a rotation was faster
@@ -134,6 +134,9 @@ class Watch:
             self._say(path.name, f"{path.name} is not complete: {reason}")
             return None
         return _Ready(path, number, listing, verdict.elsewhere)
+
+    def _judged(self, path: Path, listing: Listing) -> Complete | Incomplete:
+        return completeness_of(path, self._layout, self.ranks, listing)
 
     def _is_seen(self, name: str, listing: Listing) -> bool:
         if not self._layout.shows_in(file.path for file in listing):
@@ -168,6 +171,10 @@ class Watch:
             snapshot = take(finished, self._layout, self.snapshots)
         except NotTakenError as error:
             self._say(name, str(error))
+            return None
+        if self._layout.beside and isinstance(self._judged(ready.path, ready.listing), Incomplete):
+            # What stands beside it may have been written for the next one meanwhile.
+            snapshot.remove()
             return None
         self._seen[name], self._steps[step] = ready.listing, name
         self._shape = (name, _shape_of(ready.listing)) if self._layout.settles else self._shape
