@@ -52,12 +52,13 @@ def _check_for(name: str, head: bytes) -> Callable[[Path, bytes, int], str | Non
         return _json_flaw
     if name.endswith(".safetensors"):
         return _safetensors_flaw
-    if head.startswith(b"PK\x03\x04"):
+    # A shard of torch.distributed.checkpoint is zips one after the other: .metadata knows its size.
+    if head.startswith(b"PK\x03\x04") and not name.endswith(".distcp"):
         return _zip_flaw
     if head.startswith(_HDF5):
         return _hdf5_flaw
     # torch.save writes zips: one that has no byte yet has no head either.
-    if not head and name.endswith((".pt", ".pth", ".ckpt", ".bin", ".pkl", ".h5", ".distcp")):
+    if not head and name.endswith((".pt", ".pth", ".ckpt", ".bin", ".pkl", ".h5")):
         return lambda *_: "is empty"
     return None
 
