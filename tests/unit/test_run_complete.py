@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient_training.run.complete import Complete, Incomplete, completeness_of
@@ -78,7 +78,9 @@ def test_nothing_that_was_begun_is_complete(scene: Scene, tmp_path: Path) -> Non
         assert isinstance(verdict(parent, scene), Incomplete), sorted(files)
 
 
-@given(scene=st.sampled_from(SCENES), data=st.data())
+@every_scene
+@settings(max_examples=30)
+@given(data=st.data())
 def test_no_prefix_of_bytes_is_complete(scene: Scene, data: st.DataObject) -> None:
     """The last file cut anywhere, or several that are written at once, each cut somewhere."""
     if scene.layout == "xgboost":  # the same
@@ -102,7 +104,9 @@ def _shows_its_end(path: str) -> bool:
     return not path.endswith(("config.json", "last_checkpoint", "latest"))
 
 
-@given(scene=st.sampled_from(SCENES), data=st.data())
+@every_scene
+@settings(max_examples=30)
+@given(data=st.data())
 def test_no_checkpoint_that_a_rotation_has_begun_to_delete_is_complete(
     scene: Scene, data: st.DataObject
 ) -> None:

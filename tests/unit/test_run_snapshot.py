@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from resilient_training.run import snapshot
 from resilient_training.run.hidden import hidden_folder
 from resilient_training.run.layouts import Layout, layout_named
 from resilient_training.run.listing import listing_of
@@ -112,16 +113,19 @@ def test_a_save_during_the_snapshot_leaves_nothing(
     assert contents(tmp_path / "snapshots") == {}
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("moment", ["in the first copy", "in the second", "between them"])
 def test_a_save_in_place_during_the_snapshot_never_mixes_two(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = OF_LAYOUT["keras"]
     checkpoint = scene.write(tmp_path)
     for path in checkpoint.iterdir():
         os.utime(path, ns=(1, 1))  # a file's time has steps of some milliseconds
-    later = At(number, lambda: scene.write(tmp_path))
-    monkeypatch.setattr(shutil, "copyfile", later.before(shutil.copyfile))
+    later = At(1 if moment == "in the second" else 0, lambda: scene.write(tmp_path))
+    if moment == "between them":  # when the first copy has been compared with its source
+        monkeypatch.setattr(snapshot, "flaw", later.before(snapshot.flaw))
+    else:
+        monkeypatch.setattr(shutil, "copyfile", later.before(shutil.copyfile))
     with pytest.raises(NotTakenError, match="was written"):
         taken(checkpoint, layout_named("keras"), tmp_path / ".snapshots")
     assert contents(tmp_path / ".snapshots") == {}

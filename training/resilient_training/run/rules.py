@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from resilient_training.run.dcp_metadata import FILE_NAME
 from resilient_training.run.layout import Pointer
 from resilient_training.run.pointers import number_pointed_at, pointed_at
-from resilient_training.run.saved_number import number_after
+from resilient_training.run.saved_number import is_none, number_after
 from resilient_training.run.whole import flaw
 
 if TYPE_CHECKING:
@@ -100,7 +100,11 @@ def _deepspeed_files(candidate: Candidate, below: str) -> Iterator[Finding]:
     models = candidate.like(f"{below}*_model_states.pt")
     if not models:
         yield f"{below}mp_rank_00_model_states.pt is missing"
-    for files in (candidate.like(f"{below}*zero_pp_rank_*_optim_states.pt"), _parted(models)):
+    parts = candidate.like(f"{below}*zero_pp_rank_*_optim_states.pt")
+    # Without ZeRO the optimizer is in the model's file; with it None stands there.
+    if not parts and models and is_none(candidate.path / models[0], "optimizer"):
+        yield f"{below}zero_pp_rank_0_mp_rank_00_optim_states.pt is missing"
+    for files in (parts, _parted(models)):
         if files and len(files) < candidate.ranks.count:
             yield from _parts_of_others(candidate, files)
 

@@ -1,4 +1,4 @@
-"""A number out of a file of `torch.save`, without torch, and without running what is pickled."""
+"""A value out of a file of `torch.save`, without torch, and without running what is pickled."""
 
 from __future__ import annotations
 
@@ -21,25 +21,36 @@ def number_after(path: Path, key: str) -> int | None:
 
     None: the file is no zip of `torch.save`, or has no such key. The tensors are not read.
     """
+    name, value = _behind(path, key)
+    fits = name in _NUMBERS and isinstance(value, int) and value < _MOST_STEPS
+    return value if fits and isinstance(value, int) else None
+
+
+def is_none(path: Path, key: str) -> bool:
+    """Whether None stands behind the first `key` of a dict in the pickle."""
+    return _behind(path, key)[0] == "NONE"
+
+
+def _behind(path: Path, key: str) -> tuple[str, object]:
+    """The opcode behind the key, and its argument; empty: there is none."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _number_in(archive, key)
+            return next(_values(_opcodes(archive), key), ("", None))
     # What zipfile and pickletools raise of damaged input; a file that is gone is the caller's.
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError):
-        return None
+        return "", None
 
 
-def _number_in(archive: zipfile.ZipFile, key: str) -> int | None:
+def _opcodes(archive: zipfile.ZipFile) -> Iterator[tuple[str, object]]:
     pickles = [entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl")]
-    if len(pickles) != 1 or pickles[0].file_size > _MOST_BYTES:
-        return None
-    opcodes = pickletools.genops(archive.read(pickles[0]))
-    return next(_numbers_after(((opcode.name, arg) for opcode, arg, _ in opcodes), key), None)
+    if len(pickles) == 1 and pickles[0].file_size <= _MOST_BYTES:
+        for opcode, argument, _ in pickletools.genops(archive.read(pickles[0])):
+            yield opcode.name, argument
 
 
-def _numbers_after(opcodes: Iterator[tuple[str, object]], key: str) -> Iterator[int]:
+def _values(opcodes: Iterator[tuple[str, object]], key: str) -> Iterator[tuple[str, object]]:
     behind = False
     for name, argument in opcodes:
-        if behind and name in _NUMBERS and isinstance(argument, int) and argument < _MOST_STEPS:
-            yield argument
+        if behind and name not in _BETWEEN:
+            yield name, argument
         behind = argument == key or (behind and name in _BETWEEN)

@@ -24,6 +24,8 @@ _ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP64_PLACE = struct.Struct("<4sLQL")
 _ZIP64_END = struct.Struct("<4sQ2H2L4Q")
 _TOO_LARGE = 0xFFFFFFFF
+_TENSORS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".h5")
+_ZIP = b"PK\x03\x04"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # Where the superblock of each version says how long the file is, in bytes from its beginning.
 _HDF5_LENGTH = {0: 40, 1: 44, 2: 28, 3: 28}
@@ -53,13 +55,13 @@ def _check_for(name: str, head: bytes) -> Callable[[Path, bytes, int], str | Non
     if name.endswith(".safetensors"):
         return _safetensors_flaw
     # A shard of torch.distributed.checkpoint is zips one after the other: .metadata knows its size.
-    if head.startswith(b"PK\x03\x04") and not name.endswith(".distcp"):
+    if head.startswith(_ZIP) and not name.endswith(".distcp"):
         return _zip_flaw
     if head.startswith(_HDF5):
         return _hdf5_flaw
-    # torch.save writes zips: one that has no byte yet has no head either.
-    if not head and name.endswith((".pt", ".pth", ".ckpt", ".bin", ".pkl", ".h5")):
-        return lambda *_: "is empty"
+    # A file that has few bytes yet does not show its format; nothing else ends so.
+    if name.endswith(_TENSORS) and any(form.startswith(head) for form in (_ZIP, _HDF5)):
+        return lambda *_: "ends in its header" if head else "is empty"
     return None
 
 
