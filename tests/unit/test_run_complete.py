@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from resilient_training.run.complete import Complete, Incomplete, completeness_of
 from resilient_training.run.completeness import Ranks
-from resilient_training.run.layouts import LAYOUTS, LayoutError, layout_named
-from resilient_training.run.numbering import number_of
-from resilient_training.run.recognition import guess
+from resilient_training.run.layouts import layout_named
 from tests.unit.checkpoint_folders import JSON, SCENES, Scene, metadata, saved, shards, write
 
 IDS = [f"{number}-{scene.layout}-{scene.name}" for number, scene in enumerate(SCENES)]
@@ -41,29 +39,10 @@ def a_folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def test_every_layout_has_a_scene() -> None:
-    assert set(OF_LAYOUT) == {layout.name for layout in LAYOUTS}
-
-
 @every_scene
 def test_a_whole_checkpoint_is_complete(scene: Scene, tmp_path: Path) -> None:
     scene.write(tmp_path)
     assert verdict(tmp_path, scene) == Complete({})
-
-
-@every_scene
-def test_a_whole_checkpoint_has_its_step(scene: Scene, tmp_path: Path) -> None:
-    found = number_of(scene.write(tmp_path), layout_named(scene.layout))
-    assert found is not None
-    assert found.value == scene.step
-
-
-@every_scene
-def test_auto_knows_each_layout_and_says_why(scene: Scene, tmp_path: Path) -> None:
-    scene.write(tmp_path)
-    found = guess(tmp_path)
-    assert found.layout is layout_named(scene.layout)
-    assert found.why.startswith(f"{scene.layout}, because of ")
 
 
 @every_scene
@@ -118,11 +97,6 @@ def test_no_checkpoint_that_a_rotation_has_begun_to_delete_is_complete(
                 write(parent / path, content)
         if (parent / scene.name).exists():
             assert isinstance(verdict(parent, scene), Incomplete)
-
-
-def test_an_unknown_layout_names_those_that_there_are() -> None:
-    with pytest.raises(LayoutError, match="there is no layout 'hf'; choose auto or huggingface, "):
-        layout_named("hf")
 
 
 def test_reasons_name_the_file(tmp_path: Path) -> None:
@@ -266,26 +240,3 @@ def test_an_epoch_of_torchtune_needs_the_state_that_was_saved_with_it(tmp_path: 
     write(tmp_path / "recipe_state/recipe_state.pt", saved())
     write(tmp_path / "epoch_16/model.safetensors", b"")
     assert reason(tmp_path, scene) == "the state beside it belongs to epoch_16"
-
-
-@pytest.mark.parametrize(
-    ("name", "step"),
-    [("step-15-a2", 15), ("step_7", 7), ("run3_iter_500", 500), ("12", 12), ("latest", None)],
-)
-def test_a_folder_of_dcp_has_the_step_of_its_name(name: str, step: int | None) -> None:
-    assert layout_named("dcp").number_in_name(name) == step
-
-
-def test_auto_says_what_to_do_where_no_step_is_in_the_name(tmp_path: Path) -> None:
-    write(tmp_path / "last" / ".metadata", metadata({"__0_0.distcp": (0, 40)}))
-    assert "save each step into a folder of its own" in guess(tmp_path).why
-
-
-def test_auto_says_that_kerass_folder_is_the_one_above(tmp_path: Path) -> None:
-    write(tmp_path / "training_metadata.json", b"{}")
-    assert "give the folder that it is in" in guess(tmp_path).why
-
-
-def test_auto_knows_nothing_of_an_empty_folder(tmp_path: Path) -> None:
-    assert guess(tmp_path).layout is None
-    assert "of a known layout yet" in guess(tmp_path).why

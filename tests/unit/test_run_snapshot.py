@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resilient_training.run import snapshot
+from resilient_training.run import whole
 from resilient_training.run.hidden import hidden_folder
 from resilient_training.run.layouts import Layout, layout_named
 from resilient_training.run.listing import listing_of
@@ -123,7 +123,7 @@ def test_a_save_in_place_during_the_snapshot_never_mixes_two(
         os.utime(path, ns=(1, 1))  # a file's time has steps of some milliseconds
     later = At(1 if moment == "in the second" else 0, lambda: scene.write(tmp_path))
     if moment == "between them":  # when the first copy has been compared with its source
-        monkeypatch.setattr(snapshot, "flaw", later.before(snapshot.flaw))
+        monkeypatch.setattr("resilient_training.run.snapshot.flaw", later.before(whole.flaw))
     else:
         monkeypatch.setattr(shutil, "copyfile", later.before(shutil.copyfile))
     with pytest.raises(NotTakenError, match="was written"):

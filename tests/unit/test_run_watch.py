@@ -5,27 +5,15 @@ import logging
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from resilient_training.run.layouts import layout_named
 from resilient_training.run.snapshot import Snapshot
 from resilient_training.run.watch import Watch
-from tests.unit.checkpoint_folders import (
-    SCENES,
-    Scene,
-    metadata,
-    safetensors,
-    saved,
-    shards,
-    write,
-)
+from tests.unit.checkpoint_folders import SCENES, Scene, safetensors, saved, shards, write
+from tests.unit.saved_steps import of_step, put
 
 IDS = [f"{number}-{scene.layout}-{scene.name}" for number, scene in enumerate(SCENES)]
 
@@ -37,20 +25,6 @@ def watching(parent: Path, layout: str | None = None, processes: int = 1) -> Wat
 
 def steps(snapshots: list[Snapshot]) -> list[int]:
     return [snapshot.step for snapshot in snapshots]
-
-
-def of_step(step: int) -> dict[str, bytes]:
-    """A folder of DCP whose every file differs from those of other steps."""
-    files = {f"step-{step}/__{rank}_0.distcp": bytes([step]) * 40 for rank in range(2)}
-    return {
-        **files,
-        f"step-{step}/.metadata": metadata({"__0_0.distcp": (0, 40), "__1_0.distcp": (0, 40)}),
-    }
-
-
-def put(parent: Path, files: Mapping[str, bytes]) -> None:
-    for path, content in files.items():
-        write(parent / path, content)
 
 
 @pytest.fixture
@@ -208,6 +182,17 @@ def test_folders_that_only_have_numbers_in_their_names_are_no_checkpoints(
     assert caplog.messages == []
 
 
+def test_what_cannot_be_read_is_said(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    watch = watching(parent, "dcp")
+    put(parent, of_step(5))
+    monkeypatch.setattr("resilient_training.run.watch.listing_of", denied)
+    assert watch.found(final=True) == []
+    assert watch.notes() == ["step-5 cannot be read: [Errno 13] Permission denied"]
+
+
 def test_a_parent_that_is_not_there_yet_has_nothing(tmp_path: Path) -> None:
     watch = watching(tmp_path / "later")
     assert watch.found() == []
@@ -244,68 +229,6 @@ def test_a_folder_that_loses_files_is_being_deleted(parent: Path) -> None:
     scene.write(parent)
     watch.found()
     assert steps(watch.found()) == [15]
-
-
-@dataclass
-class Saving:
-    """A framework that saves step after step, file by file, and deletes in any order."""
-
-    parent: Path
-    watch: Watch
-    step: int = 1
-    written: int = 0
-    half: bool = False
-    taken: list[Snapshot] = field(default_factory=list)
-
-    def write_some(self) -> None:
-        files = list(of_step(self.step).items())
-        path, content = files[self.written]
-        # Truncated first, as `open(path, "wb")` does, then whole.
-        write(self.parent / path, content if self.half else content[:20])
-        self.written, self.half = self.written + self.half, not self.half
-        if self.written == len(files):
-            self.step, self.written = self.step + 1, 0
-
-    def delete_one(self, index: int) -> None:
-        old = [path for path in self.parent.rglob("*") if path.is_file()]
-        old = sorted(path for path in old if int(path.parent.name[5:]) < self.step)
-        if old:
-            old[index % len(old)].unlink()
-
-    def look(self) -> None:
-        self.taken += self.watch.found()
-
-
-@settings(max_examples=150)
-@given(moves=st.lists(st.integers(0, 9), min_size=10, max_size=80))
-def test_whatever_a_rotation_deletes_and_when_snapshots_are_whole_and_stay(
-    moves: list[int],
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        parent = Path(folder) / "checkpoints"
-        parent.mkdir()
-        saving = Saving(parent, watching(parent, "dcp", 2))
-        for move in moves:
-            if move < 5:
-                saving.write_some()
-            elif move < 8:
-                saving.look()
-            else:
-                saving.delete_one(move * len(moves))
-        saving.taken += saving.watch.found(final=True)
-        names = [snapshot.name for snapshot in saving.taken]
-        assert len(names) == len(set(names))
-        for snapshot in saving.taken:
-            _assert_whole(snapshot)
-
-
-def _assert_whole(snapshot: Snapshot) -> None:
-    assert snapshot.change() is None
-    expected = of_step(snapshot.step)
-    for path in snapshot.files:
-        content = (snapshot.folder / path).read_bytes()
-        assert content == expected[f"{snapshot.name}/{path}"]
-    assert len(snapshot.files) == len(expected)
 
 
 def test_no_module_of_the_wrapper_imports_torch_or_a_framework() -> None:

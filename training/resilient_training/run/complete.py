@@ -50,12 +50,12 @@ def completeness_of(
     """
     try:
         found = listing_of(checkpoint) if listing is None else listing
-        return _judge(Candidate(checkpoint, layout, found, ranks))
+        return _decide(Candidate(checkpoint, layout, found, ranks))
     except FileNotFoundError as error:
         return Incomplete(f"{error.filename} was deleted while it was looked at")
 
 
-def _judge(candidate: Candidate) -> Complete | Incomplete:
+def _decide(candidate: Candidate) -> Complete | Incomplete:
     elsewhere: dict[str, int | None] = {}
     for findings in (RULES[candidate.layout.rule], flaws_of):
         for finding in findings(candidate):

@@ -168,10 +168,12 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
 )
 _BY_NAME = {layout.name: layout for layout in LAYOUTS}
+_SHORT = {"hf": "huggingface"}
 
 
 def layout_named(name: str) -> Layout:
-    """Raises LayoutError where there is none of this name."""
+    """The row of this name; raises LayoutError where there is none."""
+    name = _SHORT.get(name, name)
     if name not in _BY_NAME:
         raise LayoutError(f"there is no layout {name!r}; choose auto or {', '.join(_BY_NAME)}")
     return _BY_NAME[name]

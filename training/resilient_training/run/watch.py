@@ -97,6 +97,10 @@ class Watch:
         taken = [self._take(one) for one in sorted(ready, key=lambda one: one.order)]
         return [snapshot for snapshot in taken if snapshot is not None]
 
+    def notes(self) -> list[str]:
+        """What was said last of each folder, such as why it is not complete."""
+        return list(self._said.values())
+
     def _recognised(self) -> bool:
         if self.layout is None and self.parent.is_dir():
             guessed = guess(self.parent)
@@ -108,7 +112,8 @@ class Watch:
         """Links are names for what has one of its own."""
         try:
             paths = [path for path in self.parent.iterdir() if self._layout.matches(path.name)]
-        except FileNotFoundError:
+        except OSError as error:
+            self._say("parent", f"{self.parent} cannot be read: {error}")
             return []
         for name in self._listings.keys() - {path.name for path in paths}:
             del self._listings[name]
@@ -125,17 +130,20 @@ class Watch:
             listing = listing_of(path)
             if self._is_seen(path.name, listing) or not self._stands(path.name, listing, final):
                 return None
-            verdict = self._judged(path, listing)
+            verdict = self._completeness(path, listing)
             number = number_of(path, self._layout)
         except FileNotFoundError:
             return None  # a rotation was faster
+        except OSError as error:
+            self._say(path.name, f"{path.name} cannot be read: {error}")
+            return None
         reason = verdict.reason if isinstance(verdict, Incomplete) else self._lack(listing)
         if isinstance(verdict, Incomplete) or reason is not None:
             self._say(path.name, f"{path.name} is not complete: {reason}")
             return None
         return _Ready(path, number, listing, verdict.elsewhere)
 
-    def _judged(self, path: Path, listing: Listing) -> Complete | Incomplete:
+    def _completeness(self, path: Path, listing: Listing) -> Complete | Incomplete:
         return completeness_of(path, self._layout, self.ranks, listing)
 
     def _is_seen(self, name: str, listing: Listing) -> bool:
@@ -172,7 +180,9 @@ class Watch:
         except NotTakenError as error:
             self._say(name, str(error))
             return None
-        if self._layout.beside and isinstance(self._judged(ready.path, ready.listing), Incomplete):
+        if self._layout.beside and isinstance(
+            self._completeness(ready.path, ready.listing), Incomplete
+        ):
             # What stands beside it may have been written for the next one meanwhile.
             snapshot.remove()
             return None
