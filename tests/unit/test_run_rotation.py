@@ -1,6 +1,8 @@
 """A rotation may delete at any moment: what was taken stays, and nothing torn is taken."""
 
+import shutil
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +78,34 @@ def _assert_whole(snapshot: Snapshot) -> None:
         content = (snapshot.folder / path).read_bytes()
         assert content == expected[f"{snapshot.name}/{path}"]
     assert len(snapshot.files) == len(expected)
+
+
+def _save_and_rotate(parent: Path, steps: range, ended: threading.Event) -> None:
+    """Each step's files one by one, then all that is older is removed, as with a limit of 1."""
+    for step in steps:
+        put(parent, of_step(step))
+        for old in parent.iterdir():
+            if old.name != f"step-{step}":
+                shutil.rmtree(old)
+    ended.set()
+
+
+def test_a_watch_beside_a_training_that_saves_as_fast_as_it_can_takes_nothing_torn(
+    tmp_path: Path,
+) -> None:
+    parent = tmp_path / "checkpoints"
+    parent.mkdir()
+    watch = Watch(parent, layout_named("dcp"), 2, tmp_path / "snapshots")
+    ended, taken = threading.Event(), []
+    training = threading.Thread(target=_save_and_rotate, args=(parent, range(1, 120), ended))
+    training.start()
+    while not ended.is_set():
+        taken += watch.found()
+    training.join()
+    taken += watch.found(final=True)
+    assert taken[-1].step == 119
+    for snapshot in taken:
+        _assert_whole(snapshot)
 
 
 def test_other_hosts_delete_what_the_first_has_deleted(tmp_path: Path) -> None:

@@ -201,6 +201,17 @@ def test_a_link_in_a_checkpoint_is_the_file_that_it_names(tmp_path: Path) -> Non
     assert not link.is_symlink()
 
 
+def test_a_link_to_a_folder_is_what_is_in_it_and_never_without_end(tmp_path: Path) -> None:
+    checkpoint = OF_LAYOUT["huggingface"].write(tmp_path)
+    write(tmp_path / "tokenizer/vocab.json", b"{}")
+    (checkpoint / "tokenizer").symlink_to("../tokenizer")
+    (checkpoint / "self").symlink_to(".")
+    (tmp_path / "tokenizer/back").symlink_to("../checkpoint-15")
+    paths = [file.path for file in listing_of(checkpoint)]
+    assert "tokenizer/vocab.json" in paths
+    assert len(paths) == len(OF_LAYOUT["huggingface"].files) + 1
+
+
 def test_a_host_takes_what_it_has_of_what_another_needs(tmp_path: Path) -> None:
     scene = Scene("dcp", "step-15", {})
     for name, size in (("__2_0.distcp", 40), ("__3_0.distcp", 39), ("other", 1)):

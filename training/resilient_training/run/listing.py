@@ -34,20 +34,23 @@ def listing_of(checkpoint: Path) -> Listing:
         FileNotFoundError: the checkpoint itself is gone.
     """
     if checkpoint.is_dir():
-        return tuple(sorted(_files(checkpoint, "")))
+        return tuple(sorted(_files(checkpoint, "", frozenset())))
     status = checkpoint.stat()
     return (File(checkpoint.name, status.st_size, status.st_mtime_ns, status.st_ino),)
 
 
-def _files(folder: Path, prefix: str) -> Iterator[File]:
+def _files(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[File]:
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:  # a link to a folder that it is in
+        return
     with os.scandir(folder) as entries:
         for entry in entries:
             path = f"{prefix}{entry.name}"
-            # A link to a folder above would have no end.
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(folder / entry.name, f"{path}/")
-            elif (status := _status_of(entry)) is not None:
-                yield File(path, status.st_size, status.st_mtime_ns, status.st_ino)
+            if entry.is_dir():
+                yield from _files(folder / entry.name, f"{path}/", above | {here})
+            elif (found := _status_of(entry)) is not None:
+                yield File(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def _status_of(entry: os.DirEntry[str]) -> os.stat_result | None:

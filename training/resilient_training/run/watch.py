@@ -82,6 +82,11 @@ class Watch:
         if step is not None:
             self._steps[step] = name
 
+    def mark_all_seen(self) -> None:
+        """What is there before the training starts is none of its checkpoints."""
+        for path in self.parent.iterdir() if self.parent.is_dir() else ():
+            self.mark_seen(path.name)
+
     def found(self, *, final: bool = False) -> list[Snapshot]:
         """Snapshots of what is newly complete and has not changed since the last call.
 
@@ -118,7 +123,10 @@ class Watch:
         for name in self._listings.keys() - {path.name for path in paths}:
             del self._listings[name]
             self._losing.discard(name)
-        return [path for path in paths if not path.is_symlink()]
+        return [path for path in paths if not path.is_symlink() and not self._is_done(path.name)]
+
+    def _is_done(self, name: str) -> bool:
+        return name in self._seen and not self._layout.is_rewritten(name)
 
     @property
     def _layout(self) -> Layout:
@@ -128,7 +136,7 @@ class Watch:
     def _ready(self, path: Path, *, final: bool) -> _Ready | None:
         try:
             listing = listing_of(path)
-            if self._is_seen(path.name, listing) or not self._stands(path.name, listing, final):
+            if not self._is_new(path.name, listing) or not self._stands(path.name, listing, final):
                 return None
             verdict = self._completeness(path, listing)
             number = number_of(path, self._layout)
@@ -146,11 +154,9 @@ class Watch:
     def _completeness(self, path: Path, listing: Listing) -> Complete | Incomplete:
         return completeness_of(path, self._layout, self.ranks, listing)
 
-    def _is_seen(self, name: str, listing: Listing) -> bool:
-        if not self._layout.shows_in(file.path for file in listing):
-            return True
-        known = self._seen.get(name, ())
-        return known == listing or (name in self._seen and not self._layout.is_rewritten(name))
+    def _is_new(self, name: str, listing: Listing) -> bool:
+        shown = self._layout.shows_in(file.path for file in listing)
+        return shown and self._seen.get(name) != listing
 
     def _stands(self, name: str, listing: Listing, final: bool) -> bool:  # noqa: FBT001 — of `found`
         before = self._listings.get(name)
@@ -180,15 +186,16 @@ class Watch:
         except NotTakenError as error:
             self._say(name, str(error))
             return None
-        if self._layout.beside and isinstance(
-            self._completeness(ready.path, ready.listing), Incomplete
-        ):
-            # What stands beside it may have been written for the next one meanwhile.
+        if self._layout.beside and self._has_passed(ready):
             snapshot.remove()
             return None
         self._seen[name], self._steps[step] = ready.listing, name
         self._shape = (name, _shape_of(ready.listing)) if self._layout.settles else self._shape
         return snapshot
+
+    def _has_passed(self, ready: _Ready) -> bool:
+        """What stands beside it may have been written for the next one meanwhile."""
+        return isinstance(self._completeness(ready.path, ready.listing), Incomplete)
 
     def _step_of(self, number: Number | None) -> int:
         """A count of saves may begin at 0 again in each attempt; what is made of it never does."""
