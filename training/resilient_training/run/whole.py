@@ -113,14 +113,19 @@ def _zip_flaw(path: Path, _head: bytes, size: int) -> str | None:
 def _ends_as_zip(tail: bytes, start: int) -> bool:
     """The directory stands right before its end, and says so; `tail` begins at byte `start`."""
     at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < _ZIP_END.size:
+    while at >= 0 and not _is_end_of_zip(tail, start, at):
+        at = tail.rfind(b"PK\x05\x06", 0, at)  # that was in the comment
+    return at >= 0
+
+
+def _is_end_of_zip(tail: bytes, start: int, at: int) -> bool:
+    if len(tail) - at < _ZIP_END.size:
         return False
     *_, length, offset, comment = _ZIP_END.unpack_from(tail, at)
     if at + _ZIP_END.size + comment != len(tail):
         return False
-    if _TOO_LARGE in (length, offset) or tail[at - _ZIP64_PLACE.size : at].startswith(
-        b"PK\x06\x07"
-    ):
+    place = tail[max(0, at - _ZIP64_PLACE.size) : at]
+    if _TOO_LARGE in (length, offset) or place.startswith(b"PK\x06\x07"):
         return _ends_as_zip64(tail, start, at)
     return bool(offset + length == start + at)
 
