@@ -17,7 +17,8 @@ from torch.distributed.checkpoint.metadata import Metadata
 
 from resilient_training.run import dcp_metadata
 from resilient_training.run.dcp_metadata import UntrustedMetadataError, files_needed
-from tests.unit.checkpoint_folders import metadata
+from resilient_training.run.inspection import require_harmless
+from tests.unit.checkpoint_folders import metadata, write
 
 NAMES = {"__0_0.distcp": (0, 40), "a/__1_0.distcp": (8, 2)}
 
@@ -180,6 +181,24 @@ def test_any_damage_is_refused_or_names_files_inside(data: st.DataObject) -> Non
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     _never_anything_else(bytes(content))
+
+
+def test_what_was_restored_is_looked_at_wherever_it_has_metadata(tmp_path: Path) -> None:
+    write(tmp_path / "model/__0_0.distcp", bytes(40))
+    write(tmp_path / "model/.metadata", metadata({"__0_0.distcp": (0, 40)}))
+    require_harmless(tmp_path)
+    write(tmp_path / "a/b/.metadata", metadata(NAMES, planner_data=Runs(os.system, "true")))
+    with pytest.raises(UntrustedMetadataError, match=r"'posix\.system' has no place in it"):
+        require_harmless(tmp_path)
+
+
+def test_what_was_restored_has_the_files_that_its_metadata_name(tmp_path: Path) -> None:
+    write(tmp_path / "__0.metadata", metadata({"__0_0.distcp": (0, 40)}))
+    with pytest.raises(UntrustedMetadataError, match=r"__0_0\.distcp is missing, which __0\.meta"):
+        require_harmless(tmp_path)
+    write(tmp_path / "__0_0.distcp", bytes(39))
+    with pytest.raises(UntrustedMetadataError, match="has 39 of 40 bytes"):
+        require_harmless(tmp_path)
 
 
 class InMemory(io.BytesIO):
