@@ -33,7 +33,7 @@ from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resilient_training.checkpoints.resume import Version
+    from resilient_training.checkpoints.versions import Version
     from resilient_training.history import History
 
 _log = logging.getLogger(__name__)

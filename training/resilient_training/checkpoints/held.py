@@ -10,7 +10,7 @@ from wandb.apis.public.runs import RunNotFoundError
 from wandb.sdk.lib.hashutil import md5_file_b64, xxh128_file_b64
 
 from resilient_training.checkpoints.metadata import FILE_NAME
-from resilient_training.checkpoints.resume import Version
+from resilient_training.checkpoints.versions import Version
 from resilient_training.job import CheckpointLoadError
 
 if TYPE_CHECKING:
