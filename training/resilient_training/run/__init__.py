@@ -1,0 +1,1 @@
+"""`resilient-run`: any training, of any framework, on any number of hosts, brought back."""
