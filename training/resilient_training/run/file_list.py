@@ -32,8 +32,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LAYOUT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _WORD = re.compile(r"[0-9a-f]{8}")
 _TEXT = re.compile(r"[\x20-\x7e]{1,1024}")
-_OF_FILE = {"path", "size", "sha256"}
-_OF_STORED = {"key", "etag", "version_id"}
 
 
 @dataclass(frozen=True)
@@ -154,9 +152,9 @@ def file_from_json(value: object) -> ListedFile:
         InvalidInputError: it is none.
     """
     match value:
-        case {"path": str(path), "size": int(size), "sha256": str(sha256)}:
+        case {"path": str(path), "size": int(size), "sha256": str(sha256), **rest}:
             require(not isinstance(size, bool), "no size", size)
-            return ListedFile(path, size, sha256, _stored_from(value))
+            return ListedFile(path, size, sha256, _stored_from(rest))
         case _:
             raise InvalidInputError(f"not a file: {shown(value)}")
 
@@ -170,17 +168,15 @@ def file_to_json(file: ListedFile) -> dict[str, Any]:
     return content
 
 
-def _stored_from(value: dict[str, Any]) -> Stored | None:
-    rest = value.keys() - _OF_FILE
-    match value:
-        case {"key": str(key), "etag": str(etag), "version_id": str(version)} if rest == _OF_STORED:
+def _stored_from(rest: dict[object, object]) -> Stored | None:
+    match rest:
+        case {"key": str(key), "etag": str(etag), "version_id": str(version), **more} if not more:
             return Stored(key, etag, version)
-        case {"key": str(key), "etag": str(etag)} if rest == {"key", "etag"}:
+        case {"key": str(key), "etag": str(etag), **more} if not more:
             return Stored(key, etag)
-        case _ if not rest:
-            return None
         case _:
-            raise InvalidInputError(f"not the place of a file: {shown(value)}")
+            require(not rest, "not the place of a file", rest)
+            return None
 
 
 def _require_tree(paths: list[str]) -> None:

@@ -1,0 +1,54 @@
+"""A store in the local S3, and files for it."""
+
+import hashlib
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from botocore.client import BaseClient
+
+from resilient_training.run.place import place_from
+from resilient_training.run.store import S3Store
+from tests.local.served_aws import served_aws
+
+BUCKET = "checkpoints-of-tests"
+MEGABYTE = 1 << 20
+
+
+@contextmanager
+def versioned_bucket() -> Iterator[BaseClient]:
+    """A client of the local S3, which has one bucket, with versions."""
+    with served_aws() as aws:
+        client = aws.client("s3")
+        client.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield client
+
+
+def store_at(client: BaseClient, prefix: str, *trusted: str) -> S3Store:
+    places = [place_from(f"s3://{BUCKET}/{one}") for one in (prefix, *trusted)]
+    return S3Store(client, places[0], tuple(places[1:]))
+
+
+def written(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311 - bytes that no test could confuse
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
