@@ -4,28 +4,44 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.client import BaseClient
 
 from resilient_training.run.place import place_from
 from resilient_training.run.store import S3Store
-from tests.local.served_aws import served_aws
+from tests.local.served_aws import REGION, served_aws
 
 BUCKET = "checkpoints-of-tests"
 MEGABYTE = 1 << 20
 
 
+@dataclass(frozen=True)
+class LocalS3:
+    """`environment` is what another process needs to use it."""
+
+    client: BaseClient
+    environment: Mapping[str, str]
+
+
 @contextmanager
-def versioned_bucket() -> Iterator[BaseClient]:
-    """A client of the local S3, which has one bucket, with versions."""
+def versioned_bucket() -> Iterator[LocalS3]:
+    """The local S3 with one bucket, with versions."""
     with served_aws() as aws:
         client = aws.client("s3")
+        keys = aws.session.get_credentials()
         client.create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield client
+        environment = {
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+        yield LocalS3(client, environment)
 
 
 def store_at(client: BaseClient, prefix: str, *trusted: str) -> S3Store:

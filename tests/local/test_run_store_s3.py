@@ -31,8 +31,8 @@ UNDER = "night/a1/0a1b2c3d/checkpoint-15"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[BaseClient]:
-    with versioned_bucket() as client:
-        yield client
+    with versioned_bucket() as served:
+        yield served.client
 
 
 @pytest.fixture

@@ -98,6 +98,11 @@ class FileList:
         require(len(stored) == 1, "some files in a store and some not", self.folder)
 
     @property
+    def is_file(self) -> bool:
+        """Whether the checkpoint is no folder, but one file of this name."""
+        return [file.path for file in self.files] == [self.folder]
+
+    @property
     def is_stored(self) -> bool:
         return all(file.stored is not None for file in self.files)
 
