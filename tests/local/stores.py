@@ -14,6 +14,7 @@ from resilient_training.run.store import S3Store
 from tests.local.served_aws import REGION, served_aws
 
 BUCKET = "checkpoints-of-tests"
+UNVERSIONED = "unversioned-of-tests"
 MEGABYTE = 1 << 20
 
 
@@ -24,16 +25,20 @@ class LocalS3:
     client: BaseClient
     environment: Mapping[str, str]
 
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        found = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [one["Key"] for one in found.get("Contents", [])]
+
 
 @contextmanager
 def versioned_bucket() -> Iterator[LocalS3]:
-    """The local S3 with one bucket, with versions."""
+    """The local S3 with a bucket that keeps versions, and one that does not."""
     with served_aws() as aws:
         client = aws.client("s3")
         keys = aws.session.get_credentials()
-        client.create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
+        for bucket in (BUCKET, UNVERSIONED):
+            where = {"LocationConstraint": REGION}
+            client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         environment = {
             "AWS_ENDPOINT_URL": aws.endpoint,

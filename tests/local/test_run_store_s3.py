@@ -1,6 +1,7 @@
 """Files of a checkpoint on their way to the local S3 and back, by the real boto3."""
 
 import errno
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.response import StreamingBody
 
 from resilient_training.run.file_list import ListedFile, Stored
 from resilient_training.run.place import Place
@@ -218,6 +220,34 @@ def test_a_store_that_does_not_answer_is_no_fault_of_the_checkpoint(tmp_path: Pa
     with pytest.raises(StoreError, match=r"cannot be used: Could not connect"):
         store.download(BUCKET, [listed], tmp_path / "back")
     nobody.close()
+
+
+class BreaksOff:
+    """A stream of S3 that a network breaks off in its midst, the first times that it is asked."""
+
+    def __init__(self, client: BaseClient, times: int) -> None:
+        self._client = client
+        self.times = times
+
+    def get_object(self, **given: str) -> Any:  # noqa: ANN401 - of boto3
+        answer = self._client.get_object(**given)
+        if self.times > 0:
+            self.times -= 1
+            half = answer["Body"].read(answer["ContentLength"] // 2)
+            answer["Body"].close()
+            length = answer["ContentLength"]
+            answer["Body"] = StreamingBody(io.BytesIO(half), length)
+        return answer
+
+
+def test_a_download_that_breaks_off_begins_again_a_few_times(
+    store: S3Store, tmp_path: Path
+) -> None:
+    sent = store.upload(written(tmp_path / "sent", FILES), [".metadata"], UNDER)
+    replace(store, client=BreaksOff(store.client, 3)).download(BUCKET, sent, tmp_path / "back")
+    assert content_of(tmp_path / "back") == {".metadata": FILES[".metadata"]}
+    with pytest.raises(StoreError, match="cannot be used: "):
+        replace(store, client=BreaksOff(store.client, 4)).download(BUCKET, sent, tmp_path / "no")
 
 
 def test_a_disk_that_is_full_is_the_systems_own_error(store: S3Store, tmp_path: Path) -> None:

@@ -219,7 +219,8 @@ def test_whatever_is_written_there_is_a_list_or_is_refused(text: bytes) -> None:
 
 @given(st.sampled_from(["format", "folder", "layout", "word", "files"]), JSON)
 def test_whatever_stands_for_one_part_is_read_or_refused(name: str, value: object) -> None:
-    text = raw(**{name: value}) if name != "files" else raw([value])
+    content: dict[str, Any] = {name: [value] if name == "files" else value}
+    text = raw(**content)
     try:
         found = file_list_from(text)
     except InvalidInputError:

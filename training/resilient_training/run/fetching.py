@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumErro
 from resilient_training.run.store_errors import FileLostError, Overtaken, lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from botocore.client import BaseClient
@@ -44,18 +44,19 @@ class Fetch:
             OSError: the disk does not take it.
         """
         for attempt in range(1, _ATTEMPTS + 1):
+            answer = self._asked(file)
             try:
-                return self._fetch(file)
+                self._take(file, answer)
             except FlexibleChecksumError as error:
                 raise FileLostError(f"{file.path} is not what was uploaded: {error}") from error
             except BotoCoreError as error:
                 if attempt == _ATTEMPTS:
                     raise
                 _log.warning("the download of %s begins again: %s", file.path, error)
-        return None
+            else:
+                return
 
-    def _fetch(self, file: ListedFile) -> None:
-        answer = self._asked(file)
+    def _take(self, file: ListedFile, answer: Mapping[str, Any]) -> None:
         size, found = answer["ContentLength"], hashlib.sha256()
         if size != file.size:
             raise FileLostError(f"{file.path} has {size} bytes, its list says {file.size}")
@@ -71,13 +72,13 @@ class Fetch:
             why = f"has the sha256 {found.hexdigest()}, its list says {file.sha256}"
             raise FileLostError(f"{file.path} {why}")
 
-    def _asked(self, file: ListedFile) -> dict[str, Any]:
+    def _asked(self, file: ListedFile) -> Mapping[str, Any]:
         if file.stored is None:
             raise FileLostError(f"{file.path} is in no store")
         version = file.stored.version_id
         which = {} if version is None else {"VersionId": version}
         try:
-            answer: dict[str, Any] = self.client.get_object(
+            answer: Mapping[str, Any] = self.client.get_object(
                 Bucket=self.bucket, Key=file.stored.key, **which
             )
         except ClientError as error:

@@ -31,7 +31,7 @@ _FETCHED_AT_ONCE = 8
 _CLIENT = Config(
     connect_timeout=10,
     read_timeout=60,
-    retries={"mode": "standard", "total_max_attempts": 8},
+    retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=32,
 )
 
