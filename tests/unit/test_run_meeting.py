@@ -126,7 +126,10 @@ def test_of_two_hosts_that_have_the_same_file_one_counts_and_no_key_is_written_t
     job.announce()
     for host in OTHERS:
         job.answer(job.hosts[host])
-    assert isinstance(job.collect(), Complete)
+    found = job.collect()
+    assert isinstance(found, Complete)
+    keys = [file.stored.key for file in found.files if file.stored is not None]
+    assert [key.split("/")[3] for key in keys] == [FIRST, FIRST, "algo-2", "algo-2"]
     assert all(len(versions) == 1 for versions in job.store.objects.values())
     assert_whole(job)
 
