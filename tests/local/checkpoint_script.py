@@ -22,13 +22,13 @@ RUN = "x"
 # What every script finds. `given` is what its test gives it.
 PRELUDE = """
 import json, pathlib, sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import wandb
 from resilient_training.job import CheckpointLoadError, job_from
 from resilient_training.run.commit import Commits, Pinned
 from resilient_training.run.delivery import Delivery
 from resilient_training.run.place import place_from
-from resilient_training.run.restore import restore, restore_pinned
+from resilient_training.run.restore import Destination, restore, restore_pinned
 from resilient_training.run.run_of_checkpoints import begin_run
 from resilient_training.run.store import S3Store, s3_client
 given = json.loads(sys.argv[1])
@@ -40,6 +40,9 @@ class Taken:
     name: str = "checkpoint-15"
     step: int = 15
     layout: str = "huggingface"
+    elsewhere: dict = field(default_factory=dict)
+    def change(self):
+        return None
     @property
     def files(self):
         found = (path for path in self.folder.rglob("*") if path.is_file())
@@ -65,7 +68,7 @@ def pinned(version, **more):
         **more,
     }
 def restored(run, parent, **environment):
-    where = pathlib.Path(parent)
+    where = Destination(pathlib.Path(parent))
     made = job(**environment)
     try:
         found = restore(made, Commits(run, made), store(), where)

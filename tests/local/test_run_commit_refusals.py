@@ -139,7 +139,7 @@ def test_a_reference_outside_the_allowed_store_is_refused_before_anything_is_fet
     """
     (refused,) = scripts.answers(script, store=allowed, nobody=NOBODY)
     assert refused.startswith(f"CheckpointLoadError: v0: the reference to 's3://{BUCKET}/")
-    assert refused.endswith("is below no store that this job allows (RESILIENCE_STORE, --store)")
+    assert "is below no store that this job allows" in refused
     assert nothing_was_restored(scripts)
     fetched = "ArtifactMembershipFileUrls"
     assert scripts.server.requests().get(fetched, 0) == before.get(fetched, 0)

@@ -195,7 +195,7 @@ def test_other_hosts_restore_the_version_that_the_first_host_chose(scripts: Scri
     with run() as r:
         commit(r)
     pin = job(**pinned("v0")).pin
-    found = restore_pinned(pin, Pinned(), store(), pathlib.Path("back"))
+    found = restore_pinned(pin, Pinned(), store(), Destination(pathlib.Path("back")))
     answer([found.version, found.step, found.layout, found.digest == pin.digest])
     """
     assert scripts.answers(script) == [["v0", 15, "huggingface", True]]
@@ -223,13 +223,14 @@ def test_what_must_not_be_loaded_gets_no_name(scripts: Scripts) -> None:
     with run() as r:
         commit(r)
     def inspect(folder):
-        raise ValueError(f"{folder.name}/sub/.metadata would run code")
+        assert (folder / "sub/.metadata").is_file()
+        raise ValueError("sub/.metadata would run code")
     pin = job(**pinned("v0")).pin
     try:
-        restore_pinned(pin, Pinned(), store(), pathlib.Path("back"), inspect)
+        restore_pinned(pin, Pinned(), store(), Destination(pathlib.Path("back"), inspect))
     except CheckpointLoadError as error:
         answer(str(error))
     """
-    why = "ValueError: checkpoint-15/sub/.metadata would run code"
+    why = "ValueError: sub/.metadata would run code"
     assert scripts.answers(script) == [f"v0: {why}"]
     assert list((scripts.folder / "back").iterdir()) == []

@@ -27,7 +27,7 @@ from resilient_training.run.board import S3Board
 from resilient_training.run.delivery import key_of, new_word
 from resilient_training.run.meeting import FirstHost, OtherHost, held_of
 from resilient_training.run.messages import Chosen
-from resilient_training.run.several_hosts import FirstDelivery, PartDelivery, keys_of
+from resilient_training.run.several_hosts import FirstDelivery, Part, PartDelivery, keys_of
 s3, made = store(), job(RESILIENCE_ROOT="night")
 board = S3Board(s3.client, place_from(s3.place.url + key_of(made, "night", "meet")))
 names = ["algo-1", "algo-2"]
@@ -47,12 +47,13 @@ def other_host():
 """
 AS_FIRST = """
 with run() as r:
-    taken = Taken(pathlib.Path("first"), "step-15", 15, "dcp")
+    taken = Taken(pathlib.Path("first"), "step-15", 15, "dcp", {"__1_0.distcp": 4000})
     commits = Commits(r, made)
     first = first_host(None)
-    delivery = FirstDelivery(commits, s3, first, "algo-1", "night", 2, given["patience"], 0.05)
+    part = Part("algo-1", "night", 2, given["patience"], 0.05)
+    delivery = FirstDelivery(commits, s3, first, part)
     try:
-        answer(delivery.commit(taken, {**taken.files, "__1_0.distcp": 4000}))
+        answer(delivery.commit(taken))
         first.tell_kept(15, ["step-15"])
     except Exception as error:
         answer([type(error).__name__, str(error)])
@@ -63,7 +64,7 @@ asked = until(other.announced)
 folder = pathlib.Path("other")
 have = held_of(asked, Taken(folder).files)
 if given["gives"]:
-    PartDelivery(s3, other, "algo-2", made, "night").send(asked, folder, have)
+    PartDelivery(s3, other, made, Part("algo-2", "night")).send(asked, folder, have)
     kept = until(other.kept)
     answer([asked.folder, have, kept.step, list(kept.names)])
 """
@@ -115,7 +116,7 @@ def test_two_hosts_make_one_version_and_both_restore_the_whole_of_it(scripts: Sc
     with run() as r:
         pin = job(**pinned("v0")).pin
     for host in ("host-1", "host-2"):
-        found = restore_pinned(pin, Pinned(), store(), pathlib.Path(host))
+        found = restore_pinned(pin, Pinned(), store(), Destination(pathlib.Path(host)))
         answer([found.version, found.layout])
     """
     assert scripts.answers(script) == [["v0", "dcp"], ["v0", "dcp"]]

@@ -48,6 +48,11 @@ class Taken:
     layout: str = "dcp"
     folder: Path = Path()
     files: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, int | None] = field(default_factory=dict)
+    changed: str | None = None
+
+    def change(self) -> str | None:
+        return self.changed
 
 
 def files(*keys: str | None) -> FileList:

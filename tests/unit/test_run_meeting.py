@@ -21,7 +21,6 @@ from resilient_training.run.meeting import (
     held_of,
 )
 from resilient_training.run.messages import Announcement, Answer, Chosen, Kept, answer_from
-from resilient_training.run.rotation import to_delete
 from resilient_training.run.store_errors import StoreError
 from tests.unit.hosts_of_a_job import (
     FIRST,
@@ -271,12 +270,6 @@ def test_all_hosts_begin_with_the_version_that_the_first_one_chose() -> None:
         found = arriving.look()
         assert found is not None
         assert found.chosen == chosen
-
-
-def test_other_hosts_keep_what_the_first_one_keeps_and_what_is_newer() -> None:
-    kept = Kept("00000001", 30, ("step-20", "step-30"))
-    steps = {"step-10": 10, "step-20": 20, "step-30": 30, "step-40": 40, "last": None}
-    assert to_delete(steps, kept) == ["step-10"]
 
 
 def test_what_the_first_host_keeps_is_known_to_its_round_alone() -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from resilient_training.run.artifact_of_checkpoint import Checkpoint, NotCommittedError
 from resilient_training.run.file_hashes import listed
 from resilient_training.run.file_list import FileList, ListedFile
+from resilient_training.run.invalid_input import InvalidInputError
 from resilient_training.run.run_of_checkpoints import root_of
 from resilient_training.run.store import never
+from resilient_training.run.store_errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from resilient_training.job import Job
-    from resilient_training.run.commit import Commits
+    from resilient_training.run.run_of_checkpoints import Lineage
     from resilient_training.run.store import Store
+
+# Why a checkpoint is not in W&B yet; the training is not at fault, and a later try may succeed.
+NOT_DELIVERED = (NotCommittedError, StoreError, InvalidInputError, OSError)
 
 
 class Taken(Protocol):
@@ -42,31 +46,74 @@ class Taken(Protocol):
 
     @property
     def files(self) -> Mapping[str, int]:
-        """Their paths below `folder`, and sizes."""
+        """Their paths below `folder`, and sizes in bytes."""
+
+    @property
+    def elsewhere(self) -> Mapping[str, int | None]:
+        """What the checkpoint needs and other hosts have; sizes in bytes, None: unknown."""
+
+    def change(self) -> str | None:
+        """Why the bytes are not those that were taken; None: they are."""
 
 
-@dataclass(frozen=True)
+class Committing(Protocol):
+    """Where checkpoints are committed: `Commits`."""
+
+    @property
+    def job(self) -> Job:
+        """The job that makes them."""
+
+    @property
+    def lineage(self) -> Lineage:
+        """Whose checkpoints they are."""
+
+    def commit(self, checkpoint: Checkpoint, source: Path | None = None) -> str:
+        """Commit one, and give its version; NotCommittedError: it is not."""
+
+    def uploaded_bytes(self) -> int | None:
+        """A number that changes while an upload moves; None: nobody can see it."""
+
+
 class Delivery:
     """Brings checkpoints of one host to W&B, their bytes to `store`; None: these too to W&B."""
 
-    commits: Commits
-    store: Store | None
-    processes: int | None = None
+    def __init__(
+        self, commits: Committing, store: Store | None, processes: int | None = None
+    ) -> None:
+        self.commits = commits
+        self.store = store
+        self.processes = processes
+        # Where W&B did not take a checkpoint, its bytes need not be sent a second time.
+        self._sent: tuple[Path, FileList] | None = None
 
     def commit(self, taken: Taken, overtaken: Callable[[], bool] = never) -> str:
         """Upload one checkpoint and commit it; gives its version, `vN`.
 
         Raises:
-            NotCommittedError, StoreError, InvalidInputError, OSError: it is not committed.
+            NOT_DELIVERED: it is not committed.
             Overtaken: `overtaken` became true before all was sent.
         """
-        word = new_word()
-        files = FileList(taken.name, taken.layout, word, self._sent(taken, word, overtaken))
+        if taken.elsewhere:
+            first = min(taken.elsewhere)
+            raise NotCommittedError(f"{taken.name} needs {first} and the like of other hosts")
+        step, files = step_of(taken), self._files(taken, overtaken)
+        require_unchanged(taken)
         place = None if self.store is None else self.store.place
-        checkpoint = Checkpoint(step_of(taken), files, self.processes, place)
-        return self.commits.commit(checkpoint, taken.folder)
+        return self.commits.commit(Checkpoint(step, files, self.processes, place), taken.folder)
 
-    def _sent(
+    def moved(self) -> tuple[int | None, int | None]:
+        """What changes while an upload moves: to the store, and to W&B."""
+        stored = None if self.store is None else self.store.moved()
+        return stored, self.commits.uploaded_bytes()
+
+    def _files(self, taken: Taken, overtaken: Callable[[], bool]) -> FileList:
+        if self._sent is None or self._sent[0] != taken.folder:
+            word = new_word()
+            all_ = self._listed(taken, word, overtaken)
+            self._sent = taken.folder, FileList(taken.name, taken.layout, word, all_)
+        return self._sent[1]
+
+    def _listed(
         self, taken: Taken, word: str, overtaken: Callable[[], bool]
     ) -> tuple[ListedFile, ...]:
         if self.store is None:
@@ -74,6 +121,16 @@ class Delivery:
         job = self.commits.job
         under = key_of(job, root_of(job, self.commits.lineage), word, taken.name)
         return self.store.upload(taken.folder, taken.files, under, overtaken)
+
+
+def require_unchanged(taken: Taken) -> None:
+    """Refuse a snapshot that somebody wrote into while its files were read.
+
+    Raises:
+        NotCommittedError: somebody did.
+    """
+    if (why := taken.change()) is not None:
+        raise NotCommittedError(why)
 
 
 def new_word() -> str:

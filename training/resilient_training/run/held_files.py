@@ -128,7 +128,7 @@ class HeldFiles:
         for ref in filter(None, refs):
             place = bucket_and_key(ref)
             if place is None or not trusts(*place):
-                why = "is below no store that this job allows (RESILIENCE_STORE, --store)"
+                why = "is below no store that this job allows: its launch, or --store, names others"
                 raise self._refused(f"the reference to {shown(ref)} {why}")
             buckets[place[0]] = None
         if len(buckets) > 1:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from resilient_training.run.store import Store
 
     Inspect = Callable[[Path], object]
+    Settle = Callable[[Path, FileList], Path]
 
 _log = logging.getLogger(__name__)
 # What is raised where W&B or the store does not answer: no checkpoint is at fault.
@@ -78,21 +80,30 @@ class Restored:
     digest: str
 
 
-def restore(
-    job: Job,
-    commits: Versions,
-    store: Store | None,
-    parent: Path,
-    inspect: Inspect = lambda _: None,
-) -> Restored | None:
-    """Bring the checkpoint to resume from into `parent`; None: there is none.
+@dataclass(frozen=True)
+class Destination:
+    """Where a checkpoint is brought to.
+
+    Attributes:
+        parent: The folder where the framework looks for checkpoints; it need not be there.
+        inspect: Looks at the folder of verified files, and raises when they must not be loaded.
+        settle: Moves that folder to the checkpoint's place, and gives the place; None: the
+            checkpoint gets its name in `parent`.
+    """
+
+    parent: Path
+    inspect: Inspect = lambda _: None
+    settle: Settle | None = None
+
+
+def restore(job: Job, commits: Versions, store: Store | None, to: Destination) -> Restored | None:
+    """Bring the checkpoint to resume from to where the framework looks; None: there is none.
 
     What the controller pinned, it is or it is an error, and the controller walks back. Only a
     version that this very job made goes beyond the pin. Where nobody pinned one, this walks back
     itself, to the newest of the job's own versions that is whole.
 
-    References are fetched from `store` alone; None: from nowhere. `inspect` looks at the checkpoint
-    before it gets its name, and raises when it must not be loaded.
+    References are fetched from `store` alone; None: from nowhere.
 
     Raises:
         AWAY: W&B or the store does not answer.
@@ -102,39 +113,34 @@ def restore(
     """
     own = made_by_job(job, commits.versions())
     if job.pin is None:
-        return newest_whole(own, lambda held: fetched(held, store, parent, inspect))
+        return newest_whole(own, lambda held: fetched(held, store, to))
     chosen = next(own, None) or pinned_version(job.pin, commits)
-    return fetched(chosen, store, parent, inspect)
+    return fetched(chosen, store, to)
 
 
-def restore_pinned(
-    pin: Pin,
-    lookup: Lookup,
-    store: Store | None,
-    parent: Path,
-    inspect: Inspect = lambda _: None,
-) -> Restored:
+def restore_pinned(pin: Pin, lookup: Lookup, store: Store | None, to: Destination) -> Restored:
     """Bring this version, as every host does once the first one has chosen it.
 
     Raises:
         AWAY, CheckpointLoadError, DiskFullError: as `restore`.
     """
-    return fetched(pinned_version(pin, lookup), store, parent, inspect)
+    return fetched(pinned_version(pin, lookup), store, to)
 
 
-def fetched(held: HeldFiles, store: Store | None, parent: Path, inspect: Inspect) -> Restored:
+def fetched(held: HeldFiles, store: Store | None, to: Destination) -> Restored:
     """Fetch and verify one version, and give it its name; what is there of that name goes aside."""
-    parent.mkdir(parents=True, exist_ok=True)
-    with _hidden_folder(parent) as hidden:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with _hidden_folder(to.parent) as hidden:
         trusts = store.trusts if store is not None else lambda _bucket, _key: False
-        contents = held.contents(hidden / ".list", trusts)
-        files, target = contents.files, parent / contents.files.folder
+        contents = held.contents(hidden / "list", trusts)
+        files, target = contents.files, to.parent / contents.files.folder
         if not _is_there(files, target):
-            found = hidden / files.folder
-            _fetch(held, contents, store, hidden if files.is_file else found)
+            found = hidden / "files"
+            _fetch(held, contents, store, found)
             with Loading(held.version.name):
-                inspect(found)
-            _publish(found, target)
+                to.inspect(found)
+            settle = to.settle or partial(_settled, target)
+            target = settle(found, files)
     _log.info("restored %s as %s", held.version.name, target)
     return _restored(held.version, files, target)
 
@@ -146,7 +152,7 @@ def _restored(version: Version, files: FileList, target: Path) -> Restored:
 def _fetch(held: HeldFiles, contents: Contents, store: Store | None, folder: Path) -> None:
     files = contents.files
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         require_room(folder, files.size)
         if contents.bucket is None or store is None:
             held.download(files, folder)
@@ -169,12 +175,13 @@ def _is_there(files: FileList, target: Path) -> bool:
     return same and all(flaw_of(root, file) is None for file in files.files)
 
 
-def _publish(found: Path, target: Path) -> None:
+def _settled(target: Path, found: Path, files: FileList) -> Path:
     if target.exists() or target.is_symlink():
         aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent)) / target.name
         target.rename(aside)
         _log.warning("%s was there with other content: it is now %s", target, aside)
-    found.rename(target)
+    (found / files.folder if files.is_file else found).rename(target)
+    return target
 
 
 @contextmanager

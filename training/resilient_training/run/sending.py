@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -49,6 +50,18 @@ class HashedReader:
         return data
 
 
+class Moved:
+    """How many bytes S3 has taken so far, of all files and parts, those sent again included."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self.bytes += count
+
+
 @dataclass(frozen=True)
 class Send:
     """Sends files to one bucket until `is_overtaken`."""
@@ -56,6 +69,7 @@ class Send:
     client: BaseClient
     bucket: str
     is_overtaken: Callable[[], bool]
+    moved: Moved
 
     def file(self, path: Path, name: str, key: str) -> ListedFile:
         """Send one file, in parts where it is large.
@@ -69,7 +83,8 @@ class Send:
         with path.open("rb") as file:
             reader = HashedReader(file, self.is_overtaken)
             config = transfer_config(path.stat().st_size)
-            self.client.upload_fileobj(reader, self.bucket, key, Config=config)
+            count = self.moved.add
+            self.client.upload_fileobj(reader, self.bucket, key, Callback=count, Config=config)
         return ListedFile(name, reader.size, reader.sha256, self._found(key, reader.size))
 
     def _found(self, key: str, size: int) -> Stored:

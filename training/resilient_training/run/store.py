@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from resilient_training.run.fetching import Fetch
 from resilient_training.run.place import Place
-from resilient_training.run.sending import Send
+from resilient_training.run.sending import Moved, Send
 from resilient_training.run.side_by_side import side_by_side
 from resilient_training.run.store_errors import StoreError
 
@@ -49,6 +49,9 @@ class Store(Protocol):
 
     def trusts(self, bucket: str, key: str) -> bool:
         """Whether a restore may fetch this object."""
+
+    def moved(self) -> int:
+        """A number that changes while an upload moves."""
 
     def upload(
         self,
@@ -86,6 +89,10 @@ class S3Store:
     client: BaseClient
     place: Place
     trusted: tuple[Place, ...] = ()
+    sent: Moved = field(default_factory=Moved, compare=False)
+
+    def moved(self) -> int:
+        return self.sent.bytes
 
     def trusts(self, bucket: str, key: str) -> bool:
         return any(place.holds(bucket, key) for place in (self.place, *self.trusted))
@@ -98,7 +105,7 @@ class S3Store:
         overtaken: Callable[[], bool] = never,
     ) -> tuple[ListedFile, ...]:
         stop = Event()
-        send = Send(self.client, self.place.bucket, lambda: stop.is_set() or overtaken())
+        send = Send(self.client, self.place.bucket, lambda: stop.is_set() or overtaken(), self.sent)
         work = partial(self._sent, send, folder, under)
         return tuple(side_by_side(work, sorted(names), at_once=_SENT_AT_ONCE, stop=stop))
 
