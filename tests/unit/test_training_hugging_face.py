@@ -14,7 +14,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.integrations.integration_utils import WandbCallback
 from transformers.utils.logging import disable_progress_bar
 
-from resilient_training.checkpoints.resume import Version
+from resilient_training.checkpoints.versions import Version
 from resilient_training.healthy_loss import LossDiverged
 from resilient_training.huggingface.arguments import UnsupportedTrainerError
 from resilient_training.huggingface.best import BestCheckpointMissingError

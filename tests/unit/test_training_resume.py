@@ -10,14 +10,9 @@ import torch
 from resilience.adapters.wandb_versions import _step as controllers_step
 from resilient_training.checkpoints.artifacts import is_of
 from resilient_training.checkpoints.held import step_of
-from resilient_training.checkpoints.resume import (
-    ForeignVersionsError,
-    Version,
-    choose,
-    loads,
-    resume_point,
-)
+from resilient_training.checkpoints.resume import loads, resume_point
 from resilient_training.checkpoints.seal import seal_of
+from resilient_training.checkpoints.versions import ForeignVersionsError, Version, choose
 from resilient_training.job import (
     CheckpointLoadError,
     CollectionError,

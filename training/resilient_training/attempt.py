@@ -21,8 +21,9 @@ from resilient_training.check.watching import watch_in
 from resilient_training.checkpoints.artifacts import RunCheckpoints
 from resilient_training.checkpoints.checkpointer import Checkpointer, SavePlan
 from resilient_training.checkpoints.loadable import NotLoadableError
-from resilient_training.checkpoints.resume import Loading, ResumePoint, loads, resume_point
+from resilient_training.checkpoints.resume import ResumePoint, loads, resume_point
 from resilient_training.checkpoints.trial import Trial
+from resilient_training.checkpoints.versions import Loading
 from resilient_training.ending import Ending, StoppedByUser, Terminated
 from resilient_training.environment import prepare_environment
 from resilient_training.healthy_loss import HealthyLoss, LossHistory

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from resilient_training.checkpoints.metadata import Metric
-from resilient_training.checkpoints.resume import Version
+from resilient_training.checkpoints.versions import Version
 from resilient_training.job import CheckpointLoadError, Pin
 
 if TYPE_CHECKING:

@@ -33,12 +33,12 @@ from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resilient_training.checkpoints.resume import Version
+    from resilient_training.checkpoints.versions import Version
     from resilient_training.history import History
 
 _log = logging.getLogger(__name__)
 # HandleAbandonedError: the SDK's service is no more. OSError: nor is the file.
-_NOT_LOGGED = (CommError, ArtifactStatusError, HandleAbandonedError, ValueError, OSError)
+NOT_LOGGED = (CommError, ArtifactStatusError, HandleAbandonedError, ValueError, OSError)
 
 
 def software() -> dict[str, str]:
@@ -149,7 +149,7 @@ class RunCheckpoints:
         try:
             artifact.add_file(str(saved.path), FILE_NAME, skip_cache=True, policy="immutable")
             logged = self.run.log_artifact(artifact, aliases=aliases).wait()
-        except _NOT_LOGGED as error:
+        except NOT_LOGGED as error:
             why = str(error) or type(error).__name__
             _log.warning("checkpoint of step %d is NOT in W&B: %s", saved.step, why)
             return False

@@ -22,7 +22,7 @@ class Beside:
     """
 
     def __init__(self, name: str, *, room: int = 1) -> None:
-        self._thread = ThreadPoolExecutor(1, name, initializer=_give_way)
+        self._thread = ThreadPoolExecutor(1, name, initializer=give_way)
         self._room = room
         self._works: deque[Future[None]] = deque()
         self._lock = threading.Lock()  # of the list: one thread begins, another one asks
@@ -62,7 +62,7 @@ class Beside:
             return self._works.popleft() if self._works and self._works[0].done() else None
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """The training's own threads come first where the cores do not suffice."""
     if sys.platform == "linux":  # elsewhere it would be the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

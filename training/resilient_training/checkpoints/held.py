@@ -10,7 +10,7 @@ from wandb.apis.public.runs import RunNotFoundError
 from wandb.sdk.lib.hashutil import md5_file_b64, xxh128_file_b64
 
 from resilient_training.checkpoints.metadata import FILE_NAME
-from resilient_training.checkpoints.resume import Version
+from resilient_training.checkpoints.versions import Version
 from resilient_training.job import CheckpointLoadError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _IN_ALIAS = re.compile(r"checkpoint_global_step_(\d{1,18})")
 _LOGGED_STEP = "train/global_step"
 _MOST_DIGITS = 18
 # What transformers logs beside its checkpoints: the architecture alone, the weights alone.
-_NO_CHECKPOINT = ("initial_model", "final_model")
+NO_CHECKPOINT = ("initial_model", "final_model")
 _DIGEST_OF = {"MANIFEST_MD5": md5_file_b64, "MANIFEST_XXH128": xxh128_file_b64}
 
 
@@ -53,7 +53,7 @@ class HeldArtifact:
         return by is not None and (by.entity, by.project, by.id) == self.run
 
     def holds_checkpoint(self) -> bool:
-        marked = any(self.artifact.metadata.get(mark) for mark in _NO_CHECKPOINT)
+        marked = any(self.artifact.metadata.get(mark) for mark in NO_CHECKPOINT)
         return not marked and FILE_NAME in self.artifact.manifest.entries
 
     def download(self, folder: Path) -> Path:
