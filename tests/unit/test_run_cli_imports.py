@@ -7,8 +7,8 @@ import pytest
 TRAINING = Path(__file__).parents[2] / "training"
 RUN = sorted((TRAINING / "resilient_training" / "run").glob("[!_]*.py"))
 # Each takes seconds or memory beside the training, or may be missing where the wrapper runs.
-NOT_THERE = "torch", "lightning", "transformers", "accelerate", "numpy"
-LATE = "wandb", "boto3"
+NOT_THERE = "torch", "lightning", "transformers", "accelerate"
+LATE = "wandb", "boto3", "numpy"  # the last comes with wandb
 
 
 def modules_after(code: str) -> set[str]:

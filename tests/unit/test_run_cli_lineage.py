@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from resilient_training.job import job_from
+from resilient_training.run.host_setup import lineage_from
 from resilient_training.run.lineage_watch import StopOfLineage
 from resilient_training.run.ports import AwayError, RunSeen
 from resilient_training.run.run_of_lineage import RunOfLineage, Server, run_in, server_from
-from resilient_training.run.wiring import lineage_from
 
 SERVER = Server("https://api.wandb.ai", "secret")
 STOPPED = RunSeen(stopped=True, running=True, rows=3)

@@ -233,11 +233,11 @@ def test_a_place_is_a_bucket_and_a_prefix_that_ends_with_a_slash() -> None:
     assert place == place_from("s3://bucket/team/night/") == Place("bucket", "team/night/")
     assert place.url == "s3://bucket/team/night/"
     assert place.key("a", "b") == "team/night/a/b"
-    assert place_from("s3://bucket").key("a") == "a"
 
 
 NO_PLACES = [
     *("", "bucket/p", "s3://", "s3:///p", "https://b/p", "s3://B/p", "s3://bucket/a/../b"),
+    *("s3://bucket", "s3://bucket/", "s3://bucket/.a", "s3://bucket/a%2Fb", "s3://bucket/a+b"),
     *("s3://bucket//a", "s3://bucket?x", "S3://bucket/p", "s3://bucket/a//", "s3://bucket/a\n"),
 ]
 

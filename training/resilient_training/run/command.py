@@ -116,6 +116,11 @@ def settle(
     """
     options = options_from(argv, layouts, environment.get("RESILIENCE_STORE"))
     hosts = hosts_from(base, environment)
+    if hosts.count > 1 and options.store is None:
+        raise UsageError(
+            f"{hosts.count} hosts need --store s3://bucket/prefix (or RESILIENCE_STORE): no"
+            " host has all files of a checkpoint, and they meet there"
+        )
     machine = machine_from(environment)
     found = options.processes or world_size(options.command, hosts.count, machine, environment)
     job = job_from(environment)

@@ -100,7 +100,6 @@ class Commits:
         except (*NOT_LOGGED, WaitTimeoutError) as error:
             why = str(error) or type(error).__name__
             raise NotCommittedError(" ".join(why.split())) from error
-        _log.info("checkpoint %s of step %d is committed", logged.version, checkpoint.step)
         return str(logged.version)
 
     def uploaded_bytes(self) -> int | None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from resilient_training.run import resume_arguments
+from resilient_training.run.place import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AUTO = "auto"
 _RESUME_ARGS = "--resume-args"
-_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s?#]*[^\s?#/]/?")
 # By these, frameworks are told where their checkpoints go (Hugging Face, Megatron, fairseq).
 _FOLDER_OPTIONS = (
     "--output_dir",
@@ -171,7 +171,7 @@ def _folder_in(command: Sequence[str]) -> Path:
 def _store(given: str | None, launched: str | None) -> str | None:
     wanted = None if given is None else given.rstrip("/")
     settled = launched.rstrip("/") if launched else None
-    if settled is not None and not _STORE.fullmatch(settled):
+    if settled is not None and not STORE.fullmatch(settled):
         raise UsageError(f"RESILIENCE_STORE is not s3://bucket/prefix: {settled}")
     if wanted is None or settled is None:
         return wanted or settled
@@ -184,7 +184,7 @@ def _store(given: str | None, launched: str | None) -> str | None:
 
 
 def _s3(text: str) -> str:
-    if not _STORE.fullmatch(text):
+    if not STORE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text} is not s3://bucket/prefix")
     return text
 

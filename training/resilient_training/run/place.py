@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from resilient_training.run.invalid_input import InvalidInputError, require_key, shown
+from resilient_training.run.invalid_input import shown
 
 _SCHEME = "s3://"
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_FOLDER = "[A-Za-z0-9_=-][A-Za-z0-9_=.-]*"
+# As the controller reads it (functions/resilience/decide/stores.py), which passes over a version in
+# any other place: no encoded character, and no folder that begins with a dot, such as `..`.
+STORE = re.compile(rf"s3://([a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*)/({_FOLDER}(?:/{_FOLDER})*)/?")
 
 
 class PlaceError(ValueError):
@@ -17,7 +20,7 @@ class PlaceError(ValueError):
 
 @dataclass(frozen=True)
 class Place:
-    """`prefix` is empty, or ends with `/`: the prefix of checkpoint-1 is not checkpoint-10's."""
+    """`prefix` ends with `/`, for the prefix of checkpoint-1 is not checkpoint-10's."""
 
     bucket: str
     prefix: str
@@ -38,18 +41,12 @@ def place_from(url: str) -> Place:
     """Read `s3://bucket/prefix`, with or without a slash at its end.
 
     Raises:
-        PlaceError: it is none.
+        PlaceError: it is none, or none that the controller would follow.
     """
-    bucket, _, prefix = url.removeprefix(_SCHEME).partition("/")
-    prefix = prefix.removesuffix("/")
-    try:
-        if not url.startswith(_SCHEME) or _BUCKET.fullmatch(bucket) is None:
-            raise PlaceError(f"not s3://bucket/prefix: {shown(url)}")
-        if prefix:
-            require_key(prefix)
-    except InvalidInputError as error:
-        raise PlaceError(f"not s3://bucket/prefix: {error}") from error
-    return Place(bucket, f"{prefix}/" if prefix else "")
+    found = STORE.fullmatch(url)
+    if found is None:
+        raise PlaceError(f"not s3://bucket/prefix: {shown(url)}")
+    return Place(found[1], f"{found[2]}/")
 
 
 def reference(bucket: str, key: str) -> str:

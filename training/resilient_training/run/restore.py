@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ _log = logging.getLogger(__name__)
 # What is raised where W&B or the store does not answer: no checkpoint is at fault.
 AWAY = (StoreError, CommError, WandbApiFailedError, requests.RequestException, TimeoutError)
 # Hidden names: no framework takes them for checkpoints. On the same file system as the folder, so
-# that a checkpoint gets its name in one step.
-_RESTORING = ".resilience-restoring-"
+# that a checkpoint gets its name in one step. Hosts may share the folder: each has its own.
+_RESTORING = f".resilience-restoring-{socket.gethostname()}-"
 _ASIDE = ".resilience-aside-"
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import wandb
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resilient_training.job import Job
 
 SUFFIX = "-checkpoints"
@@ -38,7 +40,17 @@ def lineage_of(run: wandb.Run) -> Lineage:
     return Lineage(run.entity, run.project or "", run.id.removesuffix(SUFFIX))
 
 
-def begin_run(run_id: str, entity: str | None = None, project: str | None = None) -> wandb.Run:
+def _ignored() -> None:
+    """Nobody listens: the SDK's own way would be an interrupt of this process."""
+
+
+def begin_run(
+    run_id: str,
+    entity: str | None = None,
+    project: str | None = None,
+    *,
+    stop: Callable[[], None] = _ignored,
+) -> wandb.Run:
     """Begin or continue the run of checkpoints of the training's run `run_id`.
 
     The SDK puts WANDB_SERVICE into this process's environment: make the command's environment
@@ -48,6 +60,7 @@ def begin_run(run_id: str, entity: str | None = None, project: str | None = None
         run_id: Of the run that the training logs to.
         entity: None: WANDB_ENTITY, else the account's own.
         project: None: WANDB_PROJECT, else W&B's own choice.
+        stop: Is called, in a thread of the SDK's, when a person stops this run.
 
     Raises:
         wandb.errors.CommError, wandb.errors.UsageError: W&B does not answer, or has no key.
@@ -67,6 +80,9 @@ def begin_run(run_id: str, entity: str | None = None, project: str | None = None
             disable_git=True,
             x_disable_stats=True,
             finish_timeout=_FINISH_SECONDS,
+            stop_fn=stop,
+            # A failed upload is no person: it never stops the training.
+            stop_on_fatal_error=False,
         ),
     )
 

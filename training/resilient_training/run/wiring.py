@@ -1,8 +1,4 @@
-"""Puts the wrapper's parts together for one job.
-
-TO BE WIRED by whoever joins the pieces: `layouts`, and the watch, tidying, restore and delivery in
-`parts`. Until then nothing is watched, restored or uploaded, and a log line says so.
-"""
+"""Puts the wrapper's parts together for one job."""
 
 from __future__ import annotations
 
@@ -11,17 +7,27 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resilient_training.run.ports import Committed, NotCommitted, Parts
-from resilient_training.run.resume_arguments import words_for
-from resilient_training.run.run_of_lineage import RunOfLineage, server_from
-from resilient_training.tags import JobMarks, tags_of
+from resilient_training.run.connection import Connection
+from resilient_training.run.delivery import Delivery
+from resilient_training.run.hidden import hidden_folder
+from resilient_training.run.host_setup import HostSetup, know_what_is_there
+from resilient_training.run.joined_delivery import CommittingDelivery
+from resilient_training.run.layouts import LAYOUTS, layout_named
+from resilient_training.run.place import place_from
+from resilient_training.run.ports import Committed, NotCommitted
+from resilient_training.run.restore import restore
+from resilient_training.run.store import S3Store, s3_client
+from resilient_training.run.watch import Watch
+from resilient_training.run.wiring_hosts import Meeting, parts_of_first_host, parts_of_other_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resilient_training.job import Job
     from resilient_training.run.command import Settled
-    from resilient_training.run.ports import Restored, Snapshot
+    from resilient_training.run.commit import Commits
+    from resilient_training.run.ports import Parts, Snapshot
+    from resilient_training.run.restore import Restored
     from resilient_training.run.stops import Stops
 
 _log = logging.getLogger(__name__)
@@ -29,30 +35,65 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RealWiring:
-    layouts: Sequence[str] = ()
+    """Layouts by their table, W&B by its SDK, the store by boto3."""
 
-    def parts(self, settled: Settled, stops: Stops) -> Parts:  # noqa: ARG002 - for the run's stop_fn
-        _log.warning("this resilient-run is not wired: no checkpoint is watched or restored")
-        template = settled.options.resume_arguments or ""
-        return Parts(
-            watch=_Unwired(),
-            tidy=list,
-            restore=_nothing,
-            delivery=_Unwired(),
-            resume_arguments=lambda folder: words_for(template, folder),
-            lineage=lineage_from(os.environ, settled.job, settled.run_id),
-            marks=MarksOfJob(JobMarks(tags_of(settled.job))),
+    layouts: Sequence[str] = tuple(layout.name for layout in LAYOUTS)
+
+    def parts(self, settled: Settled, stops: Stops) -> Parts:
+        options, job = settled.options, settled.job
+        setup = HostSetup(
+            settled,
+            None if options.layout is None else layout_named(options.layout),
+            hidden_folder(options.checkpoints, f"snapshots-{settled.hosts.current}"),
+            Connection(job, settled.run_id or "", stops.stop_by_user),
+            None if options.store is None else _store(options.store, os.environ, job),
         )
+        if settled.hosts.count == 1:
+            return _parts_of_one_host(setup)
+        meeting = Meeting.of(setup)
+        first = settled.hosts.is_first
+        return parts_of_first_host(setup, meeting) if first else parts_of_other_host(setup, meeting)
+
+
+def _store(url: str, environment: Mapping[str, str], job: Job) -> S3Store:
+    launched = environment.get("RESILIENCE_STORE")
+    trusted = (place_from(launched),) if launched else ()
+    return S3Store(s3_client(job.region), place_from(url), trusted)
+
+
+def _parts_of_one_host(setup: HostSetup) -> Parts:
+    processes = setup.settled.processes
+    watch = Watch(setup.parent, setup.layout, processes, setup.snapshots)
+
+    def begin() -> Restored | None:
+        restored = restore(setup.job, setup.connection.commits(), setup.store, setup.destination)
+        know_what_is_there(watch, restored)
+        return restored
+
+    def deliver(commits: Commits) -> Delivery:
+        return Delivery(commits, setup.store, processes)
+
+    delivery = CommittingDelivery(setup.connection, setup.store, deliver)
+    if _stores_nothing(os.environ):
+        _log.warning("W&B is offline or disabled: no checkpoint is brought to W&B or the store")
+        return setup.parts(_Unwatched(), _Undelivered(), _nothing, setup.tidy)
+    return setup.parts(watch, delivery, begin, setup.tidy)
+
+
+def _stores_nothing(environment: Mapping[str, str]) -> bool:
+    return environment.get("WANDB_MODE", "online") != "online"
 
 
 def _nothing() -> Restored | None:
     return None
 
 
-class _Unwired:
+class _Unwatched:
     def found(self, *, final: bool = False) -> Sequence[Snapshot]:  # noqa: ARG002 - of Watching
         return []
 
+
+class _Undelivered:
     def commit(self, snapshot: Snapshot) -> Committed | NotCommitted:
         return NotCommitted(f"nobody takes {snapshot.name}")
 
@@ -60,36 +101,4 @@ class _Unwired:
         return None
 
     def close(self) -> None:
-        return
-
-
-@dataclass(frozen=True)
-class MarksOfJob:
-    """The completion mark alone: the launcher names the place of the checkpoints."""
-
-    marks: JobMarks
-
-    def begun(self) -> None:
-        self.marks.begun(None)
-
-    def completed(self) -> None:
-        self.marks.completed()
-
-
-def lineage_from(
-    environment: Mapping[str, str], job: Job, run_id: str | None
-) -> RunOfLineage | None:
-    """The run that the training logs to; None: nobody knows which one, or W&B is not asked."""
-    server = server_from(environment)
-    entity, project = _place(environment, job)
-    if server is None or project is None or run_id is None:
-        _log.info("a stop in W&B of the training's own run is not seen: its place is not known")
-        return None
-    return RunOfLineage(server, entity, project, run_id)
-
-
-def _place(environment: Mapping[str, str], job: Job) -> tuple[str | None, str | None]:
-    if job.collection is not None:
-        entity, project, _ = job.collection.split("/")
-        return entity, project
-    return environment.get("WANDB_ENTITY") or None, environment.get("WANDB_PROJECT") or None
+        """There is no run to be finished."""

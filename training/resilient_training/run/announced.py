@@ -1,0 +1,140 @@
+"""What a host beside the first one gives of the checkpoints that the first host announces."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from resilient_training.run.layouts import layout_named
+from resilient_training.run.listing import listing_of
+from resilient_training.run.recognition import guess
+from resilient_training.run.rotation import rotate_as
+from resilient_training.run.snapshot import NotTakenError, take_part
+from resilient_training.run.store_errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from resilient_training.run.layout import Layout
+    from resilient_training.run.listing import Listing
+    from resilient_training.run.meeting import OtherHost
+    from resilient_training.run.messages import Announcement, Kept
+    from resilient_training.run.ports import Snapshot
+
+_log = logging.getLogger(__name__)
+# Where nothing on this disk shows the layout: parts of one are files of their own.
+_ANY = "dcp"
+
+
+@dataclass
+class Announced:
+    """The parts of checkpoints that this host's disk holds, as the first host asks for them.
+
+    A part is taken when it is there and was the same at two looks: its file may still be written
+    when the first host, which sees its own disk alone, announces the checkpoint.
+
+    Attributes:
+        parent: The folder of checkpoints on this host's disk.
+        layout: None: as recognised by what lies there.
+        snapshots: Where snapshots are made.
+        patience: Seconds for which the first host's last announcement is waited for.
+        pause: Seconds between two looks at the board, at the end.
+        other: This host, as it answers; None: the round has not begun.
+    """
+
+    parent: Path
+    layout: Layout | None
+    snapshots: Path
+    patience: float = 30.0
+    pause: float = 0.5
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    other: OtherHost | None = None
+    _looked_at: tuple[str, Listing] = ("", ())
+    _asked: dict[Path, Announcement] = field(default_factory=dict)
+    _kept: Kept | None = None
+
+    @property
+    def answering(self) -> OtherHost:
+        """This host, once its round has begun."""
+        assert self.other is not None  # noqa: S101 - nothing is found before
+        return self.other
+
+    def of(self, snapshot: Snapshot) -> Announcement:
+        """The announcement that this part answers."""
+        return self._asked[snapshot.folder]
+
+    def found(self, *, final: bool = False) -> Sequence[Snapshot]:
+        """This host's part of the checkpoint that is announced now, unless it was given.
+
+        Args:
+            final: The command has ended. The first host may announce its last checkpoint only now,
+                so that it is waited for.
+        """
+        deadline = self.clock() + (self.patience if final else 0.0)
+        while True:
+            self._rotate()
+            found = self._look()
+            if found or self.clock() >= deadline or self._all_is_in():
+                return found
+            self.sleep(self.pause)
+
+    def _look(self) -> Sequence[Snapshot]:
+        try:
+            announcement = None if self.other is None else self.other.announced()
+        except (StoreError, OSError) as error:
+            _log.debug("the first host's announcement cannot be read: %s", error)
+            return []
+        if announcement is None or not self._stands(announcement):
+            return []
+        return self._part_of(announcement)
+
+    def _stands(self, announcement: Announcement) -> bool:
+        """Whether this disk's files of it are those of the look before."""
+        folder = self.parent / announcement.folder
+        try:
+            listing = listing_of(folder) if folder.exists() else ()
+        except OSError:
+            return False  # it is being written, or deleted
+        before, self._looked_at = self._looked_at, (announcement.word, listing)
+        return before == self._looked_at
+
+    def _part_of(self, announcement: Announcement) -> Sequence[Snapshot]:
+        layout = self.layout or guess(self.parent).layout or layout_named(_ANY)
+        folder = self.parent / announcement.folder
+        try:
+            part = take_part(folder, layout, 0, announcement.wanted, self.snapshots)
+        except NotTakenError as error:
+            _log.info("%s", error)
+            return []
+        if not part.files:
+            part.remove()
+            return []
+        self._asked[part.folder] = announcement
+        return [part]
+
+    def _all_is_in(self) -> bool:
+        """Whether the newest checkpoint on this disk is committed: nothing more will be asked."""
+        layout = self.layout or guess(self.parent).layout or layout_named(_ANY)
+        names = [path.name for path in self.parent.glob("*") if layout.matches(path.name)]
+        newest = max((layout.number_in_name(name) or 0 for name in names), default=-1)
+        return newest <= (-1 if self._kept is None else self._kept.step)
+
+    def _rotate(self) -> None:
+        """Most scripts rotate on rank 0 alone; this disk follows the first host's."""
+        try:
+            kept = None if self.other is None else self.other.kept()
+        except (StoreError, OSError):
+            return
+        if kept is None or kept == self._kept or not self.parent.is_dir():
+            return
+        self._kept = kept
+        layout = self.layout or guess(self.parent).layout
+        gone = rotate_as(self.parent, layout, kept.names) if layout is not None else []
+        if gone:
+            _log.info(
+                "deleted here, as the first host's disk has them no more: %s", ", ".join(gone)
+            )
