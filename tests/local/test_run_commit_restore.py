@@ -190,6 +190,23 @@ def test_a_restored_container_takes_its_runs_newest_version_and_no_strangers(
     assert second == ["v2", 20, "second/checkpoint-15"]
 
 
+def test_a_one_file_checkpoint_of_the_trainings_own_takes_no_pins_place(scripts: Scripts) -> None:
+    script = """
+    with run() as r:
+        commit(r)
+    of_pin = pinned("v0")
+    with wandb.init(id="x", project=given["project"]) as r:
+        pathlib.Path("model.ckpt").write_text("weights")
+        metadata = {"step": 20, "training_job": given["job"], "sha256": "0" * 64}
+        own = wandb.Artifact("model-x", "model", metadata=metadata)
+        own.add_file("model.ckpt")
+        answer(r.log_artifact(own).wait().version)
+    with run() as r:
+        answer(restored(r, "back", **of_pin))
+    """
+    assert scripts.answers(script) == ["v1", ["v0", 15, "back/checkpoint-15"]]
+
+
 def test_other_hosts_restore_the_version_that_the_first_host_chose(scripts: Scripts) -> None:
     script = """
     with run() as r:

@@ -114,7 +114,9 @@ def restore(job: Job, commits: Versions, store: Store | None, to: Destination) -
     own = made_by_job(job, commits.versions())
     if job.pin is None:
         return newest_whole(own, lambda held: fetched(held, store, to))
-    chosen = next(own, None) or pinned_version(job.pin, commits)
+    # The training itself may log one-file checkpoints there, and resume from those by itself.
+    folders = (held for held in own if held.holds_checkpoint())
+    chosen = next(folders, None) or pinned_version(job.pin, commits)
     return fetched(chosen, store, to)
 
 
