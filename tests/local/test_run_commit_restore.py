@@ -167,6 +167,29 @@ def test_what_is_on_the_disk_already_stays_and_what_differs_goes_aside(scripts: 
         assert b"of a replay" in found.values() or b"x" in found.values()
 
 
+def test_who_settles_the_files_says_where_the_checkpoint_is(scripts: Scripts) -> None:
+    script = """
+    with run() as r:
+        commit(r)
+    pin = job(**pinned("v0")).pin
+    calls = []
+    def settle(found, files):
+        calls.append(["settled", sorted(path.name for path in found.iterdir())])
+        return found.rename(parent / "elsewhere")
+    parent = pathlib.Path("back")
+    to = Destination(parent, settle=settle, keep=lambda files: calls.append(["kept", files.folder]))
+    answer(str(restore_pinned(pin, Pinned(), store(), to).folder))
+    (parent / "elsewhere").rename(parent / "checkpoint-15")
+    answer(str(restore_pinned(pin, Pinned(), store(), to).folder))
+    answer(calls)
+    """
+    first, again, calls = scripts.answers(script)
+    assert (first, again) == ("back/elsewhere", "back/checkpoint-15")
+    settled = ["settled", ["model.safetensors", "rng_state_0.pth", "sub"]]
+    assert calls == [settled, ["kept", "checkpoint-15"]]
+    assert content_of(scripts.folder / "back") == BACK
+
+
 def test_a_restored_container_takes_its_runs_newest_version_and_no_strangers(
     scripts: Scripts,
 ) -> None:
