@@ -167,6 +167,29 @@ def test_what_is_on_the_disk_already_stays_and_what_differs_goes_aside(scripts: 
         assert b"of a replay" in found.values() or b"x" in found.values()
 
 
+def test_who_settles_the_files_says_where_the_checkpoint_is(scripts: Scripts) -> None:
+    script = """
+    with run() as r:
+        commit(r)
+    pin = job(**pinned("v0")).pin
+    calls = []
+    def settle(found, files):
+        calls.append(["settled", sorted(path.name for path in found.iterdir())])
+        return found.rename(parent / "elsewhere")
+    parent = pathlib.Path("back")
+    to = Destination(parent, settle=settle, keep=lambda files: calls.append(["kept", files.folder]))
+    answer(str(restore_pinned(pin, Pinned(), store(), to).folder))
+    (parent / "elsewhere").rename(parent / "checkpoint-15")
+    answer(str(restore_pinned(pin, Pinned(), store(), to).folder))
+    answer(calls)
+    """
+    first, again, calls = scripts.answers(script)
+    assert (first, again) == ("back/elsewhere", "back/checkpoint-15")
+    settled = ["settled", ["model.safetensors", "rng_state_0.pth", "sub"]]
+    assert calls == [settled, ["kept", "checkpoint-15"]]
+    assert content_of(scripts.folder / "back") == BACK
+
+
 def test_a_restored_container_takes_its_runs_newest_version_and_no_strangers(
     scripts: Scripts,
 ) -> None:
@@ -188,6 +211,23 @@ def test_a_restored_container_takes_its_runs_newest_version_and_no_strangers(
     assert [made, strangers, own] == ["v0", "v1", "v2"]
     assert first == ["v0", 15, "first/checkpoint-15"]
     assert second == ["v2", 20, "second/checkpoint-15"]
+
+
+def test_a_one_file_checkpoint_of_the_trainings_own_takes_no_pins_place(scripts: Scripts) -> None:
+    script = """
+    with run() as r:
+        commit(r)
+    of_pin = pinned("v0")
+    with wandb.init(id="x", project=given["project"]) as r:
+        pathlib.Path("model.ckpt").write_text("weights")
+        metadata = {"step": 20, "training_job": given["job"], "sha256": "0" * 64}
+        own = wandb.Artifact("model-x", "model", metadata=metadata)
+        own.add_file("model.ckpt")
+        answer(r.log_artifact(own).wait().version)
+    with run() as r:
+        answer(restored(r, "back", **of_pin))
+    """
+    assert scripts.answers(script) == ["v1", ["v0", 15, "back/checkpoint-15"]]
 
 
 def test_other_hosts_restore_the_version_that_the_first_host_chose(scripts: Scripts) -> None:

@@ -25,6 +25,7 @@ import os, time
 from resilient_training.run.agreement import Arriving, Calling
 from resilient_training.run.board import S3Board
 from resilient_training.run.delivery import key_of, new_word
+from resilient_training.run.gathering import Waiting, gathered, joined
 from resilient_training.run.meeting import FirstHost, OtherHost, held_of
 from resilient_training.run.messages import Chosen
 from resilient_training.run.several_hosts import FirstDelivery, Part, PartDelivery, keys_of
@@ -37,12 +38,10 @@ def until(look):
     return found
 def first_host(chosen):
     calling = Calling(board, ("algo-2",), new_word())
-    calling.call()
-    arrivals = until(lambda: (seen := calling.arrivals()) and seen or None)
-    calling.begin(arrivals, chosen)
+    calling.begin(gathered(calling, Waiting(120.0, 0.05)), chosen)
     return FirstHost(board, ("algo-2",), calling.round, keys_of(s3, made, "night"))
 def other_host():
-    begun = until(Arriving(board, "algo-2", new_word()).look)
+    begun = joined(Arriving(board, "algo-2", new_word()), Waiting(120.0, 0.05))
     return begun, OtherHost(board, "algo-2", begun.round)
 """
 AS_FIRST = """
@@ -64,7 +63,7 @@ asked = until(other.announced)
 folder = pathlib.Path("other")
 have = held_of(asked, Taken(folder).files)
 if given["gives"]:
-    PartDelivery(s3, other, made, Part("algo-2", "night")).send(asked, folder, have)
+    PartDelivery(s3, other, made, Part("algo-2", "night")).send(asked, Taken(folder))
     kept = until(other.kept)
     answer([asked.folder, have, kept.step, list(kept.names)])
 """

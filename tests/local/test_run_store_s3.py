@@ -1,5 +1,6 @@
 """Files of a checkpoint on their way to the local S3 and back, by the real boto3."""
 
+import base64
 import errno
 import io
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.httpchecksum import Crc32Checksum, StreamingChecksumBody
 from botocore.response import StreamingBody
 
 from resilient_training.run.file_list import ListedFile, Stored
@@ -248,6 +250,30 @@ def test_a_download_that_breaks_off_begins_again_a_few_times(
     assert content_of(tmp_path / "back") == {".metadata": FILES[".metadata"]}
     with pytest.raises(StoreError, match="cannot be used: "):
         replace(store, client=BreaksOff(store.client, 4)).download(BUCKET, sent, tmp_path / "no")
+
+
+class Rotten:
+    """An object whose bytes are no longer those of the checksum that S3 keeps of it."""
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def get_object(self, **given: str) -> Any:  # noqa: ANN401 - of boto3
+        answer = self._client.get_object(**given)
+        content = io.BytesIO(b"x" * int(answer["ContentLength"]))
+        answer["Body"].close()
+        checksum = Crc32Checksum()
+        answer["Body"] = StreamingChecksumBody(
+            content, answer["ContentLength"], checksum, base64.b64encode(b"0000").decode()
+        )
+        return answer
+
+
+def test_an_object_that_rots_in_s3_is_the_checkpoints_fault(store: S3Store, tmp_path: Path) -> None:
+    sent = store.upload(written(tmp_path / "sent", FILES), [".metadata"], UNDER)
+    rotten = replace(store, client=Rotten(store.client))
+    with pytest.raises(FileLostError, match=r"^\.metadata is not what was uploaded: "):
+        rotten.download(BUCKET, sent, tmp_path / "back")
 
 
 def test_a_disk_that_is_full_is_the_systems_own_error(store: S3Store, tmp_path: Path) -> None:

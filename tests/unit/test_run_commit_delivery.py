@@ -12,7 +12,7 @@ from resilient_training.run.delivery import NOT_DELIVERED, Delivery
 from resilient_training.run.file_hashes import listed
 from resilient_training.run.file_list import ListedFile, Stored
 from resilient_training.run.invalid_input import InvalidInputError
-from resilient_training.run.meeting import FirstHost, OtherHost
+from resilient_training.run.meeting import FirstHost, Missing, OtherHost
 from resilient_training.run.place import Place, place_from
 from resilient_training.run.run_of_checkpoints import Lineage
 from resilient_training.run.several_hosts import FirstDelivery, Part, PartDelivery, keys_of
@@ -209,7 +209,7 @@ class TwoHosts:
         asked = self.other.announced()
         if asked is not None:
             part = PartDelivery(self.others_store, self.other, JOB, Part("algo-2", "night"))
-            part.send(asked, self.folder, asked.wanted)
+            part.send(asked, Taken(self.folder))
 
 
 @pytest.fixture
@@ -266,5 +266,14 @@ def test_another_host_gives_an_upload_up_once_another_checkpoint_is_announced(
     first.announce("0000000b", "step-20", {"rank-1": 4})
     part = PartDelivery(two.others_store, two.other, JOB, Part("algo-2", "night"))
     with pytest.raises(Overtaken):
-        part.send(older, two.folder, ["rank-1"])
+        part.send(older, Taken(two.folder))
     assert two.others_store.sent == []
+
+
+def test_another_host_says_nothing_of_files_that_somebody_wrote_into(two: TwoHosts) -> None:
+    first = FirstHost(two.board, ("algo-2",), ROUND, keys_of(two.store, JOB, "night"))
+    asked = first.announce("0000000a", "step-15", {"rank-1": 4})
+    part = PartDelivery(two.others_store, two.other, JOB, Part("algo-2", "night"))
+    with pytest.raises(NotCommittedError, match="rank-1 changed"):
+        part.send(asked, Taken(two.folder, changed="rank-1 changed after the snapshot of step-15"))
+    assert isinstance(first.collect(asked, []), Missing)

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from resilient_training.run.agreement import Arriving, Calling
 from resilient_training.run.file_list import ListedFile
+from resilient_training.run.gathering import HostsMissingError, Waiting, gathered, joined
 from resilient_training.run.meeting import (
     ANNOUNCED,
     Complete,
@@ -270,6 +271,31 @@ def test_all_hosts_begin_with_the_version_that_the_first_one_chose() -> None:
         found = arriving.look()
         assert found is not None
         assert found.chosen == chosen
+
+
+NO_PATIENCE = Waiting(patience=0.0, look=0.0)
+
+
+def test_hosts_that_do_not_come_to_the_beginning_are_named() -> None:
+    calling = Calling(MemoryBoard(), OTHERS, "00000001")
+    with pytest.raises(HostsMissingError, match=r"^no sign of algo-2, algo-3 after 0 s$"):
+        gathered(calling, NO_PATIENCE)
+    arriving = Arriving(MemoryBoard(), "algo-2", "00000002")
+    with pytest.raises(HostsMissingError, match=r"^the first host has not begun after 0 s$"):
+        joined(arriving, NO_PATIENCE)
+
+
+def test_a_board_that_is_away_for_a_moment_is_looked_at_again() -> None:
+    board = MemoryBoard()
+    arriving = Arriving(board, "algo-2", "00000002")
+    calling = Calling(board, ("algo-2",), "00000001")
+    calling.call()
+    arriving.look()
+    board.weather.left = 1
+    assert gathered(calling, Waiting(patience=600.0, look=0.0)) == {"algo-2": "00000002"}
+    board.weather.left = 1
+    with pytest.raises(HostsMissingError, match=r"^away after 0 s$"):
+        joined(arriving, NO_PATIENCE)
 
 
 def test_what_the_first_host_keeps_is_known_to_its_round_alone() -> None:

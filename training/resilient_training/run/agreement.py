@@ -26,6 +26,8 @@ from resilient_training.run.messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from resilient_training.run.board import Board
 
 CALL = "call.json"
@@ -56,10 +58,10 @@ class Calling:
     def _is_of(self, arrival: Arrival) -> bool:
         return arrival.round == self.round and arrival.host in self.others
 
-    def missing(self, arrivals: dict[str, str]) -> list[str]:
+    def missing(self, arrivals: Mapping[str, str]) -> list[str]:
         return [host for host in self.others if host not in arrivals]
 
-    def begin(self, arrivals: dict[str, str], chosen: Chosen | None) -> None:
+    def begin(self, arrivals: Mapping[str, str], chosen: Chosen | None) -> None:
         """Begin the round, once no host is missing.
 
         Raises:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     Inspect = Callable[[Path], object]
     Settle = Callable[[Path, FileList], Path]
+    Keep = Callable[[FileList], object]
 
 _log = logging.getLogger(__name__)
 # What is raised where W&B or the store does not answer: no checkpoint is at fault.
@@ -90,11 +91,14 @@ class Destination:
         inspect: Looks at the folder of verified files, and raises when they must not be loaded.
         settle: Moves that folder to the checkpoint's place, and gives the place; None: the
             checkpoint gets its name in `parent`.
+        keep: Is called instead of both where the disk has the very checkpoint already, as in a
+            container that was restarted: what names the newest one has to name it.
     """
 
     parent: Path
     inspect: Inspect = lambda _: None
     settle: Settle | None = None
+    keep: Keep = lambda _: None
 
 
 def restore(job: Job, commits: Versions, store: Store | None, to: Destination) -> Restored | None:
@@ -115,7 +119,9 @@ def restore(job: Job, commits: Versions, store: Store | None, to: Destination) -
     own = made_by_job(job, commits.versions())
     if job.pin is None:
         return newest_whole(own, lambda held: fetched(held, store, to))
-    chosen = next(own, None) or pinned_version(job.pin, commits)
+    # The training itself may log one-file checkpoints there, and resume from those by itself.
+    folders = (held for held in own if held.holds_checkpoint())
+    chosen = next(folders, None) or pinned_version(job.pin, commits)
     return fetched(chosen, store, to)
 
 
@@ -135,7 +141,9 @@ def fetched(held: HeldFiles, store: Store | None, to: Destination) -> Restored:
         trusts = store.trusts if store is not None else lambda _bucket, _key: False
         contents = held.contents(hidden / "list", trusts)
         files, target = contents.files, to.parent / contents.files.folder
-        if not _is_there(files, target):
+        if _is_there(files, target):
+            to.keep(files)
+        else:
             found = hidden / "files"
             _fetch(held, contents, store, found)
             with Loading(held.version.name):

@@ -14,7 +14,7 @@ from resilient_training.run.store import never
 from resilient_training.run.store_errors import Overtaken, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from resilient_training.job import Job
@@ -134,17 +134,19 @@ class PartDelivery:
     job: Job
     part: Part
 
-    def send(self, announcement: Announcement, folder: Path, names: Iterable[str]) -> None:
-        """Upload these wanted files of `folder`, which nobody writes to, and answer.
+    def send(self, announcement: Announcement, taken: Taken) -> None:
+        """Upload a snapshot of the wanted files that this disk has, and answer.
 
         Raises:
-            StoreError, InvalidInputError, OSError: they are not in the store.
+            NOT_DELIVERED: they are not in the store, or somebody wrote into them meanwhile.
             Overtaken: the first host asks for another checkpoint by now.
         """
-        word, folder_name = announcement.word, announcement.folder
-        under = key_of(self.job, self.part.root, word, self.part.host, folder_name)
+        word, folder = announcement.word, announcement.folder
+        under = key_of(self.job, self.part.root, word, self.part.host, folder)
         watch = _Watch(self.other, announcement)
-        self.other.answer(announcement, self.store.upload(folder, names, under, watch.is_overtaken))
+        files = self.store.upload(taken.folder, taken.files, under, watch.is_overtaken)
+        require_unchanged(taken)
+        self.other.answer(announcement, files)
 
 
 class _Watch:
