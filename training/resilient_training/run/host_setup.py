@@ -11,6 +11,7 @@ from resilient_training.run.beginning import newest_allowed
 from resilient_training.run.inspection import require_harmless
 from resilient_training.run.layouts import layout_named
 from resilient_training.run.placing import put_in_place
+from resilient_training.run.pointers import point_to
 from resilient_training.run.ports import Parts
 from resilient_training.run.restore import Destination
 from resilient_training.run.restorer import Restorer
@@ -55,10 +56,13 @@ class HostSetup:
 
     @property
     def destination(self) -> Destination:
-        return Destination(self.parent, require_harmless, self._put_in_place)
+        return Destination(self.parent, require_harmless, self._put_in_place, self._keep)
 
     def _put_in_place(self, found: Path, files: FileList) -> Path:
         return put_in_place(found, self.parent, layout_named(files.layout), files.folder)
+
+    def _keep(self, files: FileList) -> None:
+        point_to(self.parent, layout_named(files.layout), files.folder)
 
     def tidy(self, here: range | None = None) -> Sequence[str]:
         """Move aside what must not be resumed from.

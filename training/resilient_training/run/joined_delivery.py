@@ -77,10 +77,7 @@ class PartsDelivery:
     def commit(self, snapshot: Snapshot) -> Committed | NotCommitted:
         announcement = self._announced.of(snapshot)
         try:
-            if (why := snapshot.change()) is not None:
-                return NotCommitted(why)
-            delivery = self._deliver(self._announced.answering)
-            delivery.send(announcement, snapshot.folder, snapshot.files)
+            self._deliver(self._announced.answering).send(announcement, snapshot)
         except Overtaken:
             return NotCommitted("the first host asks for another one")
         except (*NOT_DELIVERED, *AWAY) as error:

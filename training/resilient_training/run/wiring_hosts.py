@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from resilient_training.job import Pin
 from resilient_training.run.agreement import Arriving, Calling
@@ -13,6 +13,7 @@ from resilient_training.run.announced import Announced
 from resilient_training.run.board import S3Board
 from resilient_training.run.commit import Pinned
 from resilient_training.run.delivery import key_of, new_word
+from resilient_training.run.gathering import HostsMissingError, Waiting, gathered, joined
 from resilient_training.run.host_setup import know_what_is_there
 from resilient_training.run.joined_delivery import CommittingDelivery, PartsDelivery
 from resilient_training.run.meeting import FirstHost, OtherHost
@@ -27,21 +28,17 @@ from resilient_training.run.store_errors import StoreError
 from resilient_training.run.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from resilient_training.run.commit import Commits
     from resilient_training.run.host_setup import HostSetup
-    from resilient_training.run.messages import Begun
     from resilient_training.run.ports import Parts, Snapshot
     from resilient_training.run.restore import Restored
     from resilient_training.run.store import S3Store
 
-Found = TypeVar("Found")
-
 _log = logging.getLogger(__name__)
-# What one try waits for another host, in seconds; the wrapper's loop tries again.
-_PATIENCE = 60.0
-_LOOK = 0.5
+# What one try waits for another host; the wrapper's loop tries again.
+_WAITING = Waiting(patience=60.0, look=0.5)
 
 
 @dataclass(frozen=True)
@@ -79,10 +76,11 @@ def parts_of_first_host(setup: HostSetup, meeting: Meeting) -> Parts:
     first = FirstHost(meeting.board, meeting.others, round_, keys)
 
     def begin() -> Restored | None:
-        calling.call()
+        calling.call()  # the others come while this host restores
         commits = setup.connection.commits()
         restored = restore(setup.job, commits, setup.store, setup.destination)
-        calling.begin(_arrivals(calling), _chosen(commits, restored, setup.job.pin))
+        with _hosts_may_come():
+            calling.begin(gathered(calling, _WAITING), _chosen(commits, restored, setup.job.pin))
         know_what_is_there(watch, restored)
         return restored
 
@@ -106,7 +104,8 @@ def parts_of_other_host(setup: HostSetup, meeting: Meeting) -> Parts:
     announced = Announced(setup.parent, setup.layout, setup.snapshots)
 
     def begin() -> Restored | None:
-        begun = _begun(arriving)
+        with _hosts_may_come():
+            begun = joined(arriving, _WAITING)
         # Only now: hosts may share the folder, which the first one has put in order.
         for name in setup.tidy(ranks_here(settled.processes, settled.hosts)):
             _log.info("%s is moved aside: it must not be resumed from", name)
@@ -121,30 +120,13 @@ def parts_of_other_host(setup: HostSetup, meeting: Meeting) -> Parts:
     return setup.parts(announced, PartsDelivery(announced, meeting.store, deliver), begin, list)
 
 
-def _arrivals(calling: Calling) -> dict[str, str]:
-    def all_arrived() -> dict[str, str] | None:
-        arrivals = calling.arrivals()
-        return None if calling.missing(arrivals) else arrivals
-
-    arrived = _waited_for(all_arrived)
-    if arrived is None:
-        missing = ", ".join(calling.missing(calling.arrivals()))
-        raise AwayError(f"not here yet: {missing}")
-    return arrived
-
-
-def _begun(arriving: Arriving) -> Begun:
-    begun = _waited_for(arriving.look)
-    if begun is None:
-        raise AwayError("the first host has not begun yet")
-    return begun
-
-
-def _waited_for(look: Callable[[], Found | None]) -> Found | None:
-    deadline = time.monotonic() + _PATIENCE
-    while (found := look()) is None and time.monotonic() < deadline:
-        time.sleep(_LOOK)
-    return found
+@contextmanager
+def _hosts_may_come() -> Iterator[None]:
+    """Hosts that have not come may come yet."""
+    try:
+        yield
+    except HostsMissingError as error:
+        raise AwayError(str(error)) from error
 
 
 def _chosen(commits: Commits, restored: Restored | None, pin: Pin | None) -> Chosen | None:
