@@ -27,6 +27,7 @@ from resilient_training.run.limits import Limits
 from resilient_training.run.options import Options, UsageError, options_from
 from resilient_training.run.preview import preview_of
 from resilient_training.run.processes import Machine, ProcessesError, world_size
+from resilient_training.run.retention import refusal
 from resilient_training.run.stops import Stops
 from resilient_training.run.wrapper import Plan, Wrapper
 
@@ -124,6 +125,8 @@ def settle(
     machine = machine_from(environment)
     found = options.processes or world_size(options.command, hosts.count, machine, environment)
     job = job_from(environment)
+    if options.keep is not None and (why := refusal(job, environment)) is not None:
+        raise UsageError(why)
     return Settled(options, job, hosts, found, run_id_for(job, environment.get("WANDB_RUN_ID")))
 
 
@@ -155,6 +158,12 @@ def _preview(settled: Settled) -> int:
         settled.options, settled.job, settled.hosts, settled.processes, settled.run_id
     )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if settled.options.keep is not None:
+        # Late: it asks W&B.
+        from resilient_training.run.keep_preview import preview_kept  # noqa: PLC0415
+
+        kept = preview_kept(settled.options.keep, settled.job, settled.run_id, os.environ)
+        sys.stdout.write("".join(f"{line}\n" for line in kept))
     return 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from resilient_training.run.commit import Commits
-from resilient_training.run.run_of_checkpoints import begin_run
+from resilient_training.run.run_of_checkpoints import HOLDER, begin_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ class Connection:
         self._lock = Lock()
         self._run: wandb.Run | None = None
         self.begun: Commits | None = None
+        self.holder = secrets.token_hex(8)
 
     def commits(self) -> Commits:
         """Where checkpoints are looked up and committed.
@@ -64,4 +66,8 @@ class Connection:
     def _begin(self) -> wandb.Run:
         place = self._job.collection
         entity, project = place.split("/")[:2] if place is not None else (None, None)
-        return begin_run(self._run_id, entity, project, stop=self._stop)
+        run = begin_run(self._run_id, entity, project, stop=self._stop)
+        # Whoever comes later writes another word: so an orphan of this lineage sees it, and stops
+        # deleting what it would keep no longer (retention.py).
+        run.config.update({HOLDER: self.holder}, allow_val_change=True)  # type: ignore[no-untyped-call]  # the SDK says no types here
+        return run

@@ -29,7 +29,8 @@ class CommittingDelivery:
         connection: To W&B.
         store: Where the bytes go; None: to W&B as well.
         deliver: Makes what uploads and commits, once W&B answers.
-        committed: Is told of each commit.
+        committed: Is told of each commit, and of the version that it made.
+        closing: Is called before the run of W&B is finished.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class CommittingDelivery:
         connection: Connection,
         store: Store | None,
         deliver: Callable[[Commits], Delivery | FirstDelivery],
-        committed: Callable[[Snapshot], None] = lambda _: None,
+        committed: Callable[[Snapshot, str], None] = lambda _snapshot, _version: None,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
         self._store = store
         self._deliver = deliver
         self._committed = committed
+        self._closing = closing
         # One for all checkpoints: it remembers what it has sent of the one that failed.
         self._delivery: Delivery | FirstDelivery | None = None
 
@@ -53,7 +56,7 @@ class CommittingDelivery:
             version = self._delivery.commit(snapshot)
         except (*NOT_DELIVERED, *AWAY) as error:
             return _not_committed(error)
-        self._committed(snapshot)
+        self._committed(snapshot, version)
         return Committed(version)
 
     def moved(self) -> object:
@@ -61,6 +64,7 @@ class CommittingDelivery:
         return stored, self._connection.uploaded_bytes()
 
     def close(self) -> None:
+        self._closing()
         self._connection.close()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from resilient_training.run import resume_arguments
 from resilient_training.run.place import STORE
+from resilient_training.run.retention import FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,8 @@ class Options:
         resume_arguments: Added to the command after a restore; None: those of the layout.
         processes: Of all hosts together; None: by the command.
         stalled_after: Minutes; None: no limit.
-        keep: How many checkpoints of the lineage stay; None: all.
+        keep: How many of the newest good checkpoints stay, beside what else a resume may need and
+            a ladder of older ones; None: all of them.
     """
 
     checkpoints: Path
@@ -136,7 +138,7 @@ def _parser(layouts: Sequence[str]) -> argparse.ArgumentParser:
         ("resume-args", "TEXT", _words, "added to the command after a restore (of the layout)"),
         ("processes", "N", _whole, "of all hosts together (torchrun's own; else 1)"),
         ("stalled-after", "MINUTES", _minutes, "of silence, then the command is killed (never)"),
-        ("keep", "N", _whole, "how many checkpoints of the lineage stay (all)"),
+        ("keep", "N", _kept, "how many of the newest good checkpoints stay, and a ladder (all)"),
     ):
         parser.add_argument(f"--{name}", metavar=metavar, type=kind, help=text)
     parser.add_argument(
@@ -201,6 +203,15 @@ def _whole(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1, 2, 3 …")
     return int(text)
+
+
+def _kept(text: str) -> int:
+    if (keep := _whole(text)) < FEWEST:
+        raise argparse.ArgumentTypeError(
+            f"{text} is less than {FEWEST}: if the newest one cannot be loaded, the one before it"
+            " has to be there"
+        )
+    return keep
 
 
 def _minutes(text: str) -> float:

@@ -29,7 +29,11 @@ def preview_of(
     yield f"processes:        {processes} of all hosts together"
     yield f"hosts:            {named} (this is {hosts.current}{place})"
     yield f"stalled after:    {_minutes(options.stalled_after)}"
-    yield f"checkpoints kept: {options.keep or 'all'}"
+    yield f"checkpoints kept: {_kept(options.keep)}"
+
+
+def _kept(keep: int | None) -> str:
+    return "all" if keep is None else f"the newest {keep} good ones, those needed, and a ladder"
 
 
 def _runs(run_id: str | None) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from resilient_training.job import Job
 
 SUFFIX = "-checkpoints"
+# In the run's config: a word of the wrapper that began the run last. Only that one may delete.
+HOLDER = "resilience_holder"
 _FINISH_SECONDS = 30
 
 

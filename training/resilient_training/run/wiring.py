@@ -12,6 +12,7 @@ from resilient_training.run.delivery import Delivery
 from resilient_training.run.hidden import hidden_folder
 from resilient_training.run.host_setup import HostSetup, know_what_is_there
 from resilient_training.run.joined_delivery import CommittingDelivery
+from resilient_training.run.keeping import Keeping
 from resilient_training.run.layouts import LAYOUTS, layout_named
 from resilient_training.run.place import place_from
 from resilient_training.run.ports import Committed, NotCommitted
@@ -48,11 +49,13 @@ class RealWiring:
             Connection(job, settled.run_id or "", stops.stop_by_user),
             None if options.store is None else _store(options.store, os.environ, job),
         )
+        keeping = Keeping(setup, stops)
         if settled.hosts.count == 1:
-            return _parts_of_one_host(setup)
+            return _parts_of_one_host(setup, keeping)
         meeting = Meeting.of(setup)
-        first = settled.hosts.is_first
-        return parts_of_first_host(setup, meeting) if first else parts_of_other_host(setup, meeting)
+        if settled.hosts.is_first:
+            return parts_of_first_host(setup, meeting, keeping)
+        return parts_of_other_host(setup, meeting)
 
 
 def _store(url: str, environment: Mapping[str, str], job: Job) -> S3Store:
@@ -61,7 +64,7 @@ def _store(url: str, environment: Mapping[str, str], job: Job) -> S3Store:
     return S3Store(s3_client(job.region), place_from(url), trusted)
 
 
-def _parts_of_one_host(setup: HostSetup) -> Parts:
+def _parts_of_one_host(setup: HostSetup, keeping: Keeping) -> Parts:
     processes = setup.settled.processes
     watch = Watch(setup.parent, setup.layout, processes, setup.snapshots)
 
@@ -71,9 +74,11 @@ def _parts_of_one_host(setup: HostSetup) -> Parts:
         return restored
 
     def deliver(commits: Commits) -> Delivery:
+        keeping.begin(commits)
         return Delivery(commits, setup.store, processes)
 
-    delivery = CommittingDelivery(setup.connection, setup.store, deliver)
+    committed, closing = keeping.committed, keeping.close
+    delivery = CommittingDelivery(setup.connection, setup.store, deliver, committed, closing)
     if _stores_nothing(os.environ):
         _log.warning("W&B is offline or disabled: no checkpoint is brought to W&B or the store")
         return setup.parts(_Unwatched(), _Undelivered(), _nothing, setup.tidy)

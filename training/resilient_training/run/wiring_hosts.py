@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from resilient_training.run.commit import Commits
     from resilient_training.run.host_setup import HostSetup
+    from resilient_training.run.keeping import Keeping
     from resilient_training.run.ports import Parts, Snapshot
     from resilient_training.run.restore import Restored
     from resilient_training.run.store import S3Store
@@ -66,7 +67,7 @@ class Meeting:
         )
 
 
-def parts_of_first_host(setup: HostSetup, meeting: Meeting) -> Parts:
+def parts_of_first_host(setup: HostSetup, meeting: Meeting, keeping: Keeping) -> Parts:
     """It chooses what all restore, sees when a checkpoint is complete, and commits it."""
     settled, round_ = setup.settled, new_word()
     here = ranks_here(settled.processes, settled.hosts)
@@ -85,15 +86,18 @@ def parts_of_first_host(setup: HostSetup, meeting: Meeting) -> Parts:
         return restored
 
     def deliver(commits: Commits) -> FirstDelivery:
+        keeping.begin(commits)
         return FirstDelivery(commits, meeting.store, first, meeting.part)
 
-    def committed(snapshot: Snapshot) -> None:
+    def committed(snapshot: Snapshot, version: str) -> None:
         try:
             first.tell_kept(snapshot.step or 0, [path.name for path in setup.parent.iterdir()])
         except (StoreError, OSError) as error:
             _log.warning("the other hosts are not told what they may delete: %s", error)
+        keeping.committed(snapshot, version)
 
-    delivery = CommittingDelivery(setup.connection, setup.store, deliver, committed)
+    closing = keeping.close
+    delivery = CommittingDelivery(setup.connection, setup.store, deliver, committed, closing)
     return setup.parts(watch, delivery, begin, lambda: setup.tidy(here))
 
 
