@@ -36,24 +36,27 @@ def seen(one: Listed) -> Checkpoint:
     return replace(found, hashed=True, job=one.version.training_job)
 
 
+RARELY = st.integers(0, 7).map(lambda number: number == 7)
+STEPS = st.integers(0, 400)
+
+
 @st.composite
 def _versions(draw: st.DrawFn, place: int, attempts: int) -> Listed:
-    marks = draw(st.sets(st.sampled_from([*ALIASES, f"suspect-v{place}"]), max_size=1))
-    step = draw(st.none() | st.integers(0, 40))
+    marks = [draw(st.sampled_from([*ALIASES, f"suspect-v{place}"]))] if draw(RARELY) else []
+    step = None if draw(RARELY) else draw(STEPS)
     found = listed(place, step, *marks, attempt=draw(st.integers(1, attempts)))
-    mostly = st.integers(0, 9).map(bool)
     return replace(
         found,
-        store=draw(st.sampled_from(STORES)),
-        committed=draw(mostly),
-        by_wrapper=draw(mostly),
+        store=draw(st.sampled_from(STORES)) if draw(RARELY) else None,
+        committed=not draw(RARELY),
+        by_wrapper=not draw(RARELY),
     )
 
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     number = draw(st.integers(1, 3))
-    versions = tuple(draw(_versions(place, number)) for place in range(draw(st.integers(1, 14))))
+    versions = tuple(draw(_versions(place, number)) for place in range(draw(st.integers(8, 24))))
     pin = draw(st.sampled_from(versions)) if number > 1 else None
     rejected = tuple(draw(st.sets(st.sampled_from([one.name for one in versions]), max_size=3)))
     pinned = None if pin is None else pin.name
@@ -65,7 +68,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         started_from=pinned,
         started_step=step,
         rejected=rejected,
-        best=draw(st.integers(-1, 40)),
+        best=draw(st.sampled_from([-1, 200, 400])),
         same=draw(st.integers(0, 3)),
     )
     facts = ended(
@@ -81,7 +84,7 @@ def scenes(draw: st.DrawFn) -> Scene:
             (one.name, StoreFault.NOT_OF_THE_STACK) for one in versions if one.store in refused
         ),
     )
-    since = draw(st.integers(0, 14))
+    since = draw(st.integers(0, len(versions)))
     own = [one for one in versions[since:] if one.version.training_job == name_of(number)]
     made = tuple(one.name for one in own)
     return Scene(versions, job_of(number, pinned, step, *rejected), facts, made)
