@@ -17,7 +17,7 @@ from tests.local.stores import BUCKET, LocalS3, versioned_bucket, written
 from tests.local.training_process import PATIENCE, own_environment
 from tests.unit.checkpoint_folders import safetensors, saved
 
-WAITS = "while [ ! -e done ]; do sleep 0.05; done"
+WAITS = "touch begun; while [ ! -e done ]; do sleep 0.05; done"
 # What a test of the parts has beside the prelude of all scripts.
 PARTS = """
 from datetime import timedelta
@@ -142,6 +142,8 @@ def checkpoint(folder: Path, step: int) -> None:
     files = {
         "trainer_state.json": b'{"global_step": %d}' % step,
         "rng_state.pth": saved(),
+        "optimizer.pt": saved(),
+        "scheduler.pt": saved(),
         "model.safetensors": safetensors(),
     }
     written(folder / ".making", files).rename(folder / f"checkpoint-{step}")
@@ -180,6 +182,9 @@ def test_a_training_with_keep_deletes_beside_its_uploads_and_a_dry_run_says_what
     ):
         # One after the other: of two at once the older is dropped before its upload.
         step = 0
+        while not (home / "begun").exists():  # what was there before is no checkpoint of its own
+            assert wrapper.poll() is None, (home / "log").read_text()
+            time.sleep(0.05)
         while "objects are deleted" not in (home / "log").read_text():
             step += 10
             checkpoint(home / "out", step)

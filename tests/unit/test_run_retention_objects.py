@@ -35,8 +35,9 @@ class Client:
         assert Bucket == "bucket"
         found = [key for key in self.keys if key.startswith(Prefix)]
         headers = {"HTTPHeaders": {"date": "Thu, 01 Jan 2026 00:00:00 GMT"}}
-        for key in found or [None]:
-            contents = [] if key is None else [{"Key": key, "LastModified": NOW}]
+        yield {"ResponseMetadata": headers}  # S3 leaves out what would be empty
+        for key in found:
+            contents = [{"Key": key, "LastModified": NOW}]
             yield {"ResponseMetadata": headers, "Contents": contents}
 
     def delete_objects(self, *, Bucket: str, Delete: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: N803 - of boto3

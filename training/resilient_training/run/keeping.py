@@ -7,6 +7,8 @@ import re
 from threading import Event
 from typing import TYPE_CHECKING
 
+import wandb
+
 from resilient_training.run.background import Background, Broken
 from resilient_training.run.deleting import NotNowError, Retention, SupersededError
 from resilient_training.run.lineage_objects import LineageObjects, Owner
@@ -100,7 +102,8 @@ class Keeping:
         store, lineage = self._setup.store, commits.lineage
         if store is None:
             return None
-        server = commits.run.settings.base_url
+        # Not the run's settings: the SDK copies them, and what listens for a stop has no copy.
+        server = str(wandb.Api().settings["base_url"])
         owner = Owner(server, lineage.entity, lineage.project, lineage.run)
         return LineageObjects(store.client, store.place, root_of(job, lineage), owner)
 
