@@ -131,6 +131,8 @@ class Keeping:
 def _run(retention: Retention) -> None:
     try:
         retention.run()
-    except (*AWAY, NotNowError, OSError) as error:
+    except NotNowError as waits:
+        _log.info("--keep: nothing more is deleted before the next commit: %s", waits)
+    except (*AWAY, OSError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
         _log.warning("--keep: nothing more is deleted before the next commit: %s", why)
