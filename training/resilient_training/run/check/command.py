@@ -49,7 +49,7 @@ def check(argv: Sequence[str], environment: Mapping[str, str], base: Path) -> in
         report = _checked(settled, environment)
     except (UsageError, HostsError, ProcessesError, NotCheckedError) as error:
         return _refuse(str(error), as_json=as_json)
-    except (CheckpointLoadError, CollectionError) as error:
+    except (CheckpointLoadError, CollectionError, OSError) as error:
         return _refuse(f"{type(error).__name__}: {error}", as_json=as_json)
     if as_json:
         _print(json.dumps(record_of(report)))
@@ -76,7 +76,7 @@ def _require_no_callbacks(command: Sequence[str]) -> None:
         if _OURS.search(text) and "resilient(" in text:
             raise NotCheckedError(
                 f"{script} saves by resilient_training itself: check it with"
-                f" python -m resilient_training.check -- python {script} … (it compares weights too)"
+                f" python -m resilient_training.check -- python {script} … (it compares weights)"
             )
 
 

@@ -101,5 +101,5 @@ class Heard:
             self.losses.append(loss)
         # What it says before it trains; later ones are about other things.
         early = not self.losses and len(self.told) < _MOST_TOLD
-        if loss is None and early and _RESUMES.search(line):
+        if loss is None and early and _RESUMES.search(line) and "Warning" not in line:
             self.told.append(line.strip()[:200])

@@ -42,7 +42,7 @@ def judge(
 def _same(compared: Comparison) -> Judged:
     count, digits = len(compared.pairs), min(pair.first.digits for pair in compared.pairs)
     anew = ", though its steps are counted anew" if compared.counts_anew else ""
-    text = f"the same digits in {count} losses after the checkpoint (of {digits} digits){anew}"
+    text = f"{count} after the checkpoint are the same in all printed digits ({digits}){anew}"
     return _judged(Verdict.SAME, Mark.OK, text)
 
 

@@ -27,13 +27,13 @@ _NOT_OF_TRAINING = re.compile(
 _COUNT = r"\d{1,3}(?:,\d{3})+|\d+"
 _STEP = re.compile(
     rf"""(?<![\w/])(?:(?:global|train|optimizer)[_/ ])?(?:step|iteration|iter|batch|update)s?['"]?
-    \s*[:=\#\[( ]\s*['"]?\s*(?P<step>{_COUNT})(?!\.?\d)""",
+    \s*[:=\#]?\s*[\[(]?\s*['"]?\s*(?P<step>{_COUNT})(?!\.?\d)""",
     re.VERBOSE | re.IGNORECASE,
 )
 # A progress bar of tqdm (`450/1000 [12:34<…`), or Keras's (`12/100 ━━━ …`).
 _BAR = re.compile(r"(?<![\w./])(?P<step>\d+)/(?:\d+|\?)(?=[\s\]])")
 _EPOCH = re.compile(
-    r"""(?<![\w/])epoch['"]?\s*[:=\#\[( ]\s*['"]?\s*(?P<epoch>\d+(?:\.\d+)?)""",
+    r"""(?<![\w/])epoch['"]?\s*[:=\#]?\s*[\[(]?\s*['"]?\s*(?P<epoch>\d+(?:\.\d+)?)""",
     re.VERBOSE | re.IGNORECASE,
 )
 

@@ -60,7 +60,8 @@ class Ran:
 
     Attributes:
         progress: What was seen of it; None: it was never started.
-        code: Of the command; None: it was killed here, as enough was seen, or never started.
+        code: Of the command; None: it was killed here, as enough was seen. Where it was never
+            started, the wrapper's own: 65 blames the checkpoint.
         why: What ended a command that was not killed here; empty: it ended well.
         silent: It was killed because nothing was heard for --stalled-after.
         restored: The checkpoint that was brought to its folder, and in how many seconds.
@@ -100,7 +101,7 @@ class OneRun:
         seconds = time.monotonic() - begun
         self._require_not_stopped()
         if isinstance(beginning, End):
-            return Ran(None, None, why=beginning.failure or "it could not be restored")
+            return Ran(None, beginning.code, beginning.failure or "it could not be restored")
         return self._run(enough, beginning.restored, seconds)
 
     def _run(

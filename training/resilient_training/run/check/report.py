@@ -9,6 +9,7 @@ from resilient_training.run.check.comparison import Comparison, Kind, compare
 from resilient_training.run.check.findings import Finding, Judged, Mark, Verdict
 from resilient_training.run.check.judging import judge
 from resilient_training.run.check.losses import Loss, main_source, series
+from resilient_training.run.ends import CHECKPOINT_UNUSABLE
 from resilient_training.run.load_evidence import blames
 
 if TYPE_CHECKING:
@@ -83,26 +84,30 @@ def _judged(tried: Tried, again: Callable[[], Ran]) -> tuple[Judged, Comparison]
     compared = compare(first, second, _before(first, tried))
     failed = _failed(tried)
     if failed is not None:
-        return Judged(Verdict.LOST, failed), compared
+        return failed, compared
     if tried.second.code == 0 and not second:
         text = "it ended with 0 and printed none: give it more steps than its first checkpoint has"
         return Judged(Verdict.UNKNOWN, Finding("losses", Mark.NONE, text)), compared
     return judge(first, compared, lambda: _repeats(second, again())), compared
 
 
-def _failed(tried: Tried) -> Finding | None:
+def _failed(tried: Tried) -> Judged | None:
     """Why the resumed training came to nothing; None: it trained."""
     second = tried.second
     if second.progress is None:
-        return Finding("losses", Mark.BAD, "none: it was not started")
+        # A full disk says nothing of the training.
+        verdict = Verdict.LOST if second.code == CHECKPOINT_UNUSABLE else Verdict.UNKNOWN
+        return Judged(verdict, Finding("losses", Mark.NONE, "none: it was not started"))
     if second.silent:
-        return Finding("resume", Mark.BAD, "nothing was heard of it for --stalled-after")
+        text = "nothing was heard of it for --stalled-after"
+        return Judged(Verdict.LOST, Finding("load", Mark.BAD, text))
     if second.code in {None, 0}:
         return None
     folder = None if second.restored is None else second.restored.folder
     own = not second.progress.heard.losses and folder is not None and blames(second.why, folder)
     hint = "; in a job this is exit code 65, and an older checkpoint is tried" if own else ""
-    return Finding("load", Mark.BAD, f"it ended with {second.code}: {second.why}{hint}")
+    text = f"it ended with {second.code}: {second.why}{hint}"
+    return Judged(Verdict.LOST, Finding("load", Mark.BAD, text))
 
 
 def _losses_of(tried: Tried) -> tuple[list[Loss], list[Loss]]:
