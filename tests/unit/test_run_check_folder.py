@@ -51,6 +51,8 @@ def test_a_check_is_asked_for_before_the_command_only() -> None:
     assert options_from(["--check", *given], (), None).check
     with pytest.raises(UsageError, match="--json is for --check"):
         options_from(given, (), None)
+    with pytest.raises(UsageError, match="not with --dry-run"):
+        options_from(["--check", "--dry-run", "--checkpoints", "o", "--", "train"], (), None)
 
 
 def refused(arguments: str, caught: pytest.CaptureFixture[str], base: Path) -> str:

@@ -111,8 +111,8 @@ def options_from(argv: Sequence[str], layouts: Sequence[str], store: str | None)
     command = tuple(argv[cut + 1 :])
     if not command:
         raise UsageError("no command: resilient-run --checkpoints DIR -- torchrun … train.py …")
-    if given.json and not given.check:
-        raise UsageError("--json is for --check")
+    if (given.json and not given.check) or (given.check and given.dry_run):
+        raise UsageError("--json is for --check, which starts the command: not with --dry-run")
     folder = (given.checkpoints or _folder_in(command)).absolute()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--checkpoints {folder} is no folder")

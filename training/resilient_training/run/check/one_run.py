@@ -118,8 +118,9 @@ class OneRun:
         finally:
             _kill(child)
             self.heard.close()
+            # Also where an error ends the check: a look at the folder may be under way.
+            _finish(saving)
         code = None if killed else child.code
-        _finish(saving)
         progress.look(time.monotonic(), before)
         failed = code is not None and code != 0
         why = cause_of(filed.read(), child.lines, code or 0).text if failed else ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resilient_training.run.check.trial import Tried
 
 _FEWEST = 2
+_SHOWN = 20
 _COLOURS = {0: "\x1b[32m", 1: "\x1b[31m", 2: "\x1b[33m", 3: "\x1b[33m"}
 _PLAIN = "\x1b[0m"
 _MEGA = 1e6
@@ -177,9 +178,10 @@ def _facts(tried: Tried, compared: Comparison) -> dict[str, Any]:
         "bytes": kept.files.size,
         "restore_seconds": round(tried.second.restore_seconds, 3),
         "compared": compared.kind.name.lower(),
+        "losses_compared": len(compared.pairs),
         "losses": [
             {"at": one.first.where, "was": one.first.text, "is": one.second.text, "same": one.same}
-            for one in compared.pairs
+            for one in compared.pairs[:_SHOWN]
         ],
     }
 
