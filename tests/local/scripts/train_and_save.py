@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 FOLDER, FLAW = Path(sys.argv[1]), [*sys.argv[2:], ""][0]
 STEPS, EVERY, PAUSE = 1 if FLAW == "one-step" else 2000, 20, 0.02
@@ -52,7 +53,7 @@ def main() -> None:
         print(f"step {step}: loss={loss.item():.6f}")  # noqa: T201 - as trainings do
         time.sleep(PAUSE)
         if step % EVERY == 0:
-            dcp.save(state_of(model, optimizer, step), checkpoint_id=FOLDER / f"step-{step}")
+            save(state_of(model, optimizer, step), checkpoint_id=FOLDER / f"step-{step}")
 
 
 def resume(model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -63,7 +64,7 @@ def resume(model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     if FLAW == "unloadable":
         model.load_state_dict({"of another model": torch.zeros(1)})
     state = state_of(model, optimizer, 0)
-    dcp.load(state, checkpoint_id=newest)
+    load(state, checkpoint_id=newest)
     model.load_state_dict(state["model"])
     print(f"resumed from {newest.name}")  # noqa: T201 - as trainings do
     return int(state["step"])
