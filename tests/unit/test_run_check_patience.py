@@ -100,7 +100,11 @@ def test_what_is_waited_for_is_said_less_and_less_often(
 
 
 def test_why_there_was_no_checkpoint_is_said_with_what_to_do(tmp_path: Path) -> None:
-    patience, progress = Patience(tmp_path), Training(tmp_path).at(1)
+    (tmp_path / "out").mkdir()
+    patience, progress = Patience(tmp_path / "out"), Training(tmp_path).at(1)
     assert "there is nothing in it; have it save" in patience.without_checkpoint(Ran(progress, 0))
+    (tmp_path / "out" / "weights.pt").touch()
+    said = Patience(tmp_path / "out", "dcp").without_checkpoint(Ran(progress, 0))
+    assert "layout dcp, because of --layout; in it are weights.pt; have it save" in said
     failed = patience.without_checkpoint(Ran(progress, 1, "ValueError: no data"))
     assert failed == "the training failed before its first checkpoint: ValueError: no data"

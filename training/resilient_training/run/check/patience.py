@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 # Losses that are compared, where there are as many.
 WANTED = 5
 _FEW = 2
+_SHOWN = 3
 _FIRST_NOTICE_SECONDS = 30.0
 # A training that has printed no loss until its first checkpoint prints none afterwards.
 _SILENT_SECONDS = 10.0
@@ -28,10 +29,12 @@ class Patience:
 
     Args:
         parent: The folder of checkpoints.
+        layout: The name that --layout gave; None: it is guessed.
     """
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, layout: str | None = None) -> None:
         self._parent = parent
+        self._named = layout
         self._next_notice = _FIRST_NOTICE_SECONDS
         self._seconds = 0.0
 
@@ -68,7 +71,7 @@ class Patience:
         return len(progress.heard.losses) >= WANTED or late
 
     def _waiting(self, progress: Progress) -> str:
-        return f"waits for the first complete checkpoint in {self._parent}: {_seen(progress)}"
+        return f"waits for the first complete checkpoint in {self._parent}: {self._seen(progress)}"
 
     def _say(self, progress: Progress, what: str) -> None:
         if progress.seconds >= self._next_notice:
@@ -77,17 +80,23 @@ class Patience:
 
     def without_checkpoint(self, ran: Ran) -> str:
         """Why there is nothing to be resumed from, and what to do."""
-        seen = "nothing was seen" if ran.progress is None else _seen(ran.progress)
+        seen = "nothing was seen" if ran.progress is None else self._seen(ran.progress)
         if ran.why:
             return f"the training failed before its first checkpoint: {ran.why}"
         if ran.silent:
             return f"nothing was heard for --stalled-after, and no checkpoint is complete: {seen}"
         return (
             f"the training ended with {ran.code} before a checkpoint was complete in"
-            f" {self._parent}: {seen}; {_REMEDY}, or name the --layout and --checkpoints"
+            f" {self._parent}: {seen}; {_REMEDY}, or give another --layout or --checkpoints"
         )
 
+    def _seen(self, progress: Progress) -> str:
+        """The layout and why it was guessed, what each checkpoint lacks, and what else is there."""
+        named = "" if self._named is None else f"layout {self._named}, because of --layout"
+        notes = [named, *progress.notes(), progress.delivery.refused, self._there()]
+        return "; ".join(note for note in notes if note)
 
-def _seen(progress: Progress) -> str:
-    notes = [*progress.notes(), progress.delivery.refused]
-    return "; ".join(note for note in notes if note) or "there is nothing in it"
+    def _there(self) -> str:
+        names = [path.name for path in self._parent.iterdir()] if self._parent.is_dir() else []
+        shown = ", ".join(sorted(names)[:_SHOWN])
+        return f"in it are {shown}" if shown else "there is nothing in it"

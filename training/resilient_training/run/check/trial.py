@@ -75,7 +75,7 @@ class Trial:
         (own / "store").mkdir()
         self._versions = FolderVersions(own / "store", settled.job)
         self._delivery = FolderDelivery(self._versions, settled.processes)
-        self._patience = Patience(settled.options.checkpoints)
+        self._patience = Patience(settled.options.checkpoints, name)
 
     def run(self) -> Tried:
         """Run it, kill it after its first checkpoint, and resume it.
