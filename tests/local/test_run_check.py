@@ -65,12 +65,14 @@ def test_a_training_that_forgets_to_resume_has_lost_its_work(tmp_path: Path) -> 
     assert findings(record)["begin"].startswith("bad: at step 1 again; its log does not speak of")
 
 
+@pytest.mark.long
 def test_a_training_that_does_not_save_its_optimizer_is_silently_different(tmp_path: Path) -> None:
     code, record, said = of_training(tmp_path, "no-optimizer")
     assert (code, record["verdict"]) == (1, "silent"), said
     assert "the state of the optimizer" in findings(record)["losses"]
 
 
+@pytest.mark.long
 def test_a_checkpoint_that_cannot_be_loaded_is_lost_and_the_error_is_shown(tmp_path: Path) -> None:
     code, record, said = of_training(tmp_path, "unloadable")
     assert (code, record["verdict"]) == (1, "lost"), said
@@ -78,6 +80,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_lost_and_the_error_is_shown(tmp_p
     assert "this is exit code 65" in findings(record)["load"]
 
 
+@pytest.mark.long
 def test_a_training_that_ends_before_it_saves_cannot_be_checked_and_what_to_do_is_said(
     tmp_path: Path,
 ) -> None:
