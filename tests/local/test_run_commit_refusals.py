@@ -69,6 +69,7 @@ def nothing_was_restored(scripts: Scripts) -> bool:
     return list((scripts.folder / "back").iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_old_bytes_are_restored_after_their_objects_were_overwritten_and_deleted(
     scripts: Scripts, s3: LocalS3
 ) -> None:
@@ -80,6 +81,7 @@ def test_the_old_bytes_are_restored_after_their_objects_were_overwritten_and_del
     assert content_of(scripts.folder / "back/checkpoint-15") == FILES
 
 
+@pytest.mark.long
 def test_a_version_of_an_object_that_was_deleted_for_good_is_named(
     scripts: Scripts, s3: LocalS3
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_version_of_an_object_that_was_deleted_for_good_is_named(
     assert nothing_was_restored(scripts)
 
 
+@pytest.mark.long
 def test_an_unversioned_object_that_was_overwritten_is_refused(
     scripts: Scripts, s3: LocalS3
 ) -> None:
@@ -105,6 +108,7 @@ def test_an_unversioned_object_that_was_overwritten_is_refused(
     assert nothing_was_restored(scripts)
 
 
+@pytest.mark.long
 def test_a_store_that_does_not_answer_is_no_fault_of_the_checkpoint(scripts: Scripts) -> None:
     made(scripts)
     script = """
@@ -282,6 +286,7 @@ def test_metadata_that_a_stranger_edited_after_the_pin_is_refused(scripts: Scrip
     assert refused.startswith("CheckpointLoadError: v0: sha256 of files.json is ")
 
 
+@pytest.mark.long
 def test_files_that_w_and_b_lost_or_has_otherwise_are_refused(scripts: Scripts, data: Path) -> None:
     script = """
     with run() as r:

@@ -120,6 +120,7 @@ def test_what_is_below_the_entries_extra_survives_as_wandbs_own_references_do(
     assert all({"etag", "versionID"} == entry[3].keys() for entry in ours.values())
 
 
+@pytest.mark.long
 def test_the_same_bytes_committed_again_are_a_version_of_their_own(scripts: Scripts) -> None:
     """A replayed checkpoint may not become a version that was rejected."""
     script = """
@@ -129,6 +130,7 @@ def test_the_same_bytes_committed_again_are_a_version_of_their_own(scripts: Scri
     assert scripts.answers(script) == [["v0", "v1"]]
 
 
+@pytest.mark.long
 def test_a_checkpoint_that_is_one_file_comes_back_as_a_file(scripts: Scripts) -> None:
     written(scripts.folder / "one", {"last.pt": b"weights"})
     script = """
@@ -143,6 +145,7 @@ def test_a_checkpoint_that_is_one_file_comes_back_as_a_file(scripts: Scripts) ->
     assert content_of(scripts.folder / "back") == {"last.pt": b"weights"}
 
 
+@pytest.mark.long
 def test_what_is_on_the_disk_already_stays_and_what_differs_goes_aside(scripts: Scripts) -> None:
     written(scripts.folder / "other/checkpoint-15", FILES | {"model.safetensors": b"of a replay"})
     written(scripts.folder / "more/checkpoint-15", FILES | {"more": b"x"})
@@ -167,6 +170,7 @@ def test_what_is_on_the_disk_already_stays_and_what_differs_goes_aside(scripts: 
         assert b"of a replay" in found.values() or b"x" in found.values()
 
 
+@pytest.mark.long
 def test_who_settles_the_files_says_where_the_checkpoint_is(scripts: Scripts) -> None:
     script = """
     with run() as r:
@@ -213,6 +217,7 @@ def test_a_restored_container_takes_its_runs_newest_version_and_no_strangers(
     assert second == ["v2", 20, "second/checkpoint-15"]
 
 
+@pytest.mark.long
 def test_a_one_file_checkpoint_of_the_trainings_own_takes_no_pins_place(scripts: Scripts) -> None:
     script = """
     with run() as r:

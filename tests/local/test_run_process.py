@@ -76,6 +76,7 @@ class Host:
             "PYTHONPATH": f"{ROOT / 'training'}",
             "FAKES": str(self.fakes),
             "SAGEMAKER_BASE_DIR": str(self.home / "ml"),
+            "RESILIENCE_STORE": "s3://bucket/team",  # several hosts need one; nothing goes there
             **(more or {}),
         }
         # A shell could start any number: the user has to say.

@@ -218,11 +218,13 @@ class HostsOfAJob:
             return
         word, folder = self.word(), f"step-{step}"
         self.pending = None
-        needs = {
-            part_of(other): len(content(self.first.round, step, part_of(other)))
-            for other in self.others
-        }
-        announcement = meeting.announce(word, folder, needs)
+        have = self.first.files(folder)
+        if METADATA not in have:
+            return  # what the checkpoint consists of cannot be read any more
+        parts = {name: content(self.first.round, step, part_of(name)) for name in self.hosts}
+        needs = {part_of(name): len(part) for name, part in parts.items()}
+        wanted = {path: size for path, size in needs.items() if path not in have}
+        announcement = meeting.announce(word, folder, wanted)
         own = self._uploaded(self.first, word, folder, list(self.first.files(folder)))
         self.pending = Pending(announcement, own, step)
 

@@ -169,6 +169,7 @@ def test_of_a_job_that_completed_only_its_mark_counts_unless_it_says_that_it_goe
     assert observed(completed("forged", WANDB_RUN_ID="r2")).contradictions == (tags.COMPLETED,)
     assert observed(completed("no", WANDB_RUN_ID="r2")).contradictions == (tags.RUN_ID,)
     assert observed(completed("no")).contradictions == ()
+    assert observed(completed("no", WANDB_RUN_ID=JOB)).contradictions == (), "its own name"
     assert observed(completed(PROOF)).failure_class is None
     assert observed(completed("no")).failure_class is FailureClass.INCOMPLETE
 

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from resilient_training.run.command import settle
 from resilient_training.run.hosts import Hosts, HostsError, hosts_from
+from resilient_training.run.options import UsageError
 
 
 def base_with(tmp_path: Path, said: object) -> Path:
@@ -57,3 +59,12 @@ def test_a_file_that_does_not_say_which_hosts_there_are_is_refused_in_one_line(
 def test_variables_that_are_no_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HostsError):
         hosts_from(tmp_path, {"SM_HOSTS": "algo-1", "SM_CURRENT_HOST": "algo-1"})
+
+
+def test_several_hosts_without_a_store_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    environment = {"SM_HOSTS": '["algo-1", "algo-2"]', "SM_CURRENT_HOST": "algo-2"}
+    words = ["--checkpoints", str(tmp_path), "--", "train"]
+    with pytest.raises(UsageError, match="2 hosts need --store"):
+        settle(words, [], tmp_path, environment)
+    stored = {**environment, "RESILIENCE_STORE": "s3://bucket/team"}
+    assert settle(words, [], tmp_path, stored).hosts.index == 1

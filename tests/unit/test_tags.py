@@ -103,6 +103,13 @@ def test_a_tag_that_is_no_wandb_name_is_not_used(tag: str, text: str) -> None:
         tags.checkpoint_request(OPTED_IN | {tag: text}, ())
 
 
+@pytest.mark.parametrize("tag", ["WANDB_ENTITY", "WANDB_PROJECT", "WANDB_CHECKPOINT_NAME"])
+def test_a_place_of_which_a_part_is_missing_is_none(tag: str) -> None:
+    rest = {key: value for key, value in OPTED_IN.items() if key != tag}
+    with pytest.raises(UnreadableTagError, match=r"^not a W&B name$"):
+        tags.checkpoint_request(rest, ())
+
+
 @pytest.mark.parametrize("stack", Mode)
 @pytest.mark.parametrize(
     ("own", "means"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -63,8 +64,8 @@ class S3Board:
 
     def _got(self, key: str) -> bytes:
         answer = self.client.get_object(Bucket=self.place.bucket, Key=key)
-        content: bytes = answer["Body"].read(MOST_LIST_BYTES)
-        answer["Body"].close()
+        with closing(answer["Body"]) as body:
+            content: bytes = body.read(MOST_LIST_BYTES)
         return content
 
 

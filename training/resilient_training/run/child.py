@@ -90,6 +90,13 @@ class RunningChild:
     `terminate` and `kill` may be called from a signal handler or another thread: they write to a
     pipe that stays open for as long as this process lives. Standard input is empty.
 
+    Args:
+        command: What is started, and what it is given.
+        environment: All of the command's environment.
+        grace: Seconds that the rest has to end after the leader has.
+        clock: Of `heard_at`.
+        targets: File descriptors that its output and its error output are handed on to.
+
     Raises:
         CannotStartError: there is no such program, or it cannot be run.
     """
@@ -101,6 +108,7 @@ class RunningChild:
         *,
         grace: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        targets: tuple[int, int] = (1, 2),
     ) -> None:
         self._clock = clock
         self._heard_at = clock()
@@ -109,8 +117,8 @@ class RunningChild:
         self._process, ours = _start_keeper(command, environment, grace)
         self._orders = ours.orders
         self._pumps = [
-            _started(_Stream("output", ours.out, 1, self._hear, self._tails[0])),
-            _started(_Stream("error output", ours.err, 2, self._hear, self._tails[1])),
+            _started(_Stream("output", ours.out, targets[0], self._hear, self._tails[0])),
+            _started(_Stream("error output", ours.err, targets[1], self._hear, self._tails[1])),
         ]
         self._report = os.fdopen(ours.report, "r")
         said = self._report.readline().strip()

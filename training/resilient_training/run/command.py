@@ -24,7 +24,7 @@ from resilient_training.run.ends import CHECKPOINT_UNUSABLE, FAILED
 from resilient_training.run.failure_file import Reported, write_failure
 from resilient_training.run.hosts import Hosts, HostsError, hosts_from
 from resilient_training.run.limits import Limits
-from resilient_training.run.options import Options, UsageError, options_from
+from resilient_training.run.options import Options, UsageError, asks_for_check, options_from
 from resilient_training.run.preview import preview_of
 from resilient_training.run.processes import Machine, ProcessesError, world_size
 from resilient_training.run.retention import refusal
@@ -84,8 +84,10 @@ def main(
     logging.basicConfig(format="resilient-run: %(message)s")
     logging.getLogger("resilient_training").setLevel(logging.INFO)
     given = sys.argv[1:] if argv is None else argv
-    wired = _real_wiring() if wiring is None else wiring
     base = folder_from(os.environ)
+    if asks_for_check(given):
+        return _check(given, base)
+    wired = _real_wiring() if wiring is None else wiring
     try:
         settled = settle(given, wired.layouts, base, os.environ)
     except (UsageError, HostsError, ProcessesError) as error:
@@ -97,6 +99,13 @@ def main(
     if settled.options.dry_run:
         return _preview(settled)
     return _run(settled, wired, base, limits or Limits())
+
+
+def _check(given: Sequence[str], base: Path) -> int:
+    # Late: a job needs none of it.
+    from resilient_training.run.check.command import check  # noqa: PLC0415
+
+    return check(given, os.environ, base)
 
 
 def _real_wiring() -> Wiring:

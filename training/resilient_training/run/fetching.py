@@ -57,20 +57,27 @@ class Fetch:
                 return
 
     def _take(self, file: ListedFile, answer: Mapping[str, Any]) -> None:
-        size, found = answer["ContentLength"], hashlib.sha256()
-        if size != file.size:
-            raise FileLostError(f"{file.path} has {size} bytes, its list says {file.size}")
+        with closing(answer["Body"]) as body:
+            size = answer["ContentLength"]
+            if size != file.size:
+                raise FileLostError(f"{file.path} has {size} bytes, its list says {file.size}")
+            found = self._written(file, body)
+        if found != file.sha256:
+            why = f"has the sha256 {found}, its list says {file.sha256}"
+            raise FileLostError(f"{file.path} {why}")
+
+    def _written(self, file: ListedFile, body: Any) -> str:  # noqa: ANN401 - of boto3
+        """Write the stream to the file; gives the sha256 of what came."""
+        found = hashlib.sha256()
         path = self.into / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(answer["Body"]) as body, path.open("wb") as target:
+        with path.open("wb") as target:
             for chunk in body.iter_chunks(_CHUNK):
                 if self.is_stopped():
                     raise Overtaken
                 found.update(chunk)
                 target.write(chunk)
-        if found.hexdigest() != file.sha256:
-            why = f"has the sha256 {found.hexdigest()}, its list says {file.sha256}"
-            raise FileLostError(f"{file.path} {why}")
+        return found.hexdigest()
 
     def _asked(self, file: ListedFile) -> Mapping[str, Any]:
         if file.stored is None:

@@ -56,13 +56,7 @@ class HostSetup:
 
     @property
     def destination(self) -> Destination:
-        return Destination(self.parent, require_harmless, self._put_in_place, self._keep)
-
-    def _put_in_place(self, found: Path, files: FileList) -> Path:
-        return put_in_place(found, self.parent, layout_named(files.layout), files.folder)
-
-    def _keep(self, files: FileList) -> None:
-        point_to(self.parent, layout_named(files.layout), files.folder)
+        return destination_in(self.parent)
 
     def tidy(self, here: range | None = None) -> Sequence[str]:
         """Move aside what must not be resumed from.
@@ -90,6 +84,18 @@ class HostSetup:
             lineage=lineage_from(os.environ, self.job, self.settled.run_id),
             marks=MarksOfJob(JobMarks(tags_of(self.job))),
         )
+
+
+def destination_in(parent: Path) -> Destination:
+    """Where the framework looks for its checkpoints, and for what names the newest one."""
+
+    def settle(found: Path, files: FileList) -> Path:
+        return put_in_place(found, parent, layout_named(files.layout), files.folder)
+
+    def keep(files: FileList) -> None:
+        point_to(parent, layout_named(files.layout), files.folder)
+
+    return Destination(parent, require_harmless, settle, keep)
 
 
 def know_what_is_there(watch: Watch, restored: Restored | None) -> None:

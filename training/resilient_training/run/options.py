@@ -39,11 +39,17 @@ uploads each complete one, and commits it to W&B. It is process 1 of every host:
         torchrun --nproc_per_node=8 train.py --output_dir /opt/ml/work/out
 
 It restarts nothing: the controller starts the next attempt. SIGTERM goes to the command, and what
-the command has saved is committed within SageMaker's 120 s. Ctrl-C does the same."""
+the command has saved is committed within SageMaker's 120 s. Ctrl-C does the same.
+
+Try it first, without W&B or AWS: --check starts the command, kills it with -9 after its first
+checkpoint, restores that one, and says whether the losses go on as they did. Its folder has to be
+empty, and is so afterwards."""
 _CODES = """\
 exit codes: 0 the command ended with 0; 143 SIGTERM; 66 a person stopped the run in W&B; 65 the
 pinned version cannot be resumed from; 2 these arguments are wrong; 1 any other end. Where the
-folder /opt/ml/output is, its file `failure` says why."""
+folder /opt/ml/output is, its file `failure` says why.
+of --check: 0 the same losses; 1 silently different, or lost; 2 different, but near; 3 it cannot be
+checked."""
 
 
 class UsageError(Exception):
@@ -63,6 +69,8 @@ class Options:
         stalled_after: Minutes; None: no limit.
         keep: How many of the newest good checkpoints stay, beside what else a resume may need and
             a ladder of older ones; None: all of them.
+        check: Try whether the command comes back, instead of running it.
+        json: Of a check: report as JSON.
     """
 
     checkpoints: Path
@@ -74,6 +82,13 @@ class Options:
     stalled_after: float | None = None
     keep: int | None = None
     dry_run: bool = False
+    check: bool = False
+    json: bool = False
+
+
+def asks_for_check(argv: Sequence[str]) -> bool:
+    """Whether `--check` is among the arguments, and not among the command's own."""
+    return "--check" in argv[: argv.index("--") if "--" in argv else len(argv)]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,6 +113,8 @@ def options_from(argv: Sequence[str], layouts: Sequence[str], store: str | None)
     command = tuple(argv[cut + 1 :])
     if not command:
         raise UsageError("no command: resilient-run --checkpoints DIR -- torchrun … train.py …")
+    if (given.json and not given.check) or (given.check and given.dry_run):
+        raise UsageError("--json is for --check, which starts the command: not with --dry-run")
     folder = (given.checkpoints or _folder_in(command)).absolute()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--checkpoints {folder} is no folder")
@@ -111,6 +128,8 @@ def options_from(argv: Sequence[str], layouts: Sequence[str], store: str | None)
         stalled_after=given.stalled_after,
         keep=given.keep,
         dry_run=given.dry_run,
+        check=given.check,
+        json=given.json,
     )
 
 
@@ -148,7 +167,12 @@ def _parser(layouts: Sequence[str]) -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"how checkpoints lie on disk: {', '.join([AUTO, *layouts])} (auto)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
+    for name, text in (
+        ("dry-run", "print the plan, start nothing"),
+        ("check", "try whether this training would come back"),
+        ("json", "with --check: the report as one line of JSON"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", help=text)
     return parser
 
 

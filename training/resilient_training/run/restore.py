@@ -18,6 +18,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from resilient_training.checkpoints.disk import as_disk_full, require_room
 from resilient_training.checkpoints.versions import (
+    Candidate,
     Loading,
     Version,
     made_by_job,
@@ -25,13 +26,14 @@ from resilient_training.checkpoints.versions import (
     pinned_version,
 )
 from resilient_training.job import CheckpointLoadError, Job, Pin
-from resilient_training.run.held_files import Contents, HeldFiles, flaw_of
+from resilient_training.run.held_files import flaw_of
 from resilient_training.run.store_errors import FileLostError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from resilient_training.run.file_list import FileList
+    from resilient_training.run.held_files import Contents, Trusts
     from resilient_training.run.store import Store
 
     Inspect = Callable[[Path], object]
@@ -47,20 +49,30 @@ _RESTORING = f".resilience-restoring-{socket.gethostname()}-"
 _ASIDE = ".resilience-aside-"
 
 
+class Held(Candidate, Protocol):
+    """A version that was looked up, and stays what it was: `HeldFiles`, where W&B has it."""
+
+    def contents(self, folder: Path, trusts: Trusts) -> Contents:
+        """Fetch and verify the file list, into `folder`; CheckpointLoadError: it is refused."""
+
+    def download(self, files: FileList, folder: Path) -> None:
+        """Fetch and verify the files that are in no store; CheckpointLoadError: one is refused."""
+
+
 class Versions(Protocol):
     """What a restore needs of W&B."""
 
-    def versions(self) -> Sequence[HeldFiles]:
+    def versions(self) -> Sequence[Held]:
         """The COMMITTED versions of the lineage's collection."""
 
-    def version(self, pin: Pin) -> HeldFiles:
+    def version(self, pin: Pin) -> Held:
         """One version by name; CheckpointLoadError when W&B says that there is none."""
 
 
 class Lookup(Protocol):
     """What a restore of a version that is known needs of W&B."""
 
-    def version(self, pin: Pin) -> HeldFiles:
+    def version(self, pin: Pin) -> Held:
         """One version by name; CheckpointLoadError when W&B says that there is none."""
 
 
@@ -134,7 +146,7 @@ def restore_pinned(pin: Pin, lookup: Lookup, store: Store | None, to: Destinatio
     return fetched(pinned_version(pin, lookup), store, to)
 
 
-def fetched(held: HeldFiles, store: Store | None, to: Destination) -> Restored:
+def fetched(held: Held, store: Store | None, to: Destination) -> Restored:
     """Fetch and verify one version, and give it its name; what is there of that name goes aside."""
     to.parent.mkdir(parents=True, exist_ok=True)
     with _hidden_folder(to.parent) as hidden:
@@ -158,7 +170,7 @@ def _restored(version: Version, files: FileList, target: Path) -> Restored:
     return Restored(version.name, version.step, target, files.layout, version.digest)
 
 
-def _fetch(held: HeldFiles, contents: Contents, store: Store | None, folder: Path) -> None:
+def _fetch(held: Held, contents: Contents, store: Store | None, folder: Path) -> None:
     files = contents.files
     try:
         folder.mkdir()

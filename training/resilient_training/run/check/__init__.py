@@ -1,0 +1,1 @@
+"""`resilient-run --check`: whether a training that saves by itself would come back."""
