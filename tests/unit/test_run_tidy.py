@@ -174,6 +174,14 @@ def test_where_nothing_is_recognised_nothing_is_moved(parent: Path) -> None:
     assert move_aside(parent / "missing", HUGGINGFACE, 1, 0) == []
 
 
+def test_parts_without_what_marks_their_layout_are_moved(parent: Path) -> None:
+    """A first save that was killed, or the disk of a host beside the first."""
+    write(parent / "step-4/__1_0.distcp", saved())
+    write(parent / "run-7/notes.txt", b"of somebody else")
+    assert move_aside(parent, None, 2, None) == ["step-4"]
+    assert [path.name for path in parent.iterdir()] == ["run-7"]
+
+
 def test_auto_recognises_what_is_to_be_tidied(parent: Path) -> None:
     huggingface(parent, 5)
     assert move_aside(parent, None, 1, 4) == ["checkpoint-5"]
