@@ -24,8 +24,9 @@ from torch.distributed.fsdp import fully_shard
 FOLDER = Path(sys.argv[1])
 STEPS = 16
 SAVE_EVERY = 4
-# For a test: the last rank hangs before this step, and with it all.
+# For a test: the last rank hangs before this step, and with it all; or it fails there.
 HANGS_AT = int(os.environ.get("HANGS_AT", "-1"))
+RAISES_AT = int(os.environ.get("RAISES_AT", "-1"))
 
 
 def newest() -> Path | None:
@@ -37,6 +38,13 @@ def batch(step: int) -> torch.Tensor:
     """Of this rank and step, whatever was drawn before."""
     generator = torch.Generator().manual_seed(1000 * step + dist.get_rank())
     return torch.randn(8, 16, generator=generator)
+
+
+def fail(step: int) -> None:
+    if step == HANGS_AT:
+        time.sleep(3600)
+    if step == RAISES_AT:
+        raise ValueError(f"bad batch at step {step}")
 
 
 def main() -> None:
@@ -55,8 +63,8 @@ def main() -> None:
         done = int(folder.name[5:])
     print(f"begins at step {done}", flush=True)  # noqa: T201 - a script speaks on stdout
     for step in range(done, STEPS):
-        if step == HANGS_AT and dist.get_rank() == dist.get_world_size() - 1:
-            time.sleep(3600)
+        if dist.get_rank() == dist.get_world_size() - 1:
+            fail(step)
         inputs = batch(step)
         loss = (model(inputs) - inputs.sin()).pow(2).mean()
         loss.backward()
