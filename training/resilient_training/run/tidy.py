@@ -117,8 +117,8 @@ def _put_pointers_right(parent: Path, layout: Layout, left: list[_Found]) -> lis
 def _is_wrong(parent: Path, pointer: Pointer, left: Mapping[str, int | None]) -> bool:
     """It is there, and names nothing that is."""
     path = parent / pointer.name
-    if not path.exists() and not path.is_symlink():
-        return False
+    if not path.is_symlink() and (pointer.link or not path.exists()):
+        return False  # Lightning's last.ckpt may be a checkpoint by itself
     text = pointed_at(parent, pointer)
     if text is None:
         return True
