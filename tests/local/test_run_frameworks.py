@@ -28,6 +28,9 @@ from tests.local.wrapped_training import (
     until,
 )
 
+# `make frameworks` installs there what no other command needs.
+EXTRA = Path(__file__).parents[2] / "build" / "frameworks"
+needs_extra = pytest.mark.skipif(not EXTRA.is_dir(), reason="make frameworks installs it")
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node=2")
 
 
@@ -48,6 +51,7 @@ class Case:
     hangs_at: int
     model: str
     options: tuple[str, ...] = ()
+    parent: str = "out"
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -73,7 +77,9 @@ class Machines:
         given = {
             **self.wandb.environment(self.folder / name),
             **self.s3.environment,
-            "PYTHONPATH": os.pathsep.join([str(TRAINING), *extra_packages()]),
+            "KERAS_BACKEND": "torch",
+            "DS_ACCELERATOR": "cpu",
+            "PYTHONPATH": os.pathsep.join(map(str, (TRAINING, EXTRA))),
             # Else each process takes all cores, and sums in another order.
             "OMP_NUM_THREADS": "1",
             **environment,
@@ -89,11 +95,6 @@ class Machines:
         with self.started(name, words, environment) as training:
             assert training.end() == 0, training.log
             return training.log
-
-
-def extra_packages() -> list[str]:
-    folder = Path(__file__).parents[2] / "build" / "frameworks"
-    return [str(folder)] if folder.is_dir() else []
 
 
 def kill_all(training: Training) -> None:
@@ -114,7 +115,14 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 
 
 def wrapped(case: Case, *options: str) -> tuple[str, ...]:
-    wrapper = ("-m", "resilient_training.run", "--checkpoints", "out", *case.options, *options)
+    wrapper = (
+        "-m",
+        "resilient_training.run",
+        "--checkpoints",
+        case.parent,
+        *case.options,
+        *options,
+    )
     return (*wrapper, "--", sys.executable, *case.command)
 
 
@@ -197,3 +205,37 @@ def test_lightnings_own_model_checkpoint_and_its_word_last(machines: Machines) -
     log, model = resumed(machines, "lightning", case, version)
     assert "begins at step 8\n" in log
     assert model == whole(machines, "lightning", case)
+
+
+@pytest.mark.long
+def test_accelerate_with_automatic_names(machines: Machines) -> None:
+    """The number in the name counts saves: the second one is checkpoint_1."""
+    where = "out/checkpoints"
+    case = Case(TORCHRUN, "train_with_accelerate.py", (), 1, 2, "model.pt", parent=where)
+    version = broken(machines, "accelerate", case)
+    log, model = resumed(machines, "accelerate", case, version)
+    assert log.count("begins at epoch 2") == 2
+    assert model == whole(machines, "accelerate", case)
+    assert machines.lineage("accelerate").versions()[-1].step > case.saved
+
+
+@needs_extra
+@pytest.mark.long
+def test_deepspeed_with_its_optimizer_in_parts(machines: Machines) -> None:
+    case = Case(TORCHRUN, "train_with_deepspeed.py", (), 8, 10, "model.pt")
+    version = broken(machines, "deepspeed", case)
+    log, model = resumed(machines, "deepspeed", case, version)
+    assert log.count("begins at step 8") == 2
+    assert model == whole(machines, "deepspeed", case)
+    assert machines.lineage("deepspeed").versions()[-1].step == 16
+
+
+@needs_extra
+@pytest.mark.long
+def test_keras_with_its_own_backup(machines: Machines) -> None:
+    case = Case((), "train_with_keras.py", (), 2, 2, "model.npy")
+    version = broken(machines, "keras", case)
+    log, model = resumed(machines, "keras", case, version)
+    epochs = [line for line in log.splitlines() if line.startswith("epoch ")]
+    assert epochs == ["epoch 2", "epoch 3"]
+    assert model == whole(machines, "keras", case)
