@@ -100,8 +100,18 @@ PROOFS = (
         ONE_HOST,
         "test_deepspeed_with_its_optimizer_in_parts",
     ),
-    Proof("torchtitan", "FSDP2 with folders step-N, 2 hosts, store", TWO_HOSTS, LOST),
-    Proof("dcp", "FSDP2 with folders step-N, 2 hosts, store", TWO_HOSTS, LOST),
+    Proof(
+        "torchtitan",
+        "an FSDP2 loop with such folders, 2 hosts, store; torchtitan itself was not run",
+        TWO_HOSTS,
+        LOST,
+    ),
+    Proof(
+        "dcp",
+        "an FSDP2 loop, 2 processes, store",
+        ONE_HOST,
+        "test_fsdp2_with_torch_distributed_checkpoint_and_a_store",
+    ),
     Proof(
         "lightning",
         "saves at the end of epochs, data not shuffled",
