@@ -8,7 +8,7 @@ WORKERS ?= 3
 CHECKED := functions training local tests packaging bench proofs notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-local demo local replay notebooks launch test test-long check lint types security model matrix judge same mutate bench gpu-check build deploy lock-training clean
+.PHONY: help setup build-local demo local replay notebooks launch test test-long check lint types security model matrix judge same frameworks mutate bench gpu-check build deploy lock-training clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -97,6 +97,16 @@ $(SAME)/.ready: requirements-same.txt $(READY)
 
 same: $(READY) $(SAME)/.ready ## trainings as people write them, each broken in many places and resumed: the same, or it says so (ARGS="--only loaders/", --help)
 	@PYTHONPATH=$(SAME) WORKERS=$(WORKERS) $(BIN)/python -m proofs.same $(ARGS)
+
+FRAMEWORKS := $(CURDIR)/build/frameworks
+
+# DeepSpeed's build asks for the torch that is there, and compiles nothing.
+$(FRAMEWORKS)/.ready: requirements-frameworks.txt $(READY)
+	@DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade --target $(FRAMEWORKS) -r requirements-frameworks.txt
+	@touch $@
+
+frameworks: $(READY) $(FRAMEWORKS)/.ready ## frameworks under resilient-run, killed and compared byte by byte; DeepSpeed and Keras too
+	@$(BIN)/python -m pytest -q -m long tests/local/test_run_frameworks.py tests/local/test_run_two_hosts.py
 
 MUTANTS := build/mutation
 

@@ -159,6 +159,26 @@ def test_a_link_to_what_was_moved_is_put_right(parent: Path) -> None:
     assert (parent / "latest-rank0.pt").readlink() == Path("ep0-ba3-rank0.pt")
 
 
+def test_lightnings_last_is_left_alone_where_it_is_a_checkpoint_by_itself(parent: Path) -> None:
+    lightning = layout_named("lightning")
+    for name in ("epoch=0-step=4.ckpt", "last.ckpt"):
+        write(parent / name, saved())
+    assert move_aside(parent, lightning, 1, None) == []
+    assert not (parent / "last.ckpt").is_symlink()
+    (parent / "last.ckpt").unlink()
+    (parent / "last.ckpt").symlink_to("epoch=0-step=8.ckpt")
+    assert move_aside(parent, lightning, 1, None) == []
+    assert (parent / "last.ckpt").readlink() == Path("epoch=0-step=4.ckpt")
+
+
+@pytest.mark.parametrize("name", ["epoch=0-step=4.ckpt", "last.ckpt"])
+def test_a_restored_file_of_lightning_is_what_it_finds_as_last(name: str, parent: Path) -> None:
+    write(parent.parent / "restored" / name, saved())
+    put_in_place(parent.parent / "restored", parent, layout_named("lightning"), name)
+    assert (parent / "last.ckpt").read_bytes() == (parent / name).read_bytes()
+    assert (parent / "last.ckpt").is_symlink() is (name != "last.ckpt")
+
+
 def test_the_state_beside_an_epoch_goes_with_it(parent: Path) -> None:
     write(parent / "epoch_3/model.safetensors", safetensors())
     write(parent / "recipe_state/recipe_state.pt", saved())
@@ -172,6 +192,14 @@ def test_where_nothing_is_recognised_nothing_is_moved(parent: Path) -> None:
     write(parent / "weights.bin", b"x")
     assert move_aside(parent, None, 1, 0) == []
     assert move_aside(parent / "missing", HUGGINGFACE, 1, 0) == []
+
+
+def test_parts_without_what_marks_their_layout_are_moved(parent: Path) -> None:
+    """A first save that was killed, or the disk of a host beside the first."""
+    write(parent / "step-4/__1_0.distcp", saved())
+    write(parent / "run-7/notes.txt", b"of somebody else")
+    assert move_aside(parent, None, 2, None) == ["step-4"]
+    assert [path.name for path in parent.iterdir()] == ["run-7"]
 
 
 def test_auto_recognises_what_is_to_be_tidied(parent: Path) -> None:

@@ -8,15 +8,21 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import HfArgumentParser, Trainer, TrainingArguments
 
-PAUSE = float(os.environ.get("SECONDS_PER_SAMPLE", "0"))
+# For a test: the last process hangs before it takes this one of its samples, and with it all.
+HANGS_AT = int(os.environ.get("HANGS_AT", "-1"))
+IS_LAST = int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1
 
 
 class Lines(Dataset[dict[str, torch.Tensor]]):
+    taken = 0
+
     def __len__(self) -> int:
         return 64
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        time.sleep(PAUSE)
+        if self.taken == HANGS_AT and IS_LAST:
+            time.sleep(3600)
+        self.taken += 1
         x = torch.tensor([index / 64, 1.0])
         return {"x": x, "labels": x.sum()}
 

@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from resilient_training.run.layouts import layout_named
 from resilient_training.run.listing import listing_of
-from resilient_training.run.recognition import guess
+from resilient_training.run.recognition import layout_of_parts
 from resilient_training.run.rotation import rotate_as
 from resilient_training.run.snapshot import NotTakenError, take_part
 from resilient_training.run.store_errors import StoreError
@@ -25,8 +24,14 @@ if TYPE_CHECKING:
     from resilient_training.run.ports import Snapshot
 
 _log = logging.getLogger(__name__)
-# Where nothing on this disk shows the layout: parts of one are files of their own.
-_ANY = "dcp"
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A part that was found: what it answers, and its files."""
+
+    announcement: Announcement
+    files: frozenset[str]
 
 
 @dataclass
@@ -40,7 +45,8 @@ class Announced:
         parent: The folder of checkpoints on this host's disk.
         layout: None: as recognised by what lies there.
         snapshots: Where snapshots are made.
-        patience: Seconds for which the first host's last announcement is waited for.
+        patience: Seconds for which the first host's last announcement is waited for: it announces
+            a checkpoint only after the upload of the one before.
         pause: Seconds between two looks at the board, at the end.
         other: This host, as it answers; None: the round has not begun.
     """
@@ -48,13 +54,14 @@ class Announced:
     parent: Path
     layout: Layout | None
     snapshots: Path
-    patience: float = 30.0
+    patience: float = 120.0
     pause: float = 0.5
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     other: OtherHost | None = None
     _looked_at: tuple[str, Listing] = ("", ())
-    _asked: dict[Path, Announcement] = field(default_factory=dict)
+    # By the snapshot's folder, which is there until its upload has ended, or was overtaken.
+    _given: dict[Path, _Given] = field(default_factory=dict)
     _kept: Kept | None = None
 
     @property
@@ -65,7 +72,7 @@ class Announced:
 
     def of(self, snapshot: Snapshot) -> Announcement:
         """The announcement that this part answers."""
-        return self._asked[snapshot.folder]
+        return self._given[snapshot.folder].announcement
 
     def found(self, *, final: bool = False) -> Sequence[Snapshot]:
         """This host's part of the checkpoint that is announced now, unless it was given.
@@ -103,22 +110,38 @@ class Announced:
         return before == self._looked_at
 
     def _part_of(self, announcement: Announcement) -> Sequence[Snapshot]:
-        layout = self.layout or guess(self.parent).layout or layout_named(_ANY)
+        wanted = self._not_in_hand(announcement)
+        if not wanted:
+            return []
         folder = self.parent / announcement.folder
         try:
-            part = take_part(folder, layout, 0, announcement.wanted, self.snapshots)
+            part = take_part(folder, self._layout, 0, wanted, self.snapshots)
         except NotTakenError as error:
             _log.info("%s", error)
             return []
         if not part.files:
             part.remove()
             return []
-        self._asked[part.folder] = announcement
+        self._given[part.folder] = _Given(announcement, frozenset(part.files))
         return [part]
+
+    def _not_in_hand(self, announcement: Announcement) -> dict[str, int | None]:
+        """What is wanted, without what is on its way: an upload may last for many looks."""
+        self._given = {folder: one for folder, one in self._given.items() if folder.exists()}
+        of_word = [
+            one.files for one in self._given.values() if one.announcement.word == announcement.word
+        ]
+        on_its_way = frozenset[str]().union(*of_word)
+        wanted = announcement.wanted.items()
+        return {path: size for path, size in wanted if path not in on_its_way}
+
+    @property
+    def _layout(self) -> Layout:
+        return self.layout or layout_of_parts(self.parent)
 
     def _all_is_in(self) -> bool:
         """Whether the newest checkpoint on this disk is committed: nothing more will be asked."""
-        layout = self.layout or guess(self.parent).layout or layout_named(_ANY)
+        layout = self._layout
         names = [path.name for path in self.parent.glob("*") if layout.matches(path.name)]
         newest = max((layout.number_in_name(name) or 0 for name in names), default=-1)
         return newest <= (-1 if self._kept is None else self._kept.step)
@@ -132,8 +155,7 @@ class Announced:
         if kept is None or kept == self._kept or not self.parent.is_dir():
             return
         self._kept = kept
-        layout = self.layout or guess(self.parent).layout
-        gone = rotate_as(self.parent, layout, kept.names) if layout is not None else []
+        gone = rotate_as(self.parent, self._layout, kept.names)
         if gone:
             _log.info(
                 "deleted here, as the first host's disk has them no more: %s", ", ".join(gone)

@@ -58,14 +58,14 @@ class HostSetup:
     def destination(self) -> Destination:
         return destination_in(self.parent)
 
-    def tidy(self, here: range | None = None) -> Sequence[str]:
+    def tidy(self) -> Sequence[str]:
         """Move aside what must not be resumed from.
 
-        Args:
-            here: The ranks whose files this host's disk holds; None: it holds all.
+        Of several hosts, too, only what this disk holds in full may stay: else the hosts would find
+        different ones, or each a part of one that nobody can load.
         """
         newest = newest_allowed(self.job)
-        return move_aside(self.parent, self.layout, self.settled.processes, newest, here=here)
+        return move_aside(self.parent, self.layout, self.settled.processes, newest)
 
     def parts(
         self,

@@ -82,6 +82,8 @@ LAYOUTS: tuple[Layout, ...] = (
         "Lightning 2.6.6 (a file: run here; the sharded folder: its source)",
         resume="--ckpt_path {folder}",
         inside=("", "global_step"),
+        # What ckpt_path="last" looks for; save_last="link" makes the same link.
+        pointers=(Pointer("last.ckpt", "{name}", link=True),),
     ),
     Layout(
         "keras",

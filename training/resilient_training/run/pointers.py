@@ -37,13 +37,17 @@ def number_pointed_at(parent: Path, layout: Layout, pointer: Pointer) -> int | N
 
 
 def point_to(parent: Path, layout: Layout, name: str) -> list[str]:
-    """Have every pointer of the layout name this checkpoint, as its framework would write it."""
-    for pointer in layout.pointers:
+    """Have every pointer of the layout name this checkpoint, as its framework would write it.
+
+    Lightning's `last.ckpt` may be a checkpoint by itself: then it needs no pointer.
+    """
+    pointers = [pointer for pointer in layout.pointers if pointer.name != name]
+    for pointer in pointers:
         text = pointer.text.format(
             name=name, step=layout.number_in_name(name), path=(parent / name).absolute()
         )
         _replace(parent / pointer.name, text, link=pointer.link)
-    return [pointer.name for pointer in layout.pointers]
+    return [pointer.name for pointer in pointers]
 
 
 def _replace(path: Path, text: str, *, link: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resilient_training.run.layouts import LAYOUTS
+from resilient_training.run.layouts import LAYOUTS, layout_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,15 @@ def guess(parent: Path) -> Guess:
         )
         return Guess(None, f"{why}: save each step into a folder of its own, such as step-15")
     return Guess(None, f"nothing in {parent} is a checkpoint of a known layout yet")
+
+
+def layout_of_parts(parent: Path) -> Layout:
+    """The layout of a disk that may hold parts of checkpoints only, by the files that are there.
+
+    Where nothing shows it, parts are files of their own, as torch.distributed.checkpoint has them:
+    what marks its checkpoints is written last, and on the first host's disk alone.
+    """
+    return guess(parent).layout or layout_named("dcp")
 
 
 def _mark_in(parent: Path, layout: Layout) -> str | None:

@@ -18,7 +18,7 @@ from resilient_training.run.layout import Unit
 from resilient_training.run.listing import listing_of
 from resilient_training.run.numbering import number_of
 from resilient_training.run.pointers import point_to, pointed_at
-from resilient_training.run.recognition import guess
+from resilient_training.run.recognition import layout_of_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def move_aside(
 
     Args:
         parent: The folder of checkpoints.
-        layout: None: as recognised. Where none is, nothing is moved.
+        layout: None: as recognised, also by parts alone, such as a first save that was killed.
         processes: Of the whole training.
         newest_allowed: The step of the pinned version; None: there is no pin, and any is allowed.
         here: The ranks whose files this disk holds, where each host has its own.
@@ -59,9 +59,9 @@ def move_aside(
     Returns:
         The names of what was moved, oldest first.
     """
-    layout = layout or (guess(parent).layout if parent.is_dir() else None)
-    if layout is None or not parent.is_dir():
+    if not parent.is_dir():
         return []
+    layout = layout or layout_of_parts(parent)
     found = _found(parent, layout, Ranks(processes, here), newest_allowed)
     faulty = [one for one in found if one.fault is not None]
     left = [one for one in found if one.fault is None]
@@ -117,8 +117,8 @@ def _put_pointers_right(parent: Path, layout: Layout, left: list[_Found]) -> lis
 def _is_wrong(parent: Path, pointer: Pointer, left: Mapping[str, int | None]) -> bool:
     """It is there, and names nothing that is."""
     path = parent / pointer.name
-    if not path.exists() and not path.is_symlink():
-        return False
+    if not path.is_symlink() and (pointer.link or not path.exists()):
+        return False  # Lightning's last.ckpt may be a checkpoint by itself
     text = pointed_at(parent, pointer)
     if text is None:
         return True

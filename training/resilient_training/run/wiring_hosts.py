@@ -98,12 +98,12 @@ def parts_of_first_host(setup: HostSetup, meeting: Meeting, keeping: Keeping) ->
 
     closing = keeping.close
     delivery = CommittingDelivery(setup.connection, setup.store, deliver, committed, closing)
-    return setup.parts(watch, delivery, begin, lambda: setup.tidy(here))
+    return setup.parts(watch, delivery, begin, setup.tidy)
 
 
 def parts_of_other_host(setup: HostSetup, meeting: Meeting) -> Parts:
     """It restores what the first host has chosen, and uploads its part of each checkpoint."""
-    settled, host = setup.settled, meeting.part.host
+    host = meeting.part.host
     arriving = Arriving(meeting.board, host, new_word())
     announced = Announced(setup.parent, setup.layout, setup.snapshots)
 
@@ -111,7 +111,7 @@ def parts_of_other_host(setup: HostSetup, meeting: Meeting) -> Parts:
         with _hosts_may_come():
             begun = joined(arriving, _WAITING)
         # Only now: hosts may share the folder, which the first one has put in order.
-        for name in setup.tidy(ranks_here(settled.processes, settled.hosts)):
+        for name in setup.tidy():
             _log.info("%s is moved aside: it must not be resumed from", name)
         announced.other = OtherHost(meeting.board, host, begun.round)
         if begun.chosen is None:
