@@ -12,7 +12,8 @@ from botocore.client import BaseClient
 
 from launch import trainer_of
 from launching.account import LaunchError
-from launching.storage import Store, ensure_bucket, upload
+from launching.bucket import ensure_bucket
+from launching.storage import Store, upload
 from tests.unit.small_launch import ACCOUNT, SPEC, account
 
 OWNER = ACCOUNT.number
