@@ -43,9 +43,8 @@ _NO_RULES = "NoSuchLifecycleConfiguration"
 def ensure_bucket(s3: BaseClient, account: Account, *, name: str, ours: bool = False) -> None:
     """Create the bucket unless it is there.
 
-    Args:
-        ours: An earlier launch made it under this name, so it gets the settings of a new one. The
-            settings of a bucket that somebody else made stay as they are.
+    `ours`: an earlier launch made it under this name, so it gets the settings of a new one. The
+    settings of a bucket that somebody else made stay as they are.
 
     Raises:
         LaunchError: the name belongs to another account.
