@@ -19,6 +19,8 @@ LAMBDA = REPOSITORY / "build" / "functions"
 STACK = "resilience"
 ROLE, SECRET, ENTITY = "resilient-training", "resilience/wandb-api-key", "local"
 LAMBDA_LOGS, SWEEP = "OnTrainingEndedLogs", "Sweep"
+# Where training/launch.py puts the checkpoints of several hosts, in a bucket of its own.
+STORE = "s3://resilient-training-{account}-{region}/resilient-training/store/"
 
 Say = Callable[[str], None]
 
@@ -97,6 +99,7 @@ def _deploy(aws: LocalAws, wandb: LocalWandb, parameters: Mapping[str, str]) -> 
             "WandbSecretName": SECRET,
             "AllowedEntityProjects": f"{ENTITY}/*",
             "TrainingRoleArns": f"arn:aws:iam::{aws.account}:role/{ROLE}",
+            "CheckpointStores": STORE.format(account=aws.account, region=aws.region),
             **parameters,
         },
         stack_name=STACK,

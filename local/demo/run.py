@@ -37,6 +37,11 @@ _NO_END = 1_000
 _REASON_SHOWN = 120
 # How Python names what a script died of, at the end of its traceback.
 _RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
+# What `resilient-run` says of checkpoints and of the end.
+_BY_WRAPPER = tuple(
+    f"resilient-run: {words}"
+    for words in ("checkpoint ", "restored ", "the command has ended", "PeerLost:", "Stalled:")
+)
 
 
 class DemoError(Exception):
@@ -88,7 +93,10 @@ class Run:
             *("--base-url", self.stack.wandb.url, "--source", str(self._source())),
             *self.scenario.launch,
         ]
-        for name, value in {**_HYPERPARAMETERS, **self.scenario.hyperparameters}.items():
+        if self.scenario.command:
+            options += ["--command", self.scenario.command]
+            self._tell("launch", f"--command '{self.scenario.command}'")
+        for name, value in self._hyperparameters().items():
             options += ["--hyperparameter", f"{name}={value}"]
         environment = {**os.environ, **self.stack.environment()}
         ended = subprocess.run(
@@ -103,11 +111,19 @@ class Run:
             raise DemoError(f"training/launch.py: {ended.stderr.strip() or ended.stdout.strip()}")
         self._tell("launch", "execution role, secret and bucket are there; " + ended.stdout.strip())
 
+    def _hyperparameters(self) -> dict[str, str]:
+        of_train = {} if self.scenario.command else _HYPERPARAMETERS
+        return {**of_train, **self.scenario.hyperparameters}
+
     def _source(self) -> Path:
-        """Return the job's source: training/, or a copy whose train.py is wrapped."""
+        """Return the job's source: training/, a copy whose train.py is wrapped, or one script."""
         if not self.scenario.script:
             return TRAINING
         folder = self.directory / "source"
+        if self.scenario.command:
+            folder.mkdir()
+            shutil.copy(SCRIPTS / self.scenario.script, folder)
+            return folder
         shutil.copytree(TRAINING, folder, ignore=shutil.ignore_patterns("__pycache__", "outputs"))
         (folder / "train.py").rename(folder / "train_original.py")
         shutil.copy(SCRIPTS / self.scenario.script, folder / "train.py")
@@ -148,7 +164,8 @@ class Run:
             case Blow.WANDB_STOP:
                 press(f"{self.stack.wandb.url}/{ENTITY}/{PROJECT}/runs/{ROOT}", "Stop run")
             case _:
-                self.stack.aws.fault(self.scenario.fault, ROOT)
+                host = {"host": self.scenario.host} if self.scenario.host else {}
+                self.stack.aws.fault(self.scenario.fault, ROOT, **host)
 
     def _mend_if_time(self) -> None:
         """End an incident after its time, and an outage of W&B once the controller has met it."""
@@ -184,9 +201,10 @@ def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
     status = f"{attempt.name}: {attempt.status} / {attempt.secondary_status}"
     reason = " ".join(str(attempt.described.get("FailureReason") or "").split())[:_REASON_SHOWN]
     yield "job", f"{status}  {reason}".rstrip()
-    for line in attempt.log:
+    several = len(attempt.hosts) > 1
+    for host, line in attempt.said:
         if told := _worth_telling(line):
-            yield "train", f"{attempt.name}: {told}"
+            yield "train", f"{attempt.name}{f' on {host}' * several}: {told}"
     if attempt.verdict:
         due = attempt.tags.get("resilience:due", "") if attempt.verdict == "WAIT" else ""
         words = (attempt.verdict, attempt.reason, due, attempt.successor)
@@ -200,7 +218,9 @@ def _worth_telling(line: str) -> str:
         *("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B"),
         *("a person stopped", "stopped by a person"),
     )
-    if _RAISED.match(line):
+    if _RAISED.match(line) or line.startswith("weights "):
+        return line[:_REASON_SHOWN]
+    if line.startswith(_BY_WRAPPER):
         return line[:_REASON_SHOWN]
     return text if text.startswith(marks) else ""
 

@@ -39,13 +39,18 @@ def _stopped(failure_class: str, reason: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One way to break a job. `script` replaces train.py by one that wraps it."""
+    """One way to break a job.
+
+    `script` replaces train.py by one that wraps it; with a `command` it is all of the source.
+    """
 
     says: str
     outcomes: tuple[Outcome, ...]
     blow: Blow = Blow.FAULT
     fault: str = ""
+    host: str = ""  # of the job, on which the fault falls
     script: str = ""
+    command: str = ""
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
     no_start_seconds: float = 0.0  # from the blow on, no job starts for so long, by a fault of AWS
@@ -61,10 +66,41 @@ class Scenario:
         return (first, *(again,) * max(1, attempts - 2), last)
 
 
+# As people start it on two hosts, and resilient-run before it: nothing of the script is changed.
+# $SM_… are the variables of SageMaker.
+_TORCHRUN = (
+    "torchrun --nnodes=$SM_HOST_COUNT --node_rank=$SM_CURRENT_HOST_RANK --nproc_per_node=1"
+    " --master_addr=$SM_MASTER_ADDR --master_port=$SM_MASTER_PORT two_hosts.py"
+    " --output_dir /opt/ml/work/out --max_steps 40 --save_steps 10 --save_total_limit 2"
+    " --use_cpu True --disable_tqdm True --report_to wandb --logging_steps 5"
+    " --seconds_per_step 0.3"
+)
+_TWO_HOSTS = ("--instance-count", "2")
+
 SCENARIOS = {
     "gpu": Scenario(
         says="a GPU fault kills the container in mid-epoch (kill -9)",
         fault="gpu",
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+    "host-lost": Scenario(
+        says="a training on two hosts under torchrun loses one of them: its disk is gone, and the"
+        " other host cannot go on",
+        fault="host-lost",
+        host="algo-2",
+        script="two_hosts.py",
+        command=f"resilient-run -- {_TORCHRUN}",
+        launch=_TWO_HOSTS,
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+    "host-frozen": Scenario(
+        says="one of two hosts freezes: nothing fails, and nothing goes on",
+        fault="host-frozen",
+        host="algo-2",
+        script="two_hosts.py",
+        # Minutes of silence after which a training is given up; a real one has more.
+        command=f"resilient-run --stalled-after 0.25 -- {_TORCHRUN} --ddp_timeout 180",
+        launch=_TWO_HOSTS,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),
     "spot": Scenario(

@@ -133,8 +133,10 @@ def _unfinished(run: Run) -> list[str]:
     if not any(one["Size"] for one in objects.get("Contents", ())):
         found.append(f"no model at {uri or 'S3'}")
     project = run.stack.wandb.graphql(_RUN, entity=ENTITY, project=PROJECT, run=ROOT)["project"]
-    if [edge["node"]["name"] for edge in project["runs"]["edges"]] != [ROOT]:
-        found.append("the lineage has more than its one W&B run")
+    # `resilient-run` logs the checkpoints from a run of its own.
+    wanted = [ROOT, *([f"{ROOT}-checkpoints"] if run.scenario.command else [])]
+    if sorted(edge["node"]["name"] for edge in project["runs"]["edges"]) != wanted:
+        found.append(f"the lineage has other W&B runs than {' and '.join(wanted)}")
     if project["run"]["state"] != "finished":
         found.append(f"the W&B run is {project['run']['state']}")
     return found
