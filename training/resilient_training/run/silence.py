@@ -51,7 +51,8 @@ class Silence:
     def hear(self, at: float) -> None:
         if at <= self.heard_at:
             return
-        self._longest = max(self._longest, at - self.heard_at)
+        if self.heard_at > self._began_at:
+            self._longest = max(self._longest, at - self.heard_at)
         self.heard_at = at
         self._hinted_for = _HINT_SECONDS / 2
         if self.limit is not None:
