@@ -31,7 +31,6 @@ _HYPERPARAMETERS = {
     "checkpoint-every-minutes": "0",
     "seconds-per-step": "0.2",
 }
-_BREAK_AFTER_STEP = 20
 _MID_EPOCH_SECONDS = 0.6
 _NO_END = 1_000
 _REASON_SHOWN = 120
@@ -40,7 +39,10 @@ _RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
 # What `resilient-run` says of checkpoints and of the end.
 _BY_WRAPPER = tuple(
     f"resilient-run: {words}"
-    for words in ("checkpoint ", "restored ", "the command has ended", "PeerLost:", "Stalled:")
+    for words in (
+        *("checkpoint ", "restored ", "resuming from", "the command has ended"),
+        *("PeerLost:", "Stalled:"),
+    )
 )
 
 
@@ -109,7 +111,8 @@ class Run:
         )
         if ended.returncode:
             raise DemoError(f"training/launch.py: {ended.stderr.strip() or ended.stdout.strip()}")
-        self._tell("launch", "execution role, secret and bucket are there; " + ended.stdout.strip())
+        for line in ("execution role, secret and bucket are there", *ended.stdout.splitlines()):
+            self._tell("launch", line)
 
     def _hyperparameters(self) -> dict[str, str]:
         of_train = {} if self.scenario.command else _HYPERPARAMETERS
@@ -142,7 +145,7 @@ class Run:
         root = self.attempts.get(ROOT)
         if self.broken or root is None or self.scenario.blow in {Blow.BEFORE, Blow.NONE}:
             return
-        if not _is_ripe(root, poisoned=self.scenario.script == "poison.py"):
+        if not _is_ripe(root, self.scenario):
             return
         self.broken = True
         time.sleep(_MID_EPOCH_SECONDS)
@@ -225,9 +228,9 @@ def _worth_telling(line: str) -> str:
     return text if text.startswith(marks) else ""
 
 
-def _is_ripe(root: Attempt, *, poisoned: bool) -> bool:
+def _is_ripe(root: Attempt, scenario: Scenario) -> bool:
     if root.secondary_status != "Training":
         return False
-    if poisoned:
+    if scenario.script == "poison.py":
         return root.poisoned
-    return any(step >= _BREAK_AFTER_STEP for _, step in root.checkpoints)
+    return any(step >= scenario.after_step for _, step in root.checkpoints)

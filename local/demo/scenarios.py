@@ -51,6 +51,8 @@ class Scenario:
     host: str = ""  # of the job, on which the fault falls
     script: str = ""
     command: str = ""
+    runs: tuple[str, ...] = ("",)  # of the lineage in W&B: what follows its name
+    after_step: int = 20  # a checkpoint of it is committed, then the job is broken
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
     no_start_seconds: float = 0.0  # from the blow on, no job starts for so long, by a fault of AWS
@@ -71,9 +73,8 @@ class Scenario:
 _TORCHRUN = (
     "torchrun --nnodes=$SM_HOST_COUNT --node_rank=$SM_CURRENT_HOST_RANK --nproc_per_node=1"
     " --master_addr=$SM_MASTER_ADDR --master_port=$SM_MASTER_PORT two_hosts.py"
-    " --output_dir /opt/ml/work/out --max_steps 40 --save_steps 10 --save_total_limit 2"
-    " --use_cpu True --disable_tqdm True --report_to wandb --logging_steps 5"
-    " --seconds_per_step 0.3"
+    " --output_dir /opt/ml/work/out --max_steps 50 --save_steps 10 --save_total_limit 2"
+    " --use_cpu True --disable_tqdm True --logging_steps 5 --seconds_per_step 0.4"
 )
 _TWO_HOSTS = ("--instance-count", "2")
 
@@ -89,8 +90,9 @@ SCENARIOS = {
         fault="host-lost",
         host="algo-2",
         script="two_hosts.py",
-        command=f"resilient-run -- {_TORCHRUN}",
+        command=f"resilient-run -- {_TORCHRUN} --report_to wandb",
         launch=_TWO_HOSTS,
+        runs=("", "-checkpoints"),
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),
     "host-frozen": Scenario(
@@ -98,8 +100,11 @@ SCENARIOS = {
         fault="host-frozen",
         host="algo-2",
         script="two_hosts.py",
-        # Minutes of silence after which a training is given up; a real one has more.
-        command=f"resilient-run --stalled-after 0.25 -- {_TORCHRUN} --ddp_timeout 180",
+        # In minutes; a real training has more. Rows of W&B would be signs of life, and come up to
+        # half a minute late.
+        command=f"resilient-run --stalled-after 0.25 -- {_TORCHRUN} --report_to none",
+        runs=("-checkpoints",),
+        after_step=30,
         launch=_TWO_HOSTS,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),
