@@ -44,6 +44,7 @@ def main() -> int:
             lambda text: story.say("stack", text),
             PARAMETERS,
             doubts=options.doubt,
+            stop_grace=scenario.stop_grace,
         ) as stack:
             run = Run(stack, scenario, story, directory, options.patience)
             code = _play(run, console)

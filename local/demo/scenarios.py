@@ -52,6 +52,7 @@ class Scenario:
     script: str = ""
     command: str = ""
     runs: tuple[str, ...] = ("",)  # of the lineage in W&B: what follows its name
+    stop_grace: float | None = None  # seconds from SIGTERM to SIGKILL; None: as in SageMaker
     after_step: int = 20  # a checkpoint of it is committed, then the job is broken
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
@@ -105,6 +106,8 @@ SCENARIOS = {
         command=f"resilient-run --stalled-after 0.25 -- {_TORCHRUN} --report_to none",
         runs=("-checkpoints",),
         after_step=30,
+        # The frozen host does not hear SIGTERM either.
+        stop_grace=10,
         launch=_TWO_HOSTS,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),
