@@ -10,7 +10,6 @@ import boto3
 
 from local.aws import LocalAws
 from local.deploy import Access, Deployed, deploy
-from local.doubts import options_of
 from local.wandb_server import LocalWandb
 
 REPOSITORY = Path(__file__).parents[1]
@@ -57,23 +56,19 @@ def local_stack(
     say: Say,
     parameters: Mapping[str, str] | None = None,
     ports: tuple[int, int] = (0, 0),
-    doubts: Iterable[str] = (),
-    stop_grace: float | None = None,
+    aws_options: Iterable[str] = (),
 ) -> Iterator[LocalStack]:
     """Start both servers on loopback and deploy the template; all of it ends with the block.
 
-    `doubts` names open beliefs about AWS that the local AWS shall behave otherwise than by.
-    `stop_grace` is how long a container has after SIGTERM, in seconds; None: SageMaker's 120.
+    `aws_options` are those of `python -m local.aws`, such as `--stop-grace`, or the doubts that the
+    local AWS shall behave otherwise than by.
     """
-    grace = [] if stop_grace is None else ["--stop-grace", str(stop_grace)]
     for name in ("aws", "wandb"):
         (directory / name).mkdir(parents=True, exist_ok=True)
         # Keys, code and checkpoints: for their owner alone, also where an older version made it.
         (directory / name).chmod(0o700)
     with (
-        LocalAws.start(
-            directory / "aws", ["--port", str(ports[0]), *grace, *options_of(doubts)]
-        ) as aws,
+        LocalAws.start(directory / "aws", ["--port", str(ports[0]), *aws_options]) as aws,
         LocalWandb.start(directory / "wandb", port=ports[1]) as wandb,
     ):
         for note in aws.notes:

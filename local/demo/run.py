@@ -4,6 +4,7 @@ import math
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -96,8 +97,9 @@ class Run:
             *self.scenario.launch,
         ]
         if self.scenario.command:
-            options += ["--command", self.scenario.command]
-            self._tell("launch", f"--command '{self.scenario.command}'")
+            command = self.scenario.command.replace("{port}", str(_free_port()))
+            options += ["--command", command]
+            self._tell("launch", f"--command '{command}'")
         for name, value in self._hyperparameters().items():
             options += ["--hyperparameter", f"{name}={value}"]
         environment = {**os.environ, **self.stack.environment()}
@@ -197,6 +199,12 @@ class Run:
         """Whether the lineage's last job has a verdict after which nothing follows."""
         last = list(self.attempts.values())[-1:]
         return all(one.verdict in {"STOP", "IGNORE"} for one in last) and bool(last)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:

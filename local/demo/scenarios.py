@@ -52,7 +52,7 @@ class Scenario:
     script: str = ""
     command: str = ""
     runs: tuple[str, ...] = ("",)  # of the lineage in W&B: what follows its name
-    stop_grace: float | None = None  # seconds from SIGTERM to SIGKILL; None: as in SageMaker
+    aws_options: tuple[str, ...] = ()  # of the local AWS
     after_step: int = 20  # a checkpoint of it is committed, then the job is broken
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
@@ -70,10 +70,11 @@ class Scenario:
 
 
 # As people start it on two hosts, and resilient-run before it: nothing of the script is changed.
-# $SM_… are the variables of SageMaker.
+# $SM_… are the variables of SageMaker. All hosts of all jobs are this machine, so each run has a
+# port of its own in the place of $SM_MASTER_PORT, which is always 7777.
 _TORCHRUN = (
     "torchrun --nnodes=$SM_HOST_COUNT --node_rank=$SM_CURRENT_HOST_RANK --nproc_per_node=1"
-    " --master_addr=$SM_MASTER_ADDR --master_port=$SM_MASTER_PORT two_hosts.py"
+    " --master_addr=$SM_MASTER_ADDR --master_port={port} two_hosts.py"
     " --output_dir /opt/ml/work/out --max_steps 50 --save_steps 10 --save_total_limit 2"
     " --use_cpu True --disable_tqdm True --logging_steps 5 --seconds_per_step 0.4"
 )
@@ -106,8 +107,8 @@ SCENARIOS = {
         command=f"resilient-run --stalled-after 0.25 -- {_TORCHRUN} --report_to none",
         runs=("-checkpoints",),
         after_step=30,
-        # The frozen host does not hear SIGTERM either.
-        stop_grace=10,
+        # The frozen host does not hear SIGTERM either, and SageMaker gives it 120 s.
+        aws_options=("--stop-grace", "10"),
         launch=_TWO_HOSTS,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),

@@ -47,7 +47,7 @@ def test_a_broken_lineage_ends_as_the_design_says(demo: str, tmp_path: Path) -> 
     ended = played(*demo.split())
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "as it must be" in ended.stdout
-    if SCENARIOS[demo.split()[0]].command:
+    if SCENARIOS[demo.split(maxsplit=1)[0]].command:
         assert weights_in(ended.stdout) == unbroken_weights(tmp_path)
 
 
