@@ -36,7 +36,7 @@ class Model(nn.Module):
         return {"loss": (out - labels).pow(2).mean(), "logits": out}
 
 
-class Steps(TrainerCallback):  # type: ignore[misc]  # transformers publishes no types
+class Steps(TrainerCallback):
     """Says each step, and takes its time for it."""
 
     def __init__(self, pace: Pace) -> None:
@@ -44,10 +44,10 @@ class Steps(TrainerCallback):  # type: ignore[misc]  # transformers publishes no
 
     def on_step_end(
         self,
-        _args: TrainingArguments,
+        args: TrainingArguments,  # noqa: ARG002 - as Trainer calls it
         state: TrainerState,
-        _control: TrainerControl,
-        **_: object,
+        control: TrainerControl,  # noqa: ARG002 - the same
+        **kwargs: object,  # noqa: ARG002 - the same
     ) -> None:
         time.sleep(self.pace.seconds_per_step)
         print(f"step {state.global_step} of {state.max_steps}", flush=True)
@@ -56,14 +56,15 @@ class Steps(TrainerCallback):  # type: ignore[misc]  # transformers publishes no
 def main() -> None:
     # One process of Trainer is one thread's work here; two on two cores do not fight.
     torch.set_num_threads(1)
-    parser = HfArgumentParser((TrainingArguments, Pace))
+    parser = HfArgumentParser((TrainingArguments, Pace))  # type: ignore[arg-type]  # of transformers
     arguments, pace = parser.parse_args_into_dataclasses()
     torch.manual_seed(arguments.seed)
-    trainer = Trainer(model=Model(), args=arguments, train_dataset=Lines(), callbacks=[Steps(pace)])
+    model = Model()
+    trainer = Trainer(model=model, args=arguments, train_dataset=Lines(), callbacks=[Steps(pace)])
     trainer.train(resume_from_checkpoint=arguments.resume_from_checkpoint)
     trainer.save_model(os.environ.get("SM_MODEL_DIR", arguments.output_dir))
     if trainer.is_world_process_zero():
-        print(f"weights {digest(trainer.model)}", flush=True)
+        print(f"weights {digest(model)}", flush=True)
 
 
 def digest(model: nn.Module) -> str:
