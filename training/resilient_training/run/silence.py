@@ -22,7 +22,8 @@ class Silence:
 
     Of several hosts most are silent by nature: rank 0 speaks in most frameworks, the last rank in
     Megatron. So there a host's silence counts only after a rhythm: it was heard in three quarters
-    of a limit, and never was silent for a whole one.
+    of a limit, and never was silent for a whole one
+    since its first sign of life: how long it loads its model says nothing of its rhythm.
 
     Attributes:
         limit: How long a silence may be; None: as long as it likes.
