@@ -26,8 +26,9 @@ def main() -> int:
     options.data.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = (options.aws_port, options.wandb_port)
+    aws_options = doubts.options_of(options.doubt)
     try:
-        with local_stack(options.data, _note, ports=ports, doubts=options.doubt) as stack:
+        with local_stack(options.data, _note, ports=ports, aws_options=aws_options) as stack:
             for name, value in stack.environment().items():
                 print(f"export {name}={value}", flush=True)
             _note("running; Ctrl-C ends it")

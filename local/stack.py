@@ -10,7 +10,6 @@ import boto3
 
 from local.aws import LocalAws
 from local.deploy import Access, Deployed, deploy
-from local.doubts import options_of
 from local.wandb_server import LocalWandb
 
 REPOSITORY = Path(__file__).parents[1]
@@ -19,6 +18,8 @@ LAMBDA = REPOSITORY / "build" / "functions"
 STACK = "resilience"
 ROLE, SECRET, ENTITY = "resilient-training", "resilience/wandb-api-key", "local"
 LAMBDA_LOGS, SWEEP = "OnTrainingEndedLogs", "Sweep"
+# Where training/launch.py puts the checkpoints of several hosts, in a bucket of its own.
+STORE = "s3://resilient-training-{account}-{region}/resilient-training/store/"
 
 Say = Callable[[str], None]
 
@@ -55,18 +56,19 @@ def local_stack(
     say: Say,
     parameters: Mapping[str, str] | None = None,
     ports: tuple[int, int] = (0, 0),
-    doubts: Iterable[str] = (),
+    aws_options: Iterable[str] = (),
 ) -> Iterator[LocalStack]:
     """Start both servers on loopback and deploy the template; all of it ends with the block.
 
-    `doubts` names open beliefs about AWS that the local AWS shall behave otherwise than by.
+    `aws_options` are those of `python -m local.aws`, such as `--stop-grace`, or the doubts that the
+    local AWS shall behave otherwise than by.
     """
     for name in ("aws", "wandb"):
         (directory / name).mkdir(parents=True, exist_ok=True)
         # Keys, code and checkpoints: for their owner alone, also where an older version made it.
         (directory / name).chmod(0o700)
     with (
-        LocalAws.start(directory / "aws", ["--port", str(ports[0]), *options_of(doubts)]) as aws,
+        LocalAws.start(directory / "aws", ["--port", str(ports[0]), *aws_options]) as aws,
         LocalWandb.start(directory / "wandb", port=ports[1]) as wandb,
     ):
         for note in aws.notes:
@@ -97,6 +99,7 @@ def _deploy(aws: LocalAws, wandb: LocalWandb, parameters: Mapping[str, str]) -> 
             "WandbSecretName": SECRET,
             "AllowedEntityProjects": f"{ENTITY}/*",
             "TrainingRoleArns": f"arn:aws:iam::{aws.account}:role/{ROLE}",
+            "CheckpointStores": STORE.format(account=aws.account, region=aws.region),
             **parameters,
         },
         stack_name=STACK,

@@ -20,6 +20,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from launching.account import LaunchError, account_of
+from launching.bucket import ensure_bucket
+from launching.command import notes_on, start_command
 from launching.creation import launch
 from launching.follow import Status, follow
 from launching.images import default_image
@@ -27,14 +29,15 @@ from launching.options import bucket_of, parser_for, spec_for
 from launching.role import Needs, ensure_role, execution_policy
 from launching.secret import check_kms_key, ensure_secret, find_key
 from launching.spec import TrainingSpec, check
-from launching.storage import ensure_bucket
+from launching.stores import note_on
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from botocore.client import BaseClient
 
+    from launching.account import Account
     from launching.trainer import NamedTrainer
 
 __all__ = [
@@ -80,15 +83,40 @@ def prepare(session: boto3.Session, options: argparse.Namespace, spec: TrainingS
         replace=options.replace_secret,
         kms_key=options.secret_kms_key,
     )
-    ensure_bucket(session.client("s3"), account, name=bucket_of(options, account))
-    needs = Needs(
+    bucket, ours = bucket_of(options, account), options.bucket is None
+    ensure_bucket(session.client("s3"), account, name=bucket, ours=ours)
+    return ensure_role(
+        session.client("iam"), account, needs_of(options, spec), name=options.role_name
+    )
+
+
+def needs_of(options: argparse.Namespace, spec: TrainingSpec) -> Needs:
+    return Needs(
         home=spec.home,
         secret=spec.secret_name,
         secret_key=options.secret_kms_key,
         job_prefix=spec.job_prefix,
+        store=spec.store,
         self_opt_in=spec.entity is None,
     )
-    return ensure_role(session.client("iam"), account, needs, name=options.role_name)
+
+
+def notes_of(spec: TrainingSpec) -> Iterator[str]:
+    """What the user should know although nothing is wrong."""
+    yield from notes_on(spec.command, spec.source)
+    if (note := note_on(spec.store)) is not None:
+        yield note
+    if spec.entity is None:
+        yield "without --entity the job is recoverable only once its training has begun"
+
+
+def preview(options: argparse.Namespace, account: Account, spec: TrainingSpec) -> Iterator[str]:
+    """What a launch does besides the request, which does not have it."""
+    yield f"the container runs: {start_command(spec.command, spec.source)}"
+    yield f"checkpoints lie in: {spec.store or 'W&B'}"
+    yield f"the role {options.role_name} may do, and nothing else:"
+    yield json.dumps(execution_policy(account, needs_of(options, spec)), indent=2)
+    yield from (f"note: {note}" for note in notes_of(spec))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,9 +128,12 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         request = trainer_of(spec, session, sends=False).request()
         say(json.dumps(request, indent=2))
+        # Not with the request, which a program may read.
+        for line in preview(options, account, spec):
+            sys.stderr.write(f"{line}\n")
         return 0
-    if spec.entity is None:
-        say("note: without --entity the job is recoverable only once its training has begun")
+    for note in notes_of(spec):
+        say(f"note: {note}")
     spec = replace(spec, role_arn=prepare(session, options, spec))
     sagemaker = session.client("sagemaker")
     launch(sagemaker, trainer_of(spec, session), say=say)

@@ -43,7 +43,7 @@ def main() -> int:
             directory,
             lambda text: story.say("stack", text),
             PARAMETERS,
-            doubts=options.doubt,
+            aws_options=[*scenario.aws_options, *doubts.options_of(options.doubt)],
         ) as stack:
             run = Run(stack, scenario, story, directory, options.patience)
             code = _play(run, console)

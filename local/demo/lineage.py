@@ -13,6 +13,9 @@ _PREFIX = "resilience:"
 _AT_STEP = re.compile(r"\bstep (\d+)")
 _COMMITTED = re.compile(r"checkpoint (v\d+) of step (\d+) is (committed|poisonous)")
 _RESUMED = re.compile(r"resuming from \S*?(v\d+) at step (\d+)")
+# The same by `resilient-run`, which knows folders.
+_FOLDER_COMMITTED = re.compile(r"checkpoint \S*-(\d+) is committed as (v\d+)")
+_FOLDER_RESUMED = re.compile(r"resuming from (v\d+) in \S*-(\d+)$")
 OVER = frozenset({"Completed", "Failed", "Stopped"})
 
 
@@ -23,7 +26,15 @@ class Attempt:
     name: str
     described: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)  # host and line
+
+    @property
+    def log(self) -> list[str]:
+        return [line for _, line in self.said]
+
+    @property
+    def hosts(self) -> set[str]:
+        return {host for host, _ in self.said}
 
     @property
     def status(self) -> str:
@@ -67,7 +78,11 @@ class Attempt:
     def checkpoints(self) -> list[tuple[str, int]]:
         """Versions that the job committed, each with its step, in order."""
         found = (_COMMITTED.search(line) for line in self.log)
-        return [(one[1], int(one[2])) for one in found if one]
+        folders = (_FOLDER_COMMITTED.search(line) for line in self.log)
+        return [
+            *((one[1], int(one[2])) for one in found if one),
+            *((one[2], int(one[1])) for one in folders if one),
+        ]
 
     @property
     def poisoned(self) -> bool:
@@ -75,7 +90,9 @@ class Attempt:
 
     @property
     def resumed_step(self) -> int | None:
-        found = [one for line in self.log if (one := _RESUMED.search(line))]
+        lines = self.log
+        seen = (_RESUMED.search(line) or _FOLDER_RESUMED.search(line) for line in lines)
+        found = [one for one in seen if one]
         return int(found[0][2]) if found else None
 
 
@@ -100,7 +117,7 @@ class Observer:
         arn = attempt.described["TrainingJobArn"]
         pairs = self._sagemaker.list_tags(ResourceArn=arn, MaxResults=100)["Tags"]
         attempt.tags = {pair["Key"]: pair["Value"] for pair in pairs}
-        attempt.log = self._job_log(attempt.name)
+        attempt.said = self._job_log(attempt.name)
 
     def judgements(self) -> list[dict[str, Any]]:
         """The controller's canonical lines about this lineage, in order."""
@@ -108,12 +125,18 @@ class Observer:
         told = [line for line in lines if "verdict" in line or line.get("level") == "ERROR"]
         return [line for line in told if str(line.get("job", self._root)).startswith(self._root)]
 
-    def _job_log(self, name: str) -> list[str]:
+    def _job_log(self, name: str) -> list[tuple[str, str]]:
         return [
-            line for text in self._texts(_TRAINING_LOGS, f"{name}/") for line in text.split("\n")
+            (stream.removeprefix(f"{name}/").rpartition("-")[0], line)
+            for stream, text in self._events(_TRAINING_LOGS, f"{name}/")
+            for line in text.split("\n")
         ]
 
     def _texts(self, group: str, prefix: str) -> list[str]:
+        return [text for _, text in self._events(group, prefix)]
+
+    def _events(self, group: str, prefix: str) -> list[tuple[str, str]]:
+        """Each event's stream and text."""
         streams = {"logStreamNamePrefix": prefix} if prefix else {}
         try:
             pages = self._logs.get_paginator("filter_log_events").paginate(
@@ -124,4 +147,4 @@ class Observer:
             return []
         # The local service does not heed the prefix.
         mine = (event for event in events if event["logStreamName"].startswith(prefix))
-        return [event["message"].rstrip() for event in mine]
+        return [(event["logStreamName"], event["message"].rstrip()) for event in mine]

@@ -4,6 +4,7 @@ import math
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -31,12 +32,19 @@ _HYPERPARAMETERS = {
     "checkpoint-every-minutes": "0",
     "seconds-per-step": "0.2",
 }
-_BREAK_AFTER_STEP = 20
 _MID_EPOCH_SECONDS = 0.6
 _NO_END = 1_000
 _REASON_SHOWN = 120
 # How Python names what a script died of, at the end of its traceback.
 _RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
+# What `resilient-run` says of checkpoints and of the end.
+_BY_WRAPPER = tuple(
+    f"resilient-run: {words}"
+    for words in (
+        *("checkpoint ", "restored ", "resuming from", "the command has ended"),
+        *("PeerLost:", "Stalled:"),
+    )
+)
 
 
 class DemoError(Exception):
@@ -88,7 +96,11 @@ class Run:
             *("--base-url", self.stack.wandb.url, "--source", str(self._source())),
             *self.scenario.launch,
         ]
-        for name, value in {**_HYPERPARAMETERS, **self.scenario.hyperparameters}.items():
+        if self.scenario.command:
+            command = self.scenario.command.replace("{port}", str(_free_port()))
+            options += ["--command", command]
+            self._tell("launch", f"--command '{command}'")
+        for name, value in self._hyperparameters().items():
             options += ["--hyperparameter", f"{name}={value}"]
         environment = {**os.environ, **self.stack.environment()}
         ended = subprocess.run(
@@ -101,13 +113,22 @@ class Run:
         )
         if ended.returncode:
             raise DemoError(f"training/launch.py: {ended.stderr.strip() or ended.stdout.strip()}")
-        self._tell("launch", "execution role, secret and bucket are there; " + ended.stdout.strip())
+        for line in ("execution role, secret and bucket are there", *ended.stdout.splitlines()):
+            self._tell("launch", line)
+
+    def _hyperparameters(self) -> dict[str, str]:
+        of_train = {} if self.scenario.command else _HYPERPARAMETERS
+        return {**of_train, **self.scenario.hyperparameters}
 
     def _source(self) -> Path:
-        """Return the job's source: training/, or a copy whose train.py is wrapped."""
+        """Return the job's source: training/, a copy whose train.py is wrapped, or one script."""
         if not self.scenario.script:
             return TRAINING
         folder = self.directory / "source"
+        if self.scenario.command:
+            folder.mkdir()
+            shutil.copy(SCRIPTS / self.scenario.script, folder)
+            return folder
         shutil.copytree(TRAINING, folder, ignore=shutil.ignore_patterns("__pycache__", "outputs"))
         (folder / "train.py").rename(folder / "train_original.py")
         shutil.copy(SCRIPTS / self.scenario.script, folder / "train.py")
@@ -126,7 +147,7 @@ class Run:
         root = self.attempts.get(ROOT)
         if self.broken or root is None or self.scenario.blow in {Blow.BEFORE, Blow.NONE}:
             return
-        if not _is_ripe(root, poisoned=self.scenario.script == "poison.py"):
+        if not _is_ripe(root, self.scenario):
             return
         self.broken = True
         time.sleep(_MID_EPOCH_SECONDS)
@@ -148,7 +169,8 @@ class Run:
             case Blow.WANDB_STOP:
                 press(f"{self.stack.wandb.url}/{ENTITY}/{PROJECT}/runs/{ROOT}", "Stop run")
             case _:
-                self.stack.aws.fault(self.scenario.fault, ROOT)
+                host = {"host": self.scenario.host} if self.scenario.host else {}
+                self.stack.aws.fault(self.scenario.fault, ROOT, **host)
 
     def _mend_if_time(self) -> None:
         """End an incident after its time, and an outage of W&B once the controller has met it."""
@@ -179,14 +201,21 @@ class Run:
         return all(one.verdict in {"STOP", "IGNORE"} for one in last) and bool(last)
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def news_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
     """What there is to tell of an attempt; whoever tells it drops what was told before."""
     status = f"{attempt.name}: {attempt.status} / {attempt.secondary_status}"
     reason = " ".join(str(attempt.described.get("FailureReason") or "").split())[:_REASON_SHOWN]
     yield "job", f"{status}  {reason}".rstrip()
-    for line in attempt.log:
+    several = len(attempt.hosts) > 1
+    for host, line in attempt.said:
         if told := _worth_telling(line):
-            yield "train", f"{attempt.name}: {told}"
+            yield "train", f"{attempt.name}{f' on {host}' * several}: {told}"
     if attempt.verdict:
         due = attempt.tags.get("resilience:due", "") if attempt.verdict == "WAIT" else ""
         words = (attempt.verdict, attempt.reason, due, attempt.successor)
@@ -200,14 +229,16 @@ def _worth_telling(line: str) -> str:
         *("checkpoint v", "resuming", "training from", "epoch ", "model saved", "SIGTERM", "W&B"),
         *("a person stopped", "stopped by a person"),
     )
-    if _RAISED.match(line):
+    if _RAISED.match(line) or line.startswith("weights "):
+        return line[:_REASON_SHOWN]
+    if line.startswith(_BY_WRAPPER):
         return line[:_REASON_SHOWN]
     return text if text.startswith(marks) else ""
 
 
-def _is_ripe(root: Attempt, *, poisoned: bool) -> bool:
+def _is_ripe(root: Attempt, scenario: Scenario) -> bool:
     if root.secondary_status != "Training":
         return False
-    if poisoned:
+    if scenario.script == "poison.py":
         return root.poisoned
-    return any(step >= _BREAK_AFTER_STEP for _, step in root.checkpoints)
+    return any(step >= scenario.after_step for _, step in root.checkpoints)

@@ -39,13 +39,21 @@ def _stopped(failure_class: str, reason: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One way to break a job. `script` replaces train.py by one that wraps it."""
+    """One way to break a job.
+
+    `script` replaces train.py by one that wraps it; with a `command` it is all of the source.
+    """
 
     says: str
     outcomes: tuple[Outcome, ...]
     blow: Blow = Blow.FAULT
     fault: str = ""
+    host: str = ""  # of the job, on which the fault falls
     script: str = ""
+    command: str = ""
+    runs: tuple[str, ...] = ("",)  # of the lineage in W&B: what follows its name
+    aws_options: tuple[str, ...] = ()  # of the local AWS
+    after_step: int = 20  # a checkpoint of it is committed, then the job is broken
     launch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # further faults of the local SageMaker, armed before the blow
     no_start_seconds: float = 0.0  # from the blow on, no job starts for so long, by a fault of AWS
@@ -61,10 +69,47 @@ class Scenario:
         return (first, *(again,) * max(1, attempts - 2), last)
 
 
+# As people start it on two hosts, and resilient-run before it: nothing of the script is changed.
+# $SM_… are the variables of SageMaker. All hosts of all jobs are this machine, so each run has a
+# port of its own in the place of $SM_MASTER_PORT, which is always 7777.
+_TORCHRUN = (
+    "torchrun --nnodes=$SM_HOST_COUNT --node_rank=$SM_CURRENT_HOST_RANK --nproc_per_node=1"
+    " --master_addr=$SM_MASTER_ADDR --master_port={port} two_hosts.py"
+    " --output_dir /opt/ml/work/out --max_steps 50 --save_steps 10 --save_total_limit 2"
+    " --use_cpu True --disable_tqdm True --logging_steps 5 --seconds_per_step 0.4"
+)
+_TWO_HOSTS = ("--instance-count", "2")
+
 SCENARIOS = {
     "gpu": Scenario(
         says="a GPU fault kills the container in mid-epoch (kill -9)",
         fault="gpu",
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+    "host-lost": Scenario(
+        says="a training on two hosts under torchrun loses one of them: its disk is gone, and the"
+        " other host cannot go on",
+        fault="host-lost",
+        host="algo-2",
+        script="two_hosts.py",
+        command=f"resilient-run -- {_TORCHRUN} --report_to wandb",
+        launch=_TWO_HOSTS,
+        runs=("", "-checkpoints"),
+        outcomes=(_relaunched("infrastructure"), _COMPLETED),
+    ),
+    "host-frozen": Scenario(
+        says="one of two hosts freezes: nothing fails, and nothing goes on",
+        fault="host-frozen",
+        host="algo-2",
+        script="two_hosts.py",
+        # In minutes; a real training has more. Rows of W&B would be signs of life, and come up to
+        # half a minute late.
+        command=f"resilient-run --stalled-after 0.25 -- {_TORCHRUN} --report_to none",
+        runs=("-checkpoints",),
+        after_step=30,
+        # The frozen host does not hear SIGTERM either, and SageMaker gives it 120 s.
+        aws_options=("--stop-grace", "10"),
+        launch=_TWO_HOSTS,
         outcomes=(_relaunched("infrastructure"), _COMPLETED),
     ),
     "spot": Scenario(

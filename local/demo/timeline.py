@@ -15,11 +15,8 @@ from local.stack import ENTITY
 _LINE = ("job", "failure_class", "rule", "progress", "verdict", "reason", "checkpoint", "step")
 _LINE_END = ("successor", "due", "detail", "next")
 _STYLES = {"RELAUNCH": "bold green", "STOP": "bold red", "WAIT": "yellow"}
-_RUN = """query Run($entity: String!, $project: String!, $run: String!) {
-  project(entityName: $entity, name: $project) {
-    run(name: $run) { name state summaryMetrics }
-    runs { edges { node { name } } }
-  }
+_RUNS = """query Runs($entity: String!, $project: String!) {
+  project(entityName: $entity, name: $project) { runs { edges { node { name state } } } }
 }"""
 
 
@@ -132,11 +129,14 @@ def _unfinished(run: Run) -> list[str]:
     objects = run.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=key) if key else {}
     if not any(one["Size"] for one in objects.get("Contents", ())):
         found.append(f"no model at {uri or 'S3'}")
-    project = run.stack.wandb.graphql(_RUN, entity=ENTITY, project=PROJECT, run=ROOT)["project"]
-    if [edge["node"]["name"] for edge in project["runs"]["edges"]] != [ROOT]:
-        found.append("the lineage has more than its one W&B run")
-    if project["run"]["state"] != "finished":
-        found.append(f"the W&B run is {project['run']['state']}")
+    project = run.stack.wandb.graphql(_RUNS, entity=ENTITY, project=PROJECT)["project"]
+    runs = {edge["node"]["name"]: edge["node"]["state"] for edge in project["runs"]["edges"]}
+    wanted = {f"{ROOT}{suffix}" for suffix in run.scenario.runs}
+    if runs.keys() != wanted:
+        found.append(f"the lineage has the W&B runs {sorted(runs)}, not {sorted(wanted)}")
+    found += [
+        f"the W&B run {name} is {state}" for name, state in runs.items() if state != "finished"
+    ]
     return found
 
 

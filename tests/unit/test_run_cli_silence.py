@@ -84,3 +84,12 @@ def test_a_host_that_used_to_speak_has_gone_silent() -> None:
 
 def test_a_host_that_has_been_silent_for_as_long_before_is_so_by_nature() -> None:
     assert not heard(10.0, 40.0, 60.0, 170.0, 190.0, 220.0).is_over_limit(1_000_000.0)
+
+
+def test_of_several_hosts_the_silence_before_the_first_sign_of_life_spoils_no_rhythm() -> None:
+    silence = Silence(60.0, 0.0, needs_look=False, needs_rhythm=True)
+    silence.begin(0.0)
+    for at in (500.0, 515.0, 530.0, 545.0):
+        silence.hear(at)
+    assert not silence.is_over_limit(604.0)
+    assert silence.is_over_limit(606.0)

@@ -159,6 +159,7 @@ def test_the_command_line_becomes_the_spec() -> None:
     spec = spec_for(options, ACCOUNT)
     assert spec.hyperparameters == {"epochs": "3"}
     assert spec.tags == {"resilience:mode": "observe"}
+    assert spec.checkpoint_uri is not None
     assert spec.checkpoint_uri.endswith("/checkpoints/x/")
     assert spec.keep_alive == 60
     assert spec.metrics == {"bleu": "BLEU ([0-9.]+)"}

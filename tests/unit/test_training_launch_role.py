@@ -122,7 +122,7 @@ def test_a_training_cannot_describe_a_job_so_it_learns_no_other_jobs_token() -> 
         assert not may("sagemaker:DescribeTrainingJob", f"{JOB}/{name}")
 
 
-@pytest.mark.parametrize("folder", ["code", "sm_drivers", "data"])
+@pytest.mark.parametrize("folder", ["code", "sm_drivers", "data", "resilience"])
 def test_what_trainings_run_is_read_and_never_written(folder: str) -> None:
     place = f"arn:aws:s3:::bucket/prefix/{folder}/0123/train.py"
     assert may("s3:GetObject", place)
@@ -134,6 +134,23 @@ def test_outputs_and_checkpoints_are_written(folder: str) -> None:
     assert may("s3:PutObject", f"arn:aws:s3:::bucket/prefix/{folder}/job/x")
     assert not may("s3:PutObject", f"arn:aws:s3:::bucket/other/{folder}/job/x")
     assert not may("s3:DeleteObject", f"arn:aws:s3:::bucket/prefix/{folder}/job/x")
+
+
+def test_a_store_is_written_and_read_version_by_version_and_nothing_is_deleted_there() -> None:
+    needs = replace(NEEDS, store="s3://checkpoints/team")
+    place = "arn:aws:s3:::checkpoints/team/root/a1/0f/checkpoint-1/x"
+    for action in ("PutObject", "GetObject", "GetObjectVersion"):
+        assert may(f"s3:{action}", place, needs)
+        assert not may(f"s3:{action}", "arn:aws:s3:::checkpoints/teams/x", needs)
+        assert not may(f"s3:{action}", place)
+    assert not may("s3:DeleteObject", place, needs)
+    assert not may("s3:DeleteObjectVersion", place, needs)
+
+
+def test_hosts_can_see_that_a_message_is_not_there_yet() -> None:
+    """Without the right to list a bucket S3 says `access denied` of what is not there."""
+    assert may("s3:ListBucket", "arn:aws:s3:::other", replace(NEEDS, store="s3://other/x"))
+    assert may("s3:ListBucket", "arn:aws:s3:::bucket", replace(NEEDS, store="s3://bucket/x"))
 
 
 def test_sagemaker_may_ask_for_the_bucket_without_a_prefix() -> None:

@@ -12,7 +12,8 @@ from botocore.client import BaseClient
 
 from launch import trainer_of
 from launching.account import LaunchError
-from launching.storage import Store, ensure_bucket, upload
+from launching.bucket import ensure_bucket
+from launching.storage import Store, upload
 from tests.unit.small_launch import ACCOUNT, SPEC, account
 
 OWNER = ACCOUNT.number
@@ -162,6 +163,49 @@ def test_every_call_names_the_account_that_must_own_the_bucket(
     assert created == {None}  # nobody owns it yet
     assert set(asked) >= {"ListObjectsV2", "HeadObject", "PutObject", "PutPublicAccessBlock"}
     assert all(owners == {OWNER} for owners in asked.values())
+
+
+def test_a_bucket_of_the_launchers_is_private_encrypted_and_versioned(s3: BaseClient) -> None:
+    assert settings_of(s3, "home") == ("Enabled", "AES256", 1)
+
+
+def settings_of(s3: BaseClient, name: str) -> tuple[str | None, str, int]:
+    rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+    lifecycle = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    return (
+        s3.get_bucket_versioning(Bucket=name).get("Status"),
+        rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+        len([one for one in lifecycle if "AbortIncompleteMultipartUpload" in one]),
+    )
+
+
+def test_an_older_bucket_of_the_launchers_is_brought_to_that_and_keeps_its_own_rules(
+    aws: boto3.Session,
+) -> None:
+    s3 = aws.client("s3")
+    older(s3, "old")
+    for _ in range(2):
+        ensure_bucket(s3, ACCOUNT, name="old", ours=True)
+        assert settings_of(s3, "old") == ("Enabled", "AES256", 1)
+    rules = s3.get_bucket_lifecycle_configuration(Bucket="old")["Rules"]
+    assert next(one["ID"] for one in rules) == "theirs"
+    assert len(rules) == 2
+
+
+def test_a_bucket_of_somebody_elses_making_stays_as_it_is(aws: boto3.Session) -> None:
+    s3 = aws.client("s3")
+    older(s3, "theirs")
+    ensure_bucket(s3, ACCOUNT, name="theirs")
+    assert "Status" not in s3.get_bucket_versioning(Bucket="theirs")
+
+
+def older(s3: BaseClient, name: str) -> None:
+    place = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+    expire = {"Expiration": {"Days": 9}, "Filter": {"Prefix": "tmp/"}, "Status": "Enabled"}
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=name, LifecycleConfiguration={"Rules": [{"ID": "theirs", **expire}]}
+    )
 
 
 def test_source_is_uploaded_without_what_belongs_to_the_launching_machine(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 COLLECTION = "RESILIENCE_COLLECTION"
 COMPLETION = "RESILIENCE_COMPLETION_TOKEN"
+STORE = "RESILIENCE_STORE"
 _OF_THE_CONTROLLER = "RESILIENCE_"
 # Tags of a lineage and of a decision. On a job that no controller launched they contradict it.
 _TAGS_OF_THE_CONTROLLER = frozenset(
@@ -43,6 +44,7 @@ def _settled(spec: TrainingSpec) -> dict[str, str]:
         "WANDB_RUN_ID": spec.name,
         "WANDB_RESUME": "allow",
         "WANDB_SECRET_NAME": spec.secret_name,
+        **({STORE: spec.store} if spec.store else {}),
         **(opt_in if spec.entity else {}),
     }
 
@@ -107,7 +109,7 @@ def _check_tags(spec: TrainingSpec) -> None:
 def _says(name: str, known: Mapping[str, str]) -> str:
     if name == COMPLETION:
         return "the launch draws it"
-    options = {"WANDB_ENTITY": "--entity", "WANDB_PROJECT": "--project"}
+    options = {"WANDB_ENTITY": "--entity", "WANDB_PROJECT": "--project", STORE: "--store"}
     option = options.get(name)
     way = f"set it with {option}" if option else "leave it out"
     return f"the job says {known.get(name) or 'nothing'}; {way}"

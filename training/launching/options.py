@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launching.account import LaunchError
+from launching.command import is_wrapped
+from launching.hosts import groups_from
 from launching.images import default_image
-from launching.spec import METRICS, REQUIREMENTS, TrainingSpec
+from launching.job_options import on_what_machines, what_runs
+from launching.spec import METRICS, TrainingSpec
+from launching.stores import default_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,86 +29,12 @@ def parser_for(environment: Mapping[str, str], description: str = "") -> argpars
     parser = argparse.ArgumentParser(
         "launch.py", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    _what_runs(parser.add_argument_group("what runs"), environment)
-    _machine(parser.add_argument_group("on what machine"))
+    what_runs(parser.add_argument_group("what runs"), environment)
+    on_what_machines(parser.add_argument_group("on what machines"))
     _wandb(parser.add_argument_group("Weights & Biases"), environment)
     _account(parser.add_argument_group("in the AWS account"))
     _manner(parser.add_argument_group("how it is launched"))
     return parser
-
-
-def _what_runs(group: argparse._ArgumentGroup, environment: Mapping[str, str]) -> None:
-    add = group.add_argument
-    add("--name", help="job name (default: digits-<UTC time>)")
-    add(
-        "--source",
-        type=Path,
-        default=Path(__file__).parents[1],
-        metavar="FOLDER",
-        help="folder with train.py (default: the example)",
-    )
-    add(
-        "--data",
-        type=Path,
-        metavar="FOLDER",
-        help="uploaded as channel `data` (default: none, scikit-learn's small digits)",
-    )
-    add(
-        "--hyperparameter",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="of train.py; repeatable",
-    )
-    add(
-        "--metric",
-        action="append",
-        default=[],
-        metavar="NAME=REGEX",
-        help="a value in the log, by the regex's one group; repeatable (default: train.py's)",
-    )
-    add(
-        "--tag",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="of the job, such as resilience:mode=observe; repeatable",
-    )
-    add("--image", metavar="URI", help="default: AWS's PyTorch training container for CPU")
-    add(
-        "--install",
-        action=argparse.BooleanOptionalAction,
-        help=f"the container installs the source's {REQUIREMENTS}, whose packages are pinned by "
-        "hash (default: yes, but not on AWS_ENDPOINT_URL)",
-        default="AWS_ENDPOINT_URL" not in environment,
-    )
-
-
-def _machine(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--instance-type", default="ml.m5.large", metavar="TYPE", help="default: %(default)s")
-    add(
-        "--max-runtime",
-        type=int,
-        default=24 * 3600,
-        metavar="SECONDS",
-        help="time limit of one attempt (default: a day)",
-    )
-    add("--spot", action="store_true", help="managed spot training")
-    add(
-        "--max-wait",
-        type=int,
-        default=48 * 3600,
-        metavar="SECONDS",
-        help="with --spot: limit of running and waiting for capacity (default: two days)",
-    )
-    add(
-        "--keep-alive",
-        type=int,
-        default=0,
-        metavar="SECONDS",
-        help="warm pool: keep the instance for a successor, at most an hour (default: no)",
-    )
 
 
 def _wandb(group: argparse._ArgumentGroup, environment: Mapping[str, str]) -> None:
@@ -139,6 +70,13 @@ def _account(group: argparse._ArgumentGroup) -> None:
     add("--region", help="default: AWS_REGION, else the profile's")
     add("--bucket", metavar="NAME", help="default: resilient-training-<account>-<region>")
     add("--prefix", default=_DEFAULT, help="folder in the bucket (default: %(default)s)")
+    add(
+        "--store",
+        metavar="S3",
+        help="s3://bucket/prefix for the checkpoints of resilient-run. The stack's parameter "
+        "CheckpointStores has to allow it (default: store/ in the launch's own folder if there are "
+        "several hosts; with one, the files go to W&B)",
+    )
     add(
         "--role-name",
         default=_DEFAULT,
@@ -185,7 +123,8 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 
 def spec_for(options: argparse.Namespace, account: Account) -> TrainingSpec:
     name = options.name or f"digits-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return TrainingSpec(
+    metrics = pairs(options.metric, "--metric")
+    spec = TrainingSpec(
         name=name,
         role_arn=f"arn:{account.partition}:iam::{account.number}:role/{options.role_name}",
         image=options.image or default_image(account),
@@ -196,17 +135,25 @@ def spec_for(options: argparse.Namespace, account: Account) -> TrainingSpec:
         project=options.project,
         base_url=options.base_url,
         secret_name=options.secret_name,
+        command=options.command,
+        store=options.store.rstrip("/") if options.store else None,
         instance_type=options.instance_type,
+        instance_count=options.instance_count,
+        groups=groups_from(options.instance_group),
         max_runtime=options.max_runtime,
         spot=options.spot,
         max_wait=options.max_wait,
         keep_alive=options.keep_alive,
         install=options.install,
         hyperparameters=pairs(options.hyperparameter, "--hyperparameter"),
-        metrics=pairs(options.metric, "--metric") or METRICS,
+        metrics=metrics or ({} if options.command else METRICS),
         tags=pairs(options.tag, "--tag"),
         job_prefix=options.job_prefix,
     )
+    several = spec.hosts > 1 and is_wrapped(spec.command)
+    if spec.store is None and several:
+        return replace(spec, store=default_store(spec.home))
+    return spec
 
 
 def bucket_of(options: argparse.Namespace, account: Account) -> str:

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from launching.command import CHANNEL
 from launching.images import registry_account
+from launching.stores import place_of
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -26,7 +28,7 @@ _COMPLETED = ["resilience:completed"]
 # A job that bears this tag is opted in.
 _OPTED_IN = "aws:ResourceTag/WANDB_PROJECT"
 # What a training reads: what the launcher uploads, and the checkpoints of an earlier container.
-_READ = ("code", "sm_drivers", "data", "checkpoints")
+_READ = ("code", "sm_drivers", "data", CHANNEL, "checkpoints")
 _WRITTEN = ("output", "checkpoints")
 
 _TRUST = {
@@ -45,16 +47,18 @@ _TRUST = {
 class Needs:
     """What a training has to reach.
 
-    `home` is `bucket/prefix`, the only place in S3; `secret` is the name of the secret with the
-    W&B key, `secret_key` the ARN of the KMS key that it is under, if that is a customer's own;
-    `job_prefix` is what the names of all its jobs begin with. `self_opt_in`: its trainings opt
-    themselves in, because the launch does not.
+    `home` is `bucket/prefix`, the only place in S3 but for `store`, `s3://bucket/prefix`, where its
+    checkpoints lie; `secret` is the name of the secret with the W&B key, `secret_key` the ARN of
+    the KMS key that it is under, if that is a customer's own; `job_prefix` is what the names of all
+    its jobs begin with. `self_opt_in`: its trainings opt themselves in, because the launch does
+    not.
     """
 
     home: str
     secret: str
     secret_key: str | None = None
     job_prefix: str = ""
+    store: str | None = None
     self_opt_in: bool = False
 
 
@@ -87,6 +91,7 @@ def _put(iam: BaseClient, role: str, policy: str, document: dict[str, Any]) -> N
 def execution_policy(account: Account, needs: Needs) -> dict[str, Any]:
     statements = [
         *_storage(account, needs.home),
+        *_store(account, needs),
         *_completion(account, needs),
         *_wandb_key(account, needs),
         *_container(account),
@@ -117,6 +122,21 @@ def _storage(account: Account, home: str) -> list[dict[str, Any]]:
         # Without a condition on the prefix: SageMaker asks whether the bucket is there at all.
         _allow(["s3:ListBucket"], arn),
     ]
+
+
+def _store(account: Account, needs: Needs) -> list[dict[str, Any]]:
+    """Nothing is deleted there, and nothing is read of any other training's place."""
+    if needs.store is None:
+        return []
+    place = place_of(needs.store)
+    arn = f"arn:{account.partition}:s3:::{place.bucket}"
+    actions = ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"]
+    used = _allow(actions, f"{arn}/{place.prefix}*")
+    if place.bucket == needs.home.partition("/")[0]:
+        return [used]
+    # Without it S3 does not say of an object that it is not there, and hosts could not wait for
+    # each other's messages.
+    return [used, _allow(["s3:ListBucket"], arn)]
 
 
 def _completion(account: Account, needs: Needs) -> list[dict[str, Any]]:

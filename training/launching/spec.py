@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from launching.account import LaunchError
+from launching.command import RUN, check_command, is_wrapped
 from launching.opt_in import check_opt_in
+from launching.stores import check_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from launching.hosts import Group
 
 # SageMaker shows some ARNs in lower case, and a policy compares them letter by letter.
 _JOB_PREFIX = re.compile(r"([a-z0-9][a-z0-9-]{0,40})?")
@@ -44,6 +48,9 @@ class TrainingSpec:
     `max_wait` counts for spot only; `keep_alive` is how long a warm pool outlives the job.
     `metrics` maps a name to a regular expression whose one group is the value in a line of the log.
     `completion_token` is drawn anew for each launch; a training proves with it that it has ended.
+    `command` is what the container runs, None for train.py. `groups` stand in the place of
+    `instance_type` and `instance_count`, where there are any. `store` is `s3://bucket/prefix`,
+    without a slash at its end, or None.
     """
 
     name: str
@@ -56,7 +63,11 @@ class TrainingSpec:
     base_url: str
     entity: str | None = None
     data: Path | None = None
+    command: str | None = None
+    store: str | None = None
     instance_type: str = "ml.m5.large"
+    instance_count: int = 1
+    groups: tuple[Group, ...] = ()
     volume_gb: int = 30
     max_runtime: int = 24 * 3600
     spot: bool = False
@@ -76,12 +87,22 @@ class TrainingSpec:
         return self.role_arn.split(":")[4]
 
     @property
+    def hosts(self) -> int:
+        """How many machines work on it together."""
+        return sum(group.count for group in self.groups) or self.instance_count
+
+    @property
     def output_uri(self) -> str:
         return f"s3://{self.home}/output/"
 
     @property
-    def checkpoint_uri(self) -> str:
-        return f"s3://{self.home}/checkpoints/{self.name}/"
+    def checkpoint_uri(self) -> str | None:
+        """Where SageMaker mirrors train.py's local checkpoints.
+
+        Not those of a command: SageMaker deletes there what the container deletes, and all hosts
+        of a job share the place.
+        """
+        return None if self.command else f"s3://{self.home}/checkpoints/{self.name}/"
 
 
 def check(spec: TrainingSpec) -> None:
@@ -92,15 +113,33 @@ def check(spec: TrainingSpec) -> None:
     """
     if not _NAME.fullmatch(spec.name):
         raise LaunchError(f"{spec.name!r}: a job name is 1 to 63 letters, digits and inner hyphens")
-    if not (spec.source / "train.py").is_file():
-        raise LaunchError(f"{spec.source} has no train.py: give --source the folder that does")
+    _check_program(spec)
     if spec.data is not None and not any(spec.data.glob("*")):
         raise LaunchError(f"{spec.data} holds no data: give --data a folder with files")
     _check_times(spec)
     _check_words(spec)
     _check_places(spec)
     _check_requirements(spec)
+    check_store(spec)
     check_opt_in(spec)
+
+
+def _check_program(spec: TrainingSpec) -> None:
+    if spec.command is not None:
+        check_command(spec.command, spec.source)
+    elif not (spec.source / "train.py").is_file():
+        raise LaunchError(
+            f"{spec.source} has no train.py: give --source the folder that does, or --command"
+        )
+    if is_wrapped(spec.command):
+        return
+    if spec.hosts > 1:
+        raise LaunchError(
+            f"{spec.hosts} hosts need {RUN}, which no host's checkpoint is torn by: --command"
+            f' "{RUN} -- torchrun … train.py …"'
+        )
+    if spec.store is not None:
+        raise LaunchError(f"--store is {RUN}'s: without it in --command nothing is put there")
 
 
 def _check_times(spec: TrainingSpec) -> None:

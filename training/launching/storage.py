@@ -1,4 +1,4 @@
-"""The bucket, and the folders that a training reads from it.
+"""The folders that a training reads from the bucket.
 
 A folder lies at the hash of its content, and what lies there is compared with that content: a
 training runs what its launcher has on disk, whoever else may write to the bucket.
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
 
 from launching.account import LaunchError
 
@@ -23,44 +22,11 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
-    from launching.account import Account
-
 # What is in the folder for the person who launches, or was left there by a run.
 STAYS = ("launch.py", "launching", "outputs", "wandb", "__pycache__", "*.pyc", ".*")
 # A file of this size or more goes up in parts; S3 then keeps a checksum over those of the parts.
 _PART = 64 * 1024 * 1024
 _AT_ONCE = 8
-
-
-def ensure_bucket(s3: BaseClient, account: Account, *, name: str) -> None:
-    """Create the bucket unless it is there; private and encrypted, as S3's defaults are.
-
-    Raises:
-        LaunchError: the name belongs to another account.
-    """
-    owned: dict[str, Any] = {"Bucket": name, "ExpectedBucketOwner": account.number}
-    try:
-        s3.head_bucket(**owned)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
-            raise LaunchError(f"bucket {name} is not yours: give another with --bucket") from error
-        s3.create_bucket(Bucket=name, **_place(account.region))
-        blocked = (
-            "BlockPublicAcls",
-            "IgnorePublicAcls",
-            "BlockPublicPolicy",
-            "RestrictPublicBuckets",
-        )
-        s3.put_public_access_block(
-            **owned, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True)
-        )
-
-
-def _place(region: str) -> dict[str, Any]:
-    # S3 refuses us-east-1 as a constraint, and needs one everywhere else.
-    if region == "us-east-1":
-        return {}
-    return {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
 @dataclass(frozen=True)
@@ -119,15 +85,23 @@ class Folder:
         self.s3.upload_file(str(file), self.bucket, key, ExtraArgs=checked, Config=parts)
 
 
-def upload(store: Store, home: str, path: str, extra_args: Mapping[str, Any] | None = None) -> str:
+def upload(
+    store: Store,
+    home: str,
+    path: str,
+    extra_args: Mapping[str, Any] | None = None,
+    *,
+    below: str = "",
+) -> str:
     """Upload a folder, or a file, to `home` (`bucket/prefix`) under its hash; gives the S3 URI.
 
-    What is there already stays as it is.
+    What is there already stays as it is. `below` is put before the names of a folder's files: "",
+    or a folder with its slash.
 
     Raises:
         LaunchError: what is there is not this content. Somebody changed what trainings run.
     """
-    files = _files(Path(path))
+    files = {f"{below}{name}": file for name, file in _files(Path(path)).items()}
     bucket, _, prefix = f"{home}/{_digest_of(files)}/".partition("/")
     if store.s3 is not None:
         folder = Folder(store.s3, store.owner, bucket, prefix)

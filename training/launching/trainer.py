@@ -6,12 +6,14 @@ Importing this imports the SDK: some two seconds and 170 MB, so `--help` does wi
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagemaker.core.config.config import load_sagemaker_config
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.shapes import (
     CheckpointConfig,
+    InstanceGroup,
     MetricDefinition,
     OutputDataConfig,
     StoppingCondition,
@@ -21,18 +23,18 @@ from sagemaker.core.training.configs import Compute, InputData, SourceCode
 from sagemaker.train.model_trainer import ModelTrainer
 from typing_extensions import override
 
+from launching.command import CHANNEL, PACKAGE, brings_package, start_command
 from launching.opt_in import job_environment, job_tags
 from launching.spec import REQUIREMENTS, TrainingSpec
 from launching.storage import STAYS, Store, upload
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import boto3
 
 _START = "/opt/ml/input/data/sm_drivers/sm_train.sh"
 # The SDK reports every call of its own to AWS unless a setting says otherwise.
 _NO_TELEMETRY = {"TelemetryOptOut": True}
+_PACKAGE = Path(__file__).parents[1] / PACKAGE
 
 
 class Staging(Session):  # type: ignore[misc]  # the SDK publishes no types
@@ -76,7 +78,9 @@ class Staging(Session):  # type: ignore[misc]  # the SDK publishes no types
         channel = key_prefix.rpartition("/")[2]
         place = f"{self.home}/{channel}"
         store = Store(self.s3_client if self.sends else None, self.owner)
-        return upload(store, place, path, extra_args)
+        # A channel is a folder; Python looks for the package's own one in it.
+        below = f"{PACKAGE}/" if channel == CHANNEL else ""
+        return upload(store, place, path, extra_args, below=below)
 
 
 def _with_module_settings(config: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -129,13 +133,11 @@ def trainer_for(spec: TrainingSpec, session: boto3.Session, *, sends: bool = Tru
         role=spec.role_arn,
         training_image=spec.image,
         source_code=_source_code(spec),
-        input_data_config=_data(spec.data),
+        input_data_config=[*_data(spec.data), *_package(spec)],
         compute=_compute(spec),
         stopping_condition=_stopping(spec),
         output_data_config=OutputDataConfig(s3_output_path=spec.output_uri),
-        checkpoint_config=CheckpointConfig(
-            s3_uri=spec.checkpoint_uri, local_path="/opt/ml/checkpoints"
-        ),
+        checkpoint_config=_mirror(spec.checkpoint_uri),
         environment=job_environment(spec),
         hyperparameters=dict(spec.hyperparameters),
         tags=[Tag(key=key, value=value) for key, value in job_tags(spec).items()],
@@ -148,8 +150,7 @@ def trainer_for(spec: TrainingSpec, session: boto3.Session, *, sends: bool = Tru
 def _source_code(spec: TrainingSpec) -> SourceCode:
     return SourceCode(
         source_dir=str(spec.source),
-        # With exec the script becomes process 1.
-        command="exec python train.py",
+        command=start_command(spec.command, spec.source),
         requirements=REQUIREMENTS if spec.install else None,
         ignore_patterns=list(STAYS),
     )
@@ -159,14 +160,37 @@ def _data(folder: Path | None) -> list[InputData]:
     return [InputData(channel_name="data", data_source=str(folder))] if folder else []
 
 
+def _package(spec: TrainingSpec) -> list[InputData]:
+    if not brings_package(spec.command, spec.source):
+        return []
+    return [InputData(channel_name=CHANNEL, data_source=str(_PACKAGE))]
+
+
+def _mirror(uri: str | None) -> CheckpointConfig | None:
+    return CheckpointConfig(s3_uri=uri, local_path="/opt/ml/checkpoints") if uri else None
+
+
 def _compute(spec: TrainingSpec) -> Compute:
     return Compute(
-        instance_type=spec.instance_type,
-        instance_count=1,
+        **_instances(spec),
         volume_size_in_gb=spec.volume_gb,
         enable_managed_spot_training=spec.spot,
         **({"keep_alive_period_in_seconds": spec.keep_alive} if spec.keep_alive else {}),
     )
+
+
+def _instances(spec: TrainingSpec) -> dict[str, Any]:
+    if not spec.groups:
+        return {"instance_type": spec.instance_type, "instance_count": spec.instance_count}
+    groups = [
+        InstanceGroup(
+            instance_group_name=one.name,
+            instance_type=one.instance_type,
+            instance_count=one.count,
+        )
+        for one in spec.groups
+    ]
+    return {"instance_groups": groups}
 
 
 def _stopping(spec: TrainingSpec) -> StoppingCondition:

@@ -15,6 +15,7 @@ class Limits:
         close_late: After SIGTERM, to finish the run of W&B.
         close: For the same, and for the completion mark, at any other end.
         still: How long a last commit may stand still where no SIGTERM came.
+        still_lost: The same where another host died or went silent: it would have answered.
         peer: How long a host that only lost a peer waits, so that the other's text comes first.
         away: For W&B and the store at the start, where the command may begin without them.
         away_needed: The same where it may not.
@@ -29,6 +30,7 @@ class Limits:
     close_late: float = 10.0
     close: float = 60.0
     still: float = 300.0
+    still_lost: float = 30.0
     peer: float = 10.0
     away: float = 120.0
     away_needed: float = 600.0

@@ -22,7 +22,8 @@ class Silence:
 
     Of several hosts most are silent by nature: rank 0 speaks in most frameworks, the last rank in
     Megatron. So there a host's silence counts only after a rhythm: it was heard in three quarters
-    of a limit, and never was silent for a whole one.
+    of a limit, and never was silent for a whole one
+    since its first sign of life: how long it loads its model says nothing of its rhythm.
 
     Attributes:
         limit: How long a silence may be; None: as long as it likes.
@@ -51,7 +52,8 @@ class Silence:
     def hear(self, at: float) -> None:
         if at <= self.heard_at:
             return
-        self._longest = max(self._longest, at - self.heard_at)
+        if self.heard_at > self._began_at:
+            self._longest = max(self._longest, at - self.heard_at)
         self.heard_at = at
         self._hinted_for = _HINT_SECONDS / 2
         if self.limit is not None:

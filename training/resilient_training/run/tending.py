@@ -125,11 +125,15 @@ class Tending:
 
 @dataclass(frozen=True)
 class LastCommit:
-    """Brings home what the command has left, within the time that there is."""
+    """Brings home what the command has left, within the time that there is.
+
+    `lost_host`: another host died or went silent, and may have taken its part with it.
+    """
 
     beside: Beside
     stops: Stops
     limits: Limits
+    lost_host: bool = False
 
     def run(self) -> None:
         ended_at = now = time.monotonic()
@@ -148,7 +152,8 @@ class LastCommit:
         if self.stops.terminated_at is not None:
             late = now - self.stops.terminated_at >= self.limits.sigterm
         else:
-            late = saving.still_for(now) >= self.limits.still
+            limit = self.limits.still_lost if self.lost_host else self.limits.still
+            late = saving.still_for(now) >= limit
         if late:
             _log.warning("the last checkpoint is NOT in W&B: there is no more time for it")
         return late

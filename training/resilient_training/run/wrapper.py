@@ -125,7 +125,9 @@ class Wrapper:
         code = tending.run()
         _log.info("the command has ended with code %d", code)
         ended_at = time.monotonic()
-        LastCommit(self._beside, self._stops, self._limits).run()
+        lost = self._end(child, code, restored, tending).lost_peer
+        silent = tending.stalled_minutes is not None and self._plan.hosts.count > 1
+        LastCommit(self._beside, self._stops, self._limits, lost_host=lost or silent).run()
         if self._end(child, code, restored, tending).lost_peer:
             while time.monotonic() - ended_at < self._limits.peer:
                 time.sleep(self._limits.tick)
