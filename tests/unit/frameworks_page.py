@@ -131,6 +131,7 @@ and from the tests; a test holds it to them. A new framework is a row and a reco
 
 - *killed and compared here*: the framework was killed with -9, resumed on an empty disk from W&B,
   and ended with the same bytes as a training that nobody broke.
+- *made here*: the tests have the framework save such checkpoints, and watch them.
 - *recorded folder*: the framework made a folder here once, whose list of files the tests keep.
 - *source read*, *documented*: the row stands on what its authors wrote. Try it before you need it.
 
@@ -194,7 +195,11 @@ def _proved(layout: Layout, made: list[str]) -> str:
 
 
 def _read(layout: Layout) -> list[str]:
-    words = {"its source": "*source read*", "documented": "*documented*"}
+    words = {
+        "run here": "*made here*",
+        "its source": "*source read*",
+        "documented": "*documented*",
+    }
     return [mark for word, mark in words.items() if word in layout.source]
 
 

@@ -106,7 +106,7 @@ def broken(why: str) -> End:
 
 def _stalled(minutes: float) -> str:
     return (
-        f"Stalled: nothing was heard for {minutes:g} min: no output, no new checkpoint, no row in"
+        f"Stalled: nothing was heard for {minutes:.3g} min: no output, no new checkpoint, no row in"
         " W&B (--stalled-after)"
     )
 
