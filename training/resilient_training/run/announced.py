@@ -66,8 +66,9 @@ class Announced:
 
     @property
     def answering(self) -> OtherHost:
-        """This host, once its round has begun."""
-        assert self.other is not None  # noqa: S101 - nothing is found before
+        """This host, as it answers; RuntimeError before the round begins, when nothing is found."""
+        if self.other is None:
+            raise RuntimeError("the round has not begun")
         return self.other
 
     def of(self, snapshot: Snapshot) -> Announcement:

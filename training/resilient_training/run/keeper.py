@@ -123,7 +123,7 @@ def start(command: list[str]) -> Leader:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)  # Python ignores them, and exec would keep that
         try:
-            os.execvp(command[0], command)  # noqa: S606 - the user's command, as it was given
+            os.execvp(command[0], command)  # noqa: S606  # nosec B606 - as given
         except OSError as error:
             os.write(writing, str(error.errno).encode())
         os._exit(_NOT_STARTED)

@@ -7,7 +7,7 @@ be named. An opcode that such pickles do not have is refused. A `pickle.Unpickle
 
 from __future__ import annotations
 
-import pickletools
+import pickletools  # nosec B403 - names opcodes, and runs none
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final

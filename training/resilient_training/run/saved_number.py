@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickletools
+import pickletools  # nosec B403 - names opcodes, and runs none
 import zipfile
 from typing import TYPE_CHECKING
 

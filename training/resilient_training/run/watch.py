@@ -130,7 +130,8 @@ class Watch:
 
     @property
     def _layout(self) -> Layout:
-        assert self.layout is not None  # noqa: S101 — `found` goes on only with one
+        if self.layout is None:
+            raise RuntimeError("no layout is recognised yet: `found` goes on only with one")
         return self.layout
 
     def _ready(self, path: Path, *, final: bool) -> _Ready | None:
