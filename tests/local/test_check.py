@@ -73,6 +73,7 @@ def test_a_training_that_resumes_exactly_is_the_same_whichever_way_it_ends(tmp_p
     assert {one["verdict"] for one in told} == {"same"}
 
 
+@pytest.mark.long
 def test_randomness_of_a_process_is_a_silent_difference_and_the_first_step_is_named(
     tmp_path: Path,
 ) -> None:

@@ -13,10 +13,11 @@ from tests.local.training_process import own_environment
 
 REPOSITORY = Path(__file__).parents[2]
 # Each by the words after `make demo`.
-DEMOS = ("incident", "poison", "wandb-stop")
+DEMOS = ("poison", "wandb-stop")
 # What is special to these is decided by pure code, or is a way to end a job, which has tests of its
 # own; notebook 2 plays `gpu`.
 LONG_DEMOS = (
+    "incident",
     # Whichever way AWS behaves where nobody knows; with it, nothing of `capacity` is left to show.
     "pending --doubt all",
     *("sigterm", "user-stop", "log-only", "leak", "bug", "wandb-down", "lost-event"),

@@ -76,6 +76,7 @@ def words_in(s3: LocalS3, project: str) -> set[str]:
     return {found[1] for key in keys if (found := re.search(r"/a1/([0-9a-f]{8})/", key))}
 
 
+@pytest.mark.long
 def test_versions_go_with_their_very_objects_and_a_crash_leaves_what_is_found_again(
     scripts: Scripts, s3: LocalS3
 ) -> None:
@@ -103,6 +104,7 @@ def test_versions_go_with_their_very_objects_and_a_crash_leaves_what_is_found_ag
     assert words_in(s3, scripts.project) == set(living)
 
 
+@pytest.mark.long
 def test_below_a_root_that_another_lineage_has_claimed_no_orphan_is_deleted(
     scripts: Scripts, s3: LocalS3
 ) -> None:
@@ -123,6 +125,7 @@ def test_below_a_root_that_another_lineage_has_claimed_no_orphan_is_deleted(
     assert "cafecafe" in words_in(s3, scripts.project)
 
 
+@pytest.mark.long
 def test_whoever_does_not_hold_the_run_of_checkpoints_deletes_nothing(scripts: Scripts) -> None:
     script = """
     with run() as r:

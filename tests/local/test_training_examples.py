@@ -99,6 +99,7 @@ def test_a_hugging_face_training_that_was_killed_ends_in_the_weights_of_an_unbro
     assert steps[-1] == 21
 
 
+@pytest.mark.long
 def test_two_processes_that_were_killed_and_terminated_end_in_the_weights_of_unbroken_ones(
     server: LocalWandb, tmp_path: Path
 ) -> None:

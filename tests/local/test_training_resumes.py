@@ -125,6 +125,7 @@ def test_an_artifact_says_what_the_contract_promises(wandb: Wandb, unbroken: Tra
     assert "training_job" not in metadata
 
 
+@pytest.mark.long
 def test_a_pinned_checkpoint_that_is_poisoned_ends_with_65_and_says_so(
     wandb: Wandb, unbroken: Training, tmp_path: Path
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_loss_that_diverged_bars_its_checkpoint_and_says_so(wandb: Wandb, tmp_
     assert "training from epoch 0, step 0" in started.log
 
 
+@pytest.mark.long
 def test_without_wandb_it_trains_and_warns_that_nothing_can_be_resumed(tmp_path: Path) -> None:
     with training(tmp_path, "offline", {"WANDB_MODE": "offline"}, "--epochs", "1") as started:
         assert started.end() == 0

@@ -14,6 +14,8 @@ from local.wandb_server import LocalWandb
 from tests.local.example_process import example
 from tests.local.training_process import Training
 
+# `make demo FAULT=wandb-stop` is in the gate, and what each kind of training does is a unit test.
+pytestmark = pytest.mark.long
 # The name of each training's run, and its project. `make demo FAULT=wandb-stop`, in the gate too,
 # stops a Lightning training of one process.
 PROJECTS = {"plain": "plain", "huggingface": "huggingface", "two": "two-processes"}

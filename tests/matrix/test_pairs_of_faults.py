@@ -226,6 +226,7 @@ def _hides_tags(plan: Plan | Outage) -> bool:
     return isinstance(plan, Plan) and plan.step in STALE_TAGS and plan.fault is Fault.STALE
 
 
+@pytest.mark.long
 def test_no_pair_of_faults_in_any_lineage_violates_anything(connections: Connections) -> None:
     machine = type("Lineage", (Lineage,), {"connections": connections})
     run_state_machine_as_test(machine, settings=settings(max_examples=400, stateful_step_count=14))
