@@ -29,7 +29,9 @@ class Machine:
     wandb: LocalWandb
     folder: Path
 
-    def launch(self, name: str, *options: str) -> "subprocess.Popen[str]":
+    def launch(
+        self, name: str, *options: str, errors: int = subprocess.STDOUT
+    ) -> "subprocess.Popen[str]":
         environment = {
             **own_environment(),
             **self.aws.environment(),
@@ -42,12 +44,14 @@ class Machine:
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
         )
 
-    def launched(self, name: str, *options: str) -> tuple[int, str]:
-        with self.launch(name, *options) as process:
+    def launched(
+        self, name: str, *options: str, errors: int = subprocess.STDOUT
+    ) -> tuple[int, str]:
+        with self.launch(name, *options, errors=errors) as process:
             output, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, output
 
@@ -105,7 +109,8 @@ class Launch:
 @pytest.fixture(scope="module")
 def once(machine: Machine, trivial: str) -> Launch:
     name, options = "once", ("--source", trivial, "--keep-alive", "60", "--tag", "team=vision")
-    dry = machine.launched(name, *options, "--dry-run")
+    # The request alone is on standard output; what it means goes beside it.
+    dry = machine.launched(name, *options, "--dry-run", errors=subprocess.PIPE)
     return Launch(name, options, dry, machine.launched(name, *options))
 
 
