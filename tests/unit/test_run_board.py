@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilient_training.run.board import Board, FolderBoard
+from resilient_training.job import job_from
+from resilient_training.run.board import Board, FolderBoard, SealedBoard
 from resilient_training.run.file_list import ListedFile, Stored
 from resilient_training.run.invalid_input import InvalidInputError
 from resilient_training.run.messages import (
@@ -26,6 +27,7 @@ from resilient_training.run.messages import (
     call_from,
     kept_from,
 )
+from resilient_training.run.wiring_hosts import board_of
 from tests.unit.board_contract import CONTRACT
 from tests.unit.hosts_of_a_job import MemoryBoard
 
@@ -52,6 +54,43 @@ def test_the_board_of_a_shared_folder_keeps_the_contract(
 @pytest.mark.parametrize("clause", CONTRACT)
 def test_the_board_of_the_tests_keeps_the_contract(clause: Callable[[Board], None]) -> None:
     clause(MemoryBoard())
+
+
+@pytest.mark.parametrize("clause", CONTRACT)
+def test_a_sealed_board_keeps_the_contract(clause: Callable[[Board], None]) -> None:
+    clause(SealedBoard(MemoryBoard(), "secret", "night"))
+
+
+def test_what_a_stranger_writes_to_a_sealed_board_counts_for_nothing() -> None:
+    inside = MemoryBoard()
+    board = SealedBoard(inside, "secret", "night")
+    board.put("call.json", b"ours")
+    ours = inside.get("call.json")
+    assert ours is not None
+    strange = (
+        b"theirs",
+        ours.replace(b"ours", b"more"),
+        b"\xff" + ours,
+        ours.removesuffix(b"s"),
+    )
+    for written in strange:
+        inside.put("call.json", written)
+        assert board.get("call.json") is None
+    for other in (SealedBoard(inside, "other", "night"), SealedBoard(inside, "secret", "day")):
+        other.put("call.json", b"ours")
+        assert board.get("call.json") is None
+    inside.put("begun.json", ours)
+    assert board.get("begun.json") is None, "it was written under another name"
+    inside.put("call.json", ours)
+    assert board.get("call.json") == b"ours"
+
+
+def test_the_hosts_of_a_job_that_has_a_token_write_to_a_sealed_board() -> None:
+    inside = MemoryBoard()
+    sealed = board_of(job_from({"RESILIENCE_COMPLETION_TOKEN": "secret"}), inside)
+    sealed.put("call.json", b"ours")
+    assert inside.get("call.json") != b"ours"
+    assert board_of(job_from({}), inside) is inside
 
 
 def test_a_message_in_a_shared_folder_is_there_as_a_whole(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import secrets
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from resilient_training.checkpoints.seal import seal_of_message
 from resilient_training.run.file_list import MOST_LIST_BYTES
 from resilient_training.run.invalid_input import InvalidInputError
 from resilient_training.run.store_errors import StoreError, lost
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 Message = TypeVar("Message")
 
 _log = logging.getLogger(__name__)
+_AFTER_SEAL = b"\n"
 _RIGHTS = "s3:GetObject, s3:PutObject"
 
 
@@ -91,6 +94,36 @@ class FolderBoard:
             return path.read_bytes()
         except FileNotFoundError:
             return None
+
+
+@dataclass(frozen=True)
+class SealedBoard:
+    """A board on which only the hosts of one job can write.
+
+    Whoever may write to the store may write to its board. So each message bears a seal under the
+    job's completion token, which the hosts share and nobody else has. A message that bears none
+    counts as none. An old message of the job under the same name is left to rounds and words.
+    """
+
+    board: Board
+    token: str = field(repr=False)
+    job: str
+
+    def put(self, name: str, content: bytes) -> None:
+        seal = seal_of_message(self.token, self.job, name, content)
+        self.board.put(name, seal.encode() + _AFTER_SEAL + content)
+
+    def get(self, name: str) -> bytes | None:
+        raw = self.board.get(name)
+        if raw is None:
+            return None
+        seal, _, content = raw.partition(_AFTER_SEAL)
+        wanted = seal_of_message(self.token, self.job, name, content)
+        if not hmac.compare_digest(seal, wanted.encode()):
+            # Each look finds it again: no warning.
+            _log.debug("%s on the board of the hosts bears no seal of this job", name)
+            return None
+        return content
 
 
 def read(board: Board, name: str, parse: Callable[[bytes], Message]) -> Message | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from resilient_training.job import Pin
 from resilient_training.run.agreement import Arriving, Calling
 from resilient_training.run.announced import Announced
-from resilient_training.run.board import S3Board
+from resilient_training.run.board import S3Board, SealedBoard
 from resilient_training.run.commit import Pinned
 from resilient_training.run.delivery import key_of, new_word
 from resilient_training.run.gathering import HostsMissingError, Waiting, gathered, joined
@@ -30,6 +30,8 @@ from resilient_training.run.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from resilient_training.job import Job
+    from resilient_training.run.board import Board
     from resilient_training.run.commit import Commits
     from resilient_training.run.host_setup import HostSetup
     from resilient_training.run.keeping import Keeping
@@ -47,7 +49,7 @@ class Meeting:
     """Where this host meets the others."""
 
     store: S3Store
-    board: S3Board
+    board: Board
     part: Part
     others: tuple[str, ...]
 
@@ -61,10 +63,15 @@ class Meeting:
         prefix = f"{store.place.key(key_of(setup.job, root, 'meet'))}/"
         return cls(
             store,
-            S3Board(store.client, Place(store.place.bucket, prefix)),
+            board_of(setup.job, S3Board(store.client, Place(store.place.bucket, prefix))),
             Part(hosts.current, root, setup.settled.processes),
             tuple(name for name in hosts.names if name != hosts.current),
         )
+
+
+def board_of(job: Job, board: Board) -> Board:
+    """The board, sealed where the launch gave the job a token."""
+    return board if job.token is None else SealedBoard(board, job.token, job.name or "")
 
 
 def parts_of_first_host(setup: HostSetup, meeting: Meeting, keeping: Keeping) -> Parts:
