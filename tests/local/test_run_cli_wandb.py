@@ -121,3 +121,29 @@ def test_a_training_that_a_person_stopped_ends_66_whether_the_wrapper_or_the_sdk
         press(f"{server.url}/local/p/runs/stopped-{look:g}", "Stop run")
         assert process.wait(PATIENCE) == 66
     assert (tmp_path / "ml" / "output" / "failure").read_text() == "StoppedByUser: in W&B"
+
+
+def test_a_pinned_version_is_never_left_out_because_w_and_b_is_offline(
+    server: LocalWandb, tmp_path: Path
+) -> None:
+    """The controller chose where to begin: a start from the beginning would be nobody's choice."""
+    environment = {
+        **own_environment(),
+        **server.environment(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2] / "training"),
+        "WANDB_MODE": "offline",
+        "WANDB_RUN_ID": "offline",
+        "RESILIENCE_CHECKPOINT": "local/p/model-offline:v3",
+    }
+    words = ["-m", "resilient_training.run", "--checkpoints", "out", "--", "echo", "it has begun"]
+    ended = subprocess.run(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, ended.stdout) == (65, "")
+    assert "CheckpointLoadError: v3: " in ended.stderr

@@ -81,7 +81,9 @@ def _parts_of_one_host(setup: HostSetup, keeping: Keeping) -> Parts:
     delivery = CommittingDelivery(setup.connection, setup.store, deliver, committed, closing)
     if _stores_nothing(os.environ):
         _log.warning("W&B is offline or disabled: no checkpoint is brought to W&B or the store")
-        return setup.parts(_Unwatched(), _Undelivered(), _nothing, setup.tidy)
+        # Who pinned a version chose where to begin: it is that one or an error.
+        start = _nothing if setup.job.pin is None else begin
+        return setup.parts(_Unwatched(), _Undelivered(), start, setup.tidy)
     return setup.parts(watch, delivery, begin, setup.tidy)
 
 
