@@ -16,6 +16,12 @@ from wandb.errors import CommError
 from wandb.sdk.artifacts.exceptions import ArtifactStatusError
 from wandb.sdk.mailbox.mailbox_handle import HandleAbandonedError
 
+from resilient_training.checkpoints.collection import (
+    committed_in,
+    is_stored,
+    pinned_artifact,
+    require_place_of_launch,
+)
 from resilient_training.checkpoints.held import HeldArtifact, version_from
 from resilient_training.checkpoints.metadata import (
     ARTIFACT_TYPE,
@@ -28,13 +34,13 @@ from resilient_training.checkpoints.metadata import (
 from resilient_training.checkpoints.progress import uploaded_bytes
 from resilient_training.checkpoints.torch_version import require_safe_torch
 from resilient_training.checkpoints.writer import Writer
-from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resilient_training.checkpoints.versions import Version
     from resilient_training.history import History
+    from resilient_training.job import Job, Pin
 
 _log = logging.getLogger(__name__)
 # HandleAbandonedError: the SDK's service is no more. OSError: nor is the file.
@@ -69,25 +75,21 @@ class RunCheckpoints:
         # resume they would cost all that was trained, and nobody is awake.
         if self.stored:
             require_safe_torch(version_of("torch"))
-            self._require_the_place_of_the_launch()
+            require_place_of_launch(
+                self.run,
+                self.job,
+                "launch with the entity and the project that the script gives to wandb.init",
+            )
             self._writer.mark()
 
     @cached_property
     def _writer(self) -> Writer:
         return Writer(self.run)
 
-    def _require_the_place_of_the_launch(self) -> None:
-        place = f"{self.run.entity}/{self.run.project}"
-        if self.job.collection is not None and self.job.collection.rpartition("/")[0] != place:
-            raise CollectionError(
-                f"the W&B run is in {place}, RESILIENCE_COLLECTION says {self.job.collection}:"
-                " launch with the entity and the project that the script gives to wandb.init"
-            )
-
     @property
     def stored(self) -> bool:
         """Offline and disabled runs store nothing that could be resumed from."""
-        return not (self.run.offline or self.run.disabled)
+        return is_stored(self.run)
 
     @property
     def name(self) -> str:
@@ -103,22 +105,10 @@ class RunCheckpoints:
         return HeldArtifact(artifact, version_from(artifact), run)
 
     def _committed(self) -> list[wandb.Artifact]:
-        api = wandb.Api()
-        collection = f"{self.run.entity}/{self.run.project}/{self.name}"
-        # To ask for the versions of a collection that is missing is an error.
-        if not api.artifact_collection_exists(collection, ARTIFACT_TYPE):
-            return []
-        found = api.artifacts(ARTIFACT_TYPE, collection)
-        return [artifact for artifact in found if artifact.state == "COMMITTED"]
+        return committed_in(self.run, self.name)
 
     def version(self, pin: Pin) -> HeldArtifact:
-        try:
-            artifact = wandb.Api().artifact(pin.name, type=ARTIFACT_TYPE)
-        except (CommError, ValueError) as error:
-            if "not found" not in str(error):
-                raise
-            raise CheckpointLoadError(pin.version, str(error)) from error
-        return self._held(artifact)
+        return self._held(pinned_artifact(pin))
 
     def best(self, into: Path) -> Metric | None:
         """Fetch the version of the alias `best` as the file `into`; gives what it was best in.

@@ -9,9 +9,10 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from resilient_training.outcome import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 Item = TypeVar("Item")
 
@@ -127,7 +128,7 @@ class Uploads(Generic[Item]):
 
     def _work(self) -> None:
         while (entry := self._next()) is not None:
-            with _Outcome(entry.future):
+            with Outcome(entry.future):
                 entry.future.set_result(self._upload(entry.item))
 
     def _next(self) -> _Entry[Item] | None:
@@ -171,23 +172,3 @@ class _Watch:
             self._mark, self._since = (progress, left), now
         limit = self._patience.unseen if progress is None else self._patience.still
         return now - self._since >= limit
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """Hands an error of its block to whoever waits for the upload."""
-
-    future: Future[bool]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if error is not None:
-            self.future.set_exception(error)
-        return True

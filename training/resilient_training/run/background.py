@@ -7,9 +7,10 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from resilient_training.outcome import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 Result = TypeVar("Result")
 
@@ -71,25 +72,5 @@ class Background(Generic[Result]):
 
 
 def _run(call: Callable[[], Result], future: Future[Result]) -> None:
-    with _Outcome(future):
+    with Outcome(future):
         future.set_result(call())
-
-
-@dataclass(frozen=True)
-class _Outcome(Generic[Result]):
-    """Hands an error of its block to whoever takes the result."""
-
-    future: Future[Result]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if error is not None:
-            self.future.set_exception(error)
-        return True

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import wandb
-from wandb.errors import CommError
 from wandb.sdk.artifacts.exceptions import WaitTimeoutError
 
 from resilient_training.checkpoints.artifacts import NOT_LOGGED
+from resilient_training.checkpoints.collection import (
+    committed_in,
+    is_stored,
+    pinned_artifact,
+    require_place_of_launch,
+)
 from resilient_training.checkpoints.held import version_from
-from resilient_training.checkpoints.metadata import ARTIFACT_TYPE, collection_name
+from resilient_training.checkpoints.metadata import collection_name
 from resilient_training.checkpoints.progress import uploaded_bytes
-from resilient_training.job import CheckpointLoadError, CollectionError, Job, Pin
 from resilient_training.run.artifact_of_checkpoint import (
     Checkpoint,
     NotCommittedError,
@@ -25,6 +29,12 @@ from resilient_training.run.artifact_of_checkpoint import (
 )
 from resilient_training.run.held_files import HeldFiles
 from resilient_training.run.run_of_checkpoints import Lineage, lineage_of
+from resilient_training.run.store_errors import one_line
+
+if TYPE_CHECKING:
+    import wandb
+
+    from resilient_training.job import Job, Pin
 
 _log = logging.getLogger(__name__)
 
@@ -41,18 +51,14 @@ class Commits:
     job: Job
 
     def __post_init__(self) -> None:
-        place = f"{self.run.entity}/{self.run.project}"
-        wanted = self.job.collection
-        if self.stored and wanted is not None and wanted.rpartition("/")[0] != place:
-            raise CollectionError(
-                f"the W&B run is in {place}, RESILIENCE_COLLECTION says {wanted}:"
-                " launch with the entity and the project that the training logs to"
-            )
+        if self.stored:
+            remedy = "launch with the entity and the project that the training logs to"
+            require_place_of_launch(self.run, self.job, remedy)
 
     @property
     def stored(self) -> bool:
         """Offline and disabled runs store nothing that could be resumed from."""
-        return not (self.run.offline or self.run.disabled)
+        return is_stored(self.run)
 
     @property
     def lineage(self) -> Lineage:
@@ -66,11 +72,7 @@ class Commits:
         """The COMMITTED versions of the lineage's collection, whoever made them."""
         if not self.stored:
             return []
-        api, at = wandb.Api(), f"{self.run.entity}/{self.run.project}/{self.name}"
-        # To ask for the versions of a collection that is missing is an error.
-        if not api.artifact_collection_exists(at, ARTIFACT_TYPE):
-            return []
-        found = [one for one in api.artifacts(ARTIFACT_TYPE, at) if one.state == "COMMITTED"]
+        found = committed_in(self.run, self.name)
         return [HeldFiles(one, version_from(one), self.lineage.runs) for one in found]
 
     def version(self, pin: Pin) -> HeldFiles:
@@ -98,8 +100,7 @@ class Commits:
                 artifact = artifact_of(checkpoint, self.name, metadata, source, Path(folder))
                 logged = self.run.log_artifact(artifact, aliases=["latest"]).wait(seconds)
         except (*NOT_LOGGED, WaitTimeoutError) as error:
-            why = str(error) or type(error).__name__
-            raise NotCommittedError(" ".join(why.split())) from error
+            raise NotCommittedError(one_line(error)) from error
         return str(logged.version)
 
     def uploaded_bytes(self) -> int | None:
@@ -111,10 +112,5 @@ class Pinned:
     """Looks up what somebody else chose; needs no run, as on hosts beside the first one."""
 
     def version(self, pin: Pin) -> HeldFiles:
-        try:
-            artifact = wandb.Api().artifact(pin.name, type=ARTIFACT_TYPE)
-        except (CommError, ValueError) as error:
-            if "not found" not in str(error):
-                raise
-            raise CheckpointLoadError(pin.version, str(error)) from error
+        artifact = pinned_artifact(pin)
         return HeldFiles(artifact, version_from(artifact))

@@ -14,46 +14,16 @@ from resilient_training.run.store import never
 from resilient_training.run.store_errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from resilient_training.job import Job
+    from resilient_training.run.ports import Taken
     from resilient_training.run.run_of_checkpoints import Lineage
     from resilient_training.run.store import Store
 
 # Why a checkpoint is not in W&B yet; the training is not at fault, and a later try may succeed.
 NOT_DELIVERED = (NotCommittedError, StoreError, InvalidInputError, OSError)
-
-
-class Taken(Protocol):
-    """A snapshot: files that nobody changes any more."""
-
-    @property
-    def name(self) -> str:
-        """Of the checkpoint's folder, or of its one file."""
-
-    @property
-    def step(self) -> int | None:
-        """None: the layout does not say."""
-
-    @property
-    def layout(self) -> str:
-        """The name of the layout."""
-
-    @property
-    def folder(self) -> Path:
-        """Where the snapshot's files are."""
-
-    @property
-    def files(self) -> Mapping[str, int]:
-        """Their paths below `folder`, and sizes in bytes."""
-
-    @property
-    def elsewhere(self) -> Mapping[str, int | None]:
-        """What the checkpoint needs and other hosts have; sizes in bytes, None: unknown."""
-
-    def change(self) -> str | None:
-        """Why the bytes are not those that were taken; None: they are."""
 
 
 class Committing(Protocol):

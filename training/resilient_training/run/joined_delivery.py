@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from resilient_training.run.delivery import NOT_DELIVERED
 from resilient_training.run.ports import Committed, NotCommitted
 from resilient_training.run.restore import AWAY
-from resilient_training.run.store_errors import Overtaken
+from resilient_training.run.store_errors import Overtaken, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class CommittingDelivery:
                 self._delivery = self._deliver(self._connection.commits())
             version = self._delivery.commit(snapshot)
         except (*NOT_DELIVERED, *AWAY) as error:
-            return _not_committed(error)
+            return NotCommitted(one_line(error))
         self._committed(snapshot, version)
         return Committed(version)
 
@@ -85,7 +85,7 @@ class PartsDelivery:
         except Overtaken:
             return NotCommitted("the first host asks for another one")
         except (*NOT_DELIVERED, *AWAY) as error:
-            return _not_committed(error)
+            return NotCommitted(one_line(error))
         return Committed(f"a part of {announcement.folder}")
 
     def moved(self) -> object:
@@ -93,7 +93,3 @@ class PartsDelivery:
 
     def close(self) -> None:
         """There is no run to be finished."""
-
-
-def _not_committed(error: Exception) -> NotCommitted:
-    return NotCommitted(" ".join(str(error).split()) or type(error).__name__)

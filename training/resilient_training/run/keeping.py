@@ -15,6 +15,7 @@ from resilient_training.run.lineage_objects import LineageObjects, Owner
 from resilient_training.run.lineage_versions import LineageVersions
 from resilient_training.run.restore import AWAY
 from resilient_training.run.run_of_checkpoints import root_of
+from resilient_training.run.store_errors import one_line
 from resilient_training.tags import Unreadable, tags_of
 
 if TYPE_CHECKING:
@@ -134,5 +135,5 @@ def _run(retention: Retention) -> None:
     except NotNowError as waits:
         _log.info("--keep: nothing more is deleted before the next commit: %s", waits)
     except (*AWAY, OSError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = one_line(error)
         _log.warning("--keep: nothing more is deleted before the next commit: %s", why)

@@ -14,12 +14,12 @@ class AwayError(Exception):
     """W&B or the store of bytes cannot be reached now: a later attempt may succeed."""
 
 
-class Snapshot(Protocol):
-    """Links or copies of one complete checkpoint folder, which no rotation takes away."""
+class Taken(Protocol):
+    """The files of one complete checkpoint, which no rotation takes away and nobody changes."""
 
     @property
     def name(self) -> str:
-        """Of the folder that it was taken of."""
+        """Of the checkpoint's folder, or of its one file."""
 
     @property
     def step(self) -> int | None:
@@ -43,6 +43,10 @@ class Snapshot(Protocol):
 
     def change(self) -> str | None:
         """Why the bytes are not those that were taken; to be asked again after an upload."""
+
+
+class Snapshot(Taken, Protocol):
+    """The same as links or copies of the wrapper's own."""
 
     def remove(self) -> None:
         """Delete the links or copies."""

@@ -9,6 +9,7 @@ from resilient_training.run.layouts import layout_named
 from resilient_training.run.ports import AwayError
 from resilient_training.run.restore import AWAY
 from resilient_training.run.resume_arguments import words_for
+from resilient_training.run.store_errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ class Restorer:
         try:
             self.restored = self.work()
         except AWAY as error:
-            raise AwayError(" ".join(str(error).split()) or type(error).__name__) from error
+            raise AwayError(one_line(error)) from error
         return self.restored
 
     def arguments(self, folder: Path) -> Sequence[str]:

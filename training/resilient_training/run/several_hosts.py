@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resilient_training.job import Job
-    from resilient_training.run.delivery import Committing, Taken
+    from resilient_training.run.delivery import Committing
     from resilient_training.run.file_list import ListedFile
     from resilient_training.run.meeting import KeyOf
     from resilient_training.run.messages import Announcement
+    from resilient_training.run.ports import Taken
     from resilient_training.run.store import Store
 
 _ASKED_EVERY = 5.0  # seconds, during an upload

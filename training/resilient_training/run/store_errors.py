@@ -21,7 +21,7 @@ class StoreError(Exception):
     @classmethod
     def of(cls, error: BotoCoreError | ClientError, rights: str, place: Place) -> StoreError:
         """In one line, with what to do; `rights` are what the request needs."""
-        said = " ".join(str(error).split())
+        said = one_line(error)
         if code_of(error) in _DENIED:
             remedy = f"the job's role needs {rights} and, to see what is missing, s3:ListBucket"
             return cls(f"{place.url} cannot be used: {remedy} ({said})")
@@ -34,6 +34,11 @@ class FileLostError(Exception):
 
 class Overtaken(Exception):  # noqa: N818 - an end that was asked for is no error
     """A newer checkpoint is worth more than what was being sent."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, for a log line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def code_of(error: BotoCoreError | ClientError) -> str | None:
